@@ -1,0 +1,1 @@
+"""Everything that works with no terminal: engine, stages, media, models, outputs."""

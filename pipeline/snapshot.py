@@ -1,0 +1,236 @@
+"""An immutable picture of the engine at one moment: all that a screen may read.
+
+Every type is frozen and holds plain values only, so that a snapshot can cross a process border later.
+Text fields that come from outside are raw; whoever shows them goes through `pipeline.text.visible`.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One video of the active run."""
+
+    job_id: int
+    name: str
+    """Path relative to its input root, decoded with surrogateescape."""
+    state: JobState
+    stage: Stage | None = None
+    progress: float = 0.0
+    """Share of the job that is done, 0 to 1."""
+    duration_s: float = 0.0
+    rate: float = 0.0
+    """Seconds of video per second while it runs; 0 when unknown."""
+    attempts: int = 0
+    waiting_for: str = ""
+    """What the job waits for while it runs or is to be tried again, empty if nothing."""
+    scenes: int = 0
+    frames: int = 0
+    note: str = ""
+    """The reason of a skipped, partial or failed job."""
+    failure: FailureClass | None = None
+    worker: int = -1
+    """Slot of the worker that has it; -1 = none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """One failed or quarantined video."""
+
+    job_id: int
+    name: str
+    state: JobState
+    failure: FailureClass
+    stage: Stage | None
+    message: str
+    remedy: str
+    attempts: int
+    at_s: float
+    """Unix time."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """Throughput of one stage over the active run."""
+
+    stage: Stage
+    done: int
+    """Jobs that have passed this stage in this engine's life."""
+    items_per_s: float
+    """Frames (or pictures, for embed) a second over the last window."""
+    video_s_per_s: float
+    """Seconds of video per second of wall time over the last window."""
+    p50_s: float
+    p95_s: float
+    queue_depth: int
+    """Jobs that wait for this stage."""
+    busy_share: float
+    """Share of the workers (of the model host for embed) busy with it, 0 to 1."""
+    bytes_waiting: int
+    history: tuple[float, ...] = ()
+    """items_per_s at past moments, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuView:
+    """One GPU as NVML tells it; None = this sensor cannot be read."""
+
+    index: int
+    name: str
+    utilisation: float | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    encoder: float | None
+    decoder: float | None
+    temperature_c: float | None
+    power_w: float | None
+    fault: str = ""
+    history: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    """CPU, memory and disk."""
+
+    cpu_share: float = 0.0
+    cpu_per_core: tuple[float, ...] = ()
+    memory_used_bytes: int = 0
+    memory_total_bytes: int = 0
+    disk_free_bytes: int = 0
+    disk_total_bytes: int = 0
+    disk_read_bytes_per_s: float = 0.0
+    disk_write_bytes_per_s: float = 0.0
+    cpu_history: tuple[float, ...] = ()
+    gpus: tuple[GpuView, ...] = ()
+    gpu_note: str = ""
+    """Why there is no GPU to show, e.g. that NVML is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """One model host."""
+
+    device: str
+    state: str
+    """off | starting | loading | ready | restarting | failed"""
+    models: tuple[str, ...] = ()
+    batch_size: int = 0
+    queue_pictures: int = 0
+    queue_bytes: int = 0
+    pictures_done: int = 0
+    busy_share: float = 0.0
+    restarts: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """One slot of the worker pool."""
+
+    slot: int
+    pid: int
+    state: str
+    """starting | idle | busy | waiting | stopping"""
+    job_id: int = 0
+    stage: Stage | None = None
+    rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the operator should know: a worker died, the host was restarted, the run is held up."""
+
+    at_s: float
+    """Unix time."""
+    level: str
+    """info | warning | error"""
+    text: str
+    """Untrusted where it quotes a library or a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """The numbers behind `workers = auto`."""
+
+    workers: int
+    decode_threads: int
+    by_cores: int
+    by_memory: int
+    by_gpu: int | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """The active run, or the last one."""
+
+    run_id: int
+    kind: RunKind
+    state: RunState
+    preset: str
+    inputs: tuple[str, ...]
+    out: str
+    started_s: float
+    """Unix time."""
+    elapsed_s: float
+    total: int
+    counts: tuple[tuple[JobState, int], ...]
+    """Jobs by state; the counts sum to `total`."""
+    discovering: bool = False
+    reused: int = 0
+    """Jobs that were whole already and not done again."""
+    eta_s: float | None = None
+    eta_low_s: float | None = None
+    eta_high_s: float | None = None
+    video_s_per_s: float = 0.0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    bottleneck: str = ""
+    """One sentence that names the stage everything else waits for."""
+    paused_because: str = ""
+    preset_description: str = ""
+
+    def count(self, *states: JobState) -> int:
+        """Return how many jobs are in any of `states`."""
+        return sum(number for state, number in self.counts if state in states)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A line of the run history."""
+
+    run_id: int
+    kind: RunKind
+    state: RunState
+    preset: str
+    out: str
+    created_s: float
+    total: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole picture. `serial` grows by one with each new snapshot; unchanged rows keep their identity."""
+
+    serial: int = 0
+    taken_s: float = 0.0
+    """Unix time."""
+    run: RunView | None = None
+    jobs: tuple[JobRow, ...] = ()
+    """In the order of discovery; the engine replaces only the rows that changed."""
+    failures: tuple[FailureRow, ...] = ()
+    """Newest first, at most `engine.events_kept`."""
+    stages: tuple[StageView, ...] = ()
+    workers: tuple[WorkerView, ...] = ()
+    worker_plan: WorkerPlan | None = None
+    hosts: tuple[HostView, ...] = ()
+    machine: MachineView = MachineView()
+    notices: tuple[Notice, ...] = ()
+    """Newest first, at most `engine.events_kept`."""
+    runs: tuple[RunSummary, ...] = ()
+    fatal: str = ""
+    """Why the engine can go no further, empty if it can."""

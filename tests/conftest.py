@@ -1,0 +1,30 @@
+"""Fixtures shared by all tests; they keep a developer's own configuration and state out of every test."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
+
+
+@pytest.fixture(autouse=True)
+def _private_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("VCONSOLE_", "VP_", "XDG_")) or name in {
+            "PIPELINE_MAX_PARALLEL_JOBS",
+            "CUDA_MEMORY_FRACTION",
+        }:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("VCONSOLE_STATE_DIR", str(home / "state"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """Real media that no one here made; tests that need it skip where it is absent."""
+    if not SHARED_MEDIA.is_dir():
+        pytest.skip(f"no shared media at {SHARED_MEDIA}")
+    return SHARED_MEDIA

@@ -18,7 +18,8 @@ class EngineSettings(Section):
     """How the engine schedules, bounds and retries."""
 
     workers: Auto | Annotated[int, Field(ge=1, le=256)] = Field(
-        "auto", description="Worker processes; auto = min(GPU memory / (job memory + 2 GB), cores / 2, free memory / 4 GB)."
+        "auto",
+        description="Worker processes; auto = min(GPU memory / (job memory + 2 GB), cores / 2, free memory / 4 GB).",
     )
     decode_threads: Annotated[int, Field(ge=0, le=64)] = Field(
         0, description="Decoder threads of each worker; 0 = cores / workers, at least 1."
@@ -63,8 +64,12 @@ class EngineSettings(Section):
 class ProbeSettings(Section):
     """What a file must be to be taken on."""
 
-    max_pixels: Count = Field(50_000_000, description="Largest picture in pixels that is decoded; a guard against bombs.")
-    max_frames: Annotated[int, Field(ge=0)] = Field(0, description="Frames after which a video is cut off; 0 = no limit.")
+    max_pixels: Count = Field(
+        50_000_000, description="Largest picture in pixels that is decoded; a guard against bombs."
+    )
+    max_frames: Annotated[int, Field(ge=0)] = Field(
+        0, description="Frames after which a video is cut off; 0 = no limit."
+    )
     keep_partial: bool = Field(
         True, description="Keep what could be read of a damaged video (partial); false = quarantine it."
     )
@@ -94,7 +99,8 @@ class ScenesSettings(Section):
         "adaptive", description="PySceneDetect's detector."
     )
     threshold: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="The detector's threshold; unset = its own default (adaptive 3, content 27, threshold 12, hash 0.395)."
+        None,
+        description="The detector's threshold; unset = its own (adaptive 3, content 27, threshold 12, hash 0.395).",
     )
     min_scene_len: Count = Field(15, description="Least length of a scene in frames.")
 
@@ -113,16 +119,19 @@ class FramesSettings(Section):
         16, description="Frames spread over the video when sampling is uniform."
     )
     min_coverage: Annotated[float, Field(ge=0)] = Field(
-        1.0, description="Frames per minute of video below which scenes are too few and sampling becomes uniform; 0 = never."
+        1.0,
+        description="Frames per minute below which scenes give too few and sampling becomes uniform; 0 = never.",
     )
     candidates_per_s: Annotated[float, Field(gt=0, le=60)] = Field(
         2.0, description="Frames per second of video that are weighed as candidates."
     )
     min_luma: Annotated[float, Field(ge=0, le=255)] = Field(
-        16.0, description="Mean luma (0-255, full range) below which a frame is black and not kept if a better one is there."
+        16.0,
+        description="Mean luma (0-255, full range) below which a frame is black and not kept if a better one is there.",
     )
     min_entropy_bits: Annotated[float, Field(ge=0, le=8)] = Field(
-        1.0, description="Entropy of the luma histogram below which a frame is empty and not kept if a better one is there."
+        1.0,
+        description="Entropy of the luma histogram below which a frame is empty and not kept if a better one is there.",
     )
     hold_mb: Annotated[int, Field(ge=16)] = Field(
         256, description="Memory one worker may use for decoded candidate pictures."
@@ -190,7 +199,11 @@ class ModelSettings(Section):
     architecture: str = Field(description="open_clip architecture name, or the path of its JSON configuration.")
     weights: str = Field("", description="Pretrained tag of open_clip; empty if path is set.")
     path: str = Field("", description="A checkpoint file on this machine (.safetensors, or .pt with plain weights).")
-    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$", description="Expected checksum of the checkpoint; empty = not pinned.")
+    sha256: str = Field(
+        "",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="Expected checksum of the checkpoint; empty = not pinned.",
+    )
     size_mb: Annotated[float, Field(ge=0)] = Field(0.0, description="Size of the weights, for the catalogue.")
     licence: str = Field("", description="Licence of the weights, for the catalogue.")
 
@@ -248,20 +261,10 @@ PRESETS: dict[str, Preset] = {
 """The built-in presets; a configuration file may add others or replace these."""
 
 MODELS: dict[str, ModelSettings] = {
-    "clip-vit-b-32": ModelSettings(
-        architecture="ViT-B-32", weights="laion2b_s34b_b79k", size_mb=605, licence="MIT"
-    ),
-    "clip-vit-b-16": ModelSettings(
-        architecture="ViT-B-16", weights="laion2b_s34b_b88k", size_mb=599, licence="MIT"
-    ),
-    "clip-vit-l-14": ModelSettings(
-        architecture="ViT-L-14", weights="laion2b_s32b_b82k", size_mb=1710, licence="MIT"
-    ),
-    "siglip2-b-16": ModelSettings(
-        architecture="ViT-B-16-SigLIP2", weights="webli", size_mb=1500, licence="Apache-2.0"
-    ),
-    "tiny-shapes": ModelSettings(
-        architecture="tiny-shapes", path="builtin:tiny-shapes", licence="Apache-2.0"
-    ),
+    "clip-vit-b-32": ModelSettings(architecture="ViT-B-32", weights="laion2b_s34b_b79k", size_mb=605, licence="MIT"),
+    "clip-vit-b-16": ModelSettings(architecture="ViT-B-16", weights="laion2b_s34b_b88k", size_mb=599, licence="MIT"),
+    "clip-vit-l-14": ModelSettings(architecture="ViT-L-14", weights="laion2b_s32b_b82k", size_mb=1710, licence="MIT"),
+    "siglip2-b-16": ModelSettings(architecture="ViT-B-16-SigLIP2", weights="webli", size_mb=1500, licence="Apache-2.0"),
+    "tiny-shapes": ModelSettings(architecture="tiny-shapes", path="builtin:tiny-shapes", licence="Apache-2.0"),
 }
 """The built-in model catalogue; `tiny-shapes` is a toy for the demo and the tests and nothing more."""

@@ -1,0 +1,89 @@
+"""What one decode of a video hands back: scenes, kept frames, losses and figures, all plain and frozen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""uint8 (height, width, 3) RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSpan:
+    """One scene: presentation seconds and frame numbers, both half-open `[start, end)`."""
+
+    start_s: float
+    end_s: float
+    start_frame: int
+    end_frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class LostSpan:
+    """A part of the video that could not be read, in presentation seconds, and why."""
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
+def _gone() -> Picture:
+    raise RuntimeError("the picture of a kept frame lives only during on_frame")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFrame:
+    """One frame that was chosen; `dhash` is its 64-bit difference hash, `sharpness` the variance of its Laplacian."""
+
+    time_s: float
+    frame_index: int
+    """Place in the order of presentation, counted from 0 over the frames the decoder gave."""
+    scene: int
+    dhash: int
+    sharpness: float
+    source: Callable[[], Picture] = field(default=_gone, repr=False, compare=False)
+    """Where `picture` comes from; only the frame given to `on_frame` has one."""
+
+    def picture(self) -> Picture:
+        """Return the frame as uint8 (height, width, 3) RGB, upright and cropped.
+
+        Converted on demand; valid only during `on_frame`, a RuntimeError afterwards.
+        """
+        return self.source()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What one decode of a video found."""
+
+    scenes: tuple[SceneSpan, ...]
+    frames: tuple[KeptFrame, ...]
+    """The final frames in the order of time, after removal of near-duplicates."""
+    sampling: str
+    """How the frames were chosen in the end: scenes | uniform | interval | keyframes."""
+    frames_decoded: int
+    frames_lost: int
+    lost: tuple[LostSpan, ...]
+    duration_s: float
+    """Presentation seconds up to the end of the last frame, as the packets say."""
+    fps: float
+    """Average frame rate as decoded; 0 for a single picture."""
+    seconds: dict[str, float]
+    """Wall seconds by stage name: scenes, frames, dedupe."""
+    bytes_read: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFrames:
+    """Scenes and frames that a whole feature file already holds, so that only these pictures are decoded again."""
+
+    scenes: tuple[SceneSpan, ...]
+    frames: tuple[KeptFrame, ...]
+    sampling: str
+    frames_decoded: int
+    frames_lost: int
+    lost: tuple[LostSpan, ...]
+    duration_s: float
+    fps: float

@@ -1,0 +1,97 @@
+"""The rows of the ledger as plain frozen values."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.identity import Identity
+from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
+
+NO_IDENTITY = Identity(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run."""
+
+    run_id: int
+    kind: RunKind
+    state: RunState
+    preset: str
+    inputs: tuple[bytes, ...]
+    out: bytes
+    settings: dict[str, Any]
+    """`PipelineSettings.model_dump(mode="json")`."""
+    force: bool
+    created_s: float
+    started_s: float
+    ended_s: float
+    discovered: bool
+    """Whether discovery has walked all inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """One input as discovery hands it to the ledger."""
+
+    source: bytes
+    """Absolute path."""
+    relative: bytes
+    """Path below its input root, with the prefix of the root's name where there is one."""
+    state: JobState
+    identity: Identity = NO_IDENTITY
+    content_id: str = ""
+    reason: str = ""
+    failure: FailureClass | None = None
+    reused: bool = False
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job, all that the ledger knows of it.
+
+    `attempt` numbers the attempts for fencing; `attempts` counts only those that are charged to the video.
+    `result` is what the worker told when it finished (see the contract of `pipeline.worker`), empty before.
+    """
+
+    job_id: int
+    run_id: int
+    source: bytes
+    relative: bytes
+    identity: Identity
+    content_id: str
+    state: JobState
+    attempt: int
+    attempts: int
+    crashes: int
+    engine_deaths: int
+    kills: int
+    token: str
+    failure: FailureClass | None
+    stage: Stage | None
+    message: str
+    detail: str
+    reason: str
+    duplicate_of: int
+    """job_id of the job with the same content, 0 = none."""
+    reused: bool
+    ended_s: float
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """One output file that was whole when its row was written; kept by (out, relative), apart from runs."""
+
+    out: bytes
+    relative: bytes
+    output: str
+    """Path relative to `out`, decoded with surrogateescape."""
+    output_bytes: int
+    sha256: str
+    mtime_ns: int
+    content_id: str
+    stage_keys: dict[str, str]
+    identity: Identity
+    """Identity of the source when it was done."""
+    result: dict[str, Any]

@@ -1,0 +1,141 @@
+"""The one way to write a file: under a temporary name, flushed to the disk, then renamed."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+
+from pipeline.errors import JobError
+from pipeline.model import FailureClass, Stage
+from pipeline.outputs import paths
+from pipeline.text import visible
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The errors that say a volume (or the quota on it) is full."""
+
+
+@contextlib.contextmanager
+def atomic_file(path: bytes) -> Iterator[bytes]:
+    """Yield a temporary path beside `path`; write there and check it, and it takes the place of `path` whole.
+
+    After the block the temporary file is flushed to the disk and renamed, and the rename is flushed too. On any error
+    it is removed and `path` stays as it was. A failed flush is not tried again: the kernel may have dropped the pages
+    (PostgreSQL's fsyncgate), so the file is thrown away. Missing folders are made. Raises OSError.
+    """
+    part = paths.part_path(path)
+    make_folder(os.path.dirname(path))
+    _create(part)
+    try:
+        yield part
+        flush(part)
+        os.rename(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+    flush(os.path.dirname(path))
+
+
+@contextlib.contextmanager
+def atomic_folder(path: bytes) -> Iterator[bytes]:
+    """Yield an empty temporary folder beside `path` that takes the place of `path`, with what was put in.
+
+    Every file in it is flushed first; files that were in `path` before are gone afterwards. On any error the temporary
+    folder is removed and `path` stays as it was. Raises OSError.
+    """
+    part, old = paths.part_path(path), paths.part_path(path + b"~")
+    make_folder(os.path.dirname(path))
+    remove_tree(part)
+    os.mkdir(part)
+    try:
+        yield part
+        for name in os.listdir(part):
+            flush(os.path.join(part, name))
+        flush(part)
+        remove_tree(old)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path, old)
+        os.rename(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            remove_tree(part)
+        raise
+    remove_tree(old)
+    flush(os.path.dirname(path))
+
+
+def make_folder(path: bytes) -> None:
+    """Make `path` and what is missing above it, each flushed into the folder that holds it. Raises OSError."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent != path:
+        make_folder(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)
+        flush(parent)
+    if not os.path.isdir(path):
+        raise NotADirectoryError(errno.ENOTDIR, "Not a folder", os.fsdecode(path))
+
+
+def flush(path: bytes) -> None:
+    """Flush a file or a folder to the disk. Raises OSError; the caller must then not trust the file."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_tree(path: bytes) -> None:
+    """Remove a folder and what is in it, if it is there. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+def remove_stale_parts(out: bytes) -> int:
+    """Remove the temporaries that crashed writers left in an output folder; return how many there were.
+
+    To be called while no worker writes there: when an engine starts a run in `out`, and when the run is over.
+    Raises OSError if one cannot be removed.
+    """
+    count = 0
+    for path in stale_parts(out):
+        if os.path.isdir(path) and not os.path.islink(path):
+            remove_tree(path)
+        else:
+            os.unlink(path)
+        count += 1
+    return count
+
+
+def stale_parts(out: bytes) -> Iterator[bytes]:
+    """Yield the path of each temporary file or folder of ours in an output folder."""
+    if not os.path.isdir(out):
+        return
+    yield from (entry.path for entry in os.scandir(out) if paths.PART.fullmatch(entry.name))
+    for top in (paths.FEATURES, paths.FRAMES):
+        for folder, folders, files in os.walk(os.path.join(out, top)):
+            parts = [name for name in (*folders, *files) if paths.PART.fullmatch(name)]
+            folders[:] = [name for name in folders if name not in parts]
+            yield from (os.path.join(folder, name) for name in parts)
+
+
+def disk_error(error: OSError, doing: str, path: bytes) -> JobError:
+    """Return the failure of a job that could not write `path`: `disk_full` where that is why, else `io`."""
+    full = error.errno in FULL
+    why = "the volume is full" if full else os.strerror(error.errno) if error.errno else str(error)
+    return JobError(
+        FailureClass.DISK_FULL if full else FailureClass.IO,
+        f"Could not {doing} {visible(path)}: {why}.",
+        stage=Stage.WRITE,
+        detail=repr(error),
+    )
+
+
+def _create(part: bytes) -> None:
+    """Create the temporary file, and nothing but it: what a crashed writer left there is removed first."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(part)
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))

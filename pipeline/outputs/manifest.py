@@ -1,0 +1,126 @@
+"""Manifest, failure list and run record: what a run did, as JSON that other programs read."""
+
+import gzip
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.model import JobState
+from pipeline.outputs import paths
+from pipeline.outputs.atomic import atomic_file
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One input of a run as the ledger knows it; fields that do not apply to its state stay at their defaults."""
+
+    source: bytes
+    """Path relative to the input root, with the root's prefix where there are several."""
+    status: JobState
+    content_id: str = ""
+    features: bytes = b""
+    """Feature file relative to the output folder; empty if there is none."""
+    output_bytes: int = 0
+    output_sha256: str = ""
+    scenes: int = 0
+    frames: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds spent in each stage."""
+    failure: str = ""
+    """Failure class, if failed or quarantined."""
+    stage: str = ""
+    """The stage that failed."""
+    message: str = ""
+    remedy: str = ""
+    detail: str = ""
+    attempts: int = 0
+    reason: str = ""
+    """Why it was skipped."""
+    duplicate_of: bytes = b""
+    """The source with the same content, if that is why it was skipped."""
+    lost_s: float = 0.0
+    lost_frames: int = 0
+
+
+def write_manifest(out: bytes, rows: Iterable[ManifestRow]) -> None:
+    """Write `manifest.jsonl.gz`, one line a row. Raises OSError; the file before stays whole then."""
+    _write_lines(out, paths.MANIFEST, (json.dumps(_entry(row)) for row in rows), compressed=True)
+
+
+def write_failures(out: bytes, rows: Iterable[ManifestRow]) -> None:
+    """Write `failures.json`: a list with an object for each failed or quarantined row of `rows`. Raises OSError."""
+    bad = (row for row in rows if row.status in {JobState.FAILED, JobState.QUARANTINED})
+    _write_lines(out, paths.FAILURES, _as_array(json.dumps(_failure(row)) for row in bad), compressed=False)
+
+
+def write_run(out: bytes, info: Mapping[str, Any]) -> None:
+    """Write `run.json`: the run, its settings, versions, machine and totals. Raises OSError."""
+    _write_lines(out, paths.RUN, [json.dumps(info, indent=2)], compressed=False)
+
+
+def read_manifest(out: bytes) -> Iterator[dict[str, Any]]:
+    """Yield each line of `manifest.jsonl.gz`; `os.fsencode` turns its paths back into bytes. Raises OSError."""
+    with gzip.open(os.path.join(out, paths.MANIFEST), "rt", encoding="ascii") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def _entry(row: ManifestRow) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "source": os.fsdecode(row.source),
+        "status": str(row.status),
+        "content_id": row.content_id,
+    }
+    if row.features:
+        entry |= {
+            "features": os.fsdecode(row.features),
+            "scenes": row.scenes,
+            "frames": row.frames,
+            "seconds": {stage: round(value, 4) for stage, value in row.seconds.items()},
+        }
+    if row.status is JobState.PARTIAL:
+        entry |= {"lost_s": row.lost_s, "lost_frames": row.lost_frames}
+    elif row.status in {JobState.FAILED, JobState.QUARANTINED}:
+        entry |= {"class": row.failure, "message": row.message, "attempts": row.attempts}
+    elif row.status is JobState.SKIPPED:
+        entry["reason"] = row.reason
+        if row.duplicate_of:
+            entry["duplicate_of"] = os.fsdecode(row.duplicate_of)
+    return entry
+
+
+def _failure(row: ManifestRow) -> dict[str, Any]:
+    return {
+        "source": os.fsdecode(row.source),
+        "status": str(row.status),
+        "class": row.failure,
+        "stage": row.stage or None,
+        "message": row.message,
+        "attempts": row.attempts,
+        "remedy": row.remedy,
+        "detail": row.detail,
+    }
+
+
+def _as_array(items: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a JSON array, an item a line, without holding them all."""
+    yield "["
+    held = None
+    for item in items:
+        if held is not None:
+            yield held + ","
+        held = item
+    if held is not None:
+        yield held
+    yield "]"
+
+
+def _write_lines(out: bytes, name: bytes, lines: Iterable[str], *, compressed: bool) -> None:
+    with atomic_file(os.path.join(out, name)) as part, open(part, "wb") as raw:
+        if compressed:
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+                packed.writelines(line.encode("ascii") + b"\n" for line in lines)
+        else:
+            raw.writelines(line.encode("ascii") + b"\n" for line in lines)

@@ -1,0 +1,61 @@
+"""Where each output of a video lies within its output folder, and what a temporary file is called."""
+
+import hashlib
+import os
+import re
+
+FEATURES = b"features"
+FRAMES = b"frames"
+MANIFEST = b"manifest.jsonl.gz"
+FAILURES = b"failures.json"
+RUN = b"run.json"
+
+MAX_NAME_BYTES = 240
+"""Longest name given to an output; file systems allow 255 and temporaries and suffixes need room."""
+
+PART = re.compile(rb"\.[0-9a-f]{16}\.part")
+"""What a temporary file (or folder) of ours is called, whole."""
+
+
+def features_name(relative: bytes) -> bytes:
+    """Return the feature file's path relative to the output folder, for a video's `relative` path.
+
+    Raises ValueError if `relative` is empty, absolute or climbs out of the folder.
+    """
+    return os.path.join(FEATURES, _safe(relative, b".h5"))
+
+
+def features_path(out: bytes, relative: bytes) -> bytes:
+    """Return the path of the feature file of the video at `relative`. Raises ValueError as `features_name` does."""
+    return os.path.join(out, features_name(relative))
+
+
+def frames_folder(out: bytes, relative: bytes) -> bytes:
+    """Return the folder of the saved pictures of the video at `relative`. Raises ValueError as `features_name` does."""
+    return os.path.join(out, FRAMES, _safe(relative, b""))
+
+
+def part_path(path: bytes) -> bytes:
+    """Return the temporary path beside `path`: a short hash, so that the longest name still fits."""
+    folder, name = os.path.split(path)
+    digest = hashlib.blake2b(name, digest_size=8).hexdigest().encode("ascii")
+    return os.path.join(folder, b"." + digest + b".part")
+
+
+def _safe(relative: bytes, suffix: bytes) -> bytes:
+    parts = relative.split(b"/")
+    if not relative or b"\0" in relative or any(part in {b"", b".", b".."} for part in parts):
+        raise ValueError(f"not a path inside an output folder: {relative!r}")
+    folders = [_short(part, b"") for part in parts[:-1]]
+    return b"/".join([*folders, _short(parts[-1], suffix)])
+
+
+def _short(name: bytes, suffix: bytes) -> bytes:
+    """Return `name` plus `suffix`, cut and hashed if that is over `MAX_NAME_BYTES`; whole UTF-8 characters stay."""
+    if len(name) + len(suffix) <= MAX_NAME_BYTES:
+        return name + suffix
+    tail = b"~" + hashlib.blake2b(name, digest_size=8).hexdigest().encode("ascii") + suffix
+    end = MAX_NAME_BYTES - len(tail)
+    while end and name[end] & 0xC0 == 0x80:
+        end -= 1
+    return name[:end] + tail

@@ -1,8 +1,11 @@
 """The schema of every setting and preset: what may be set, its default, its bounds and its explanation."""
 
+import difflib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pipeline.errors import SettingsError
 
 Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1)]
@@ -268,3 +271,19 @@ MODELS: dict[str, ModelSettings] = {
     "tiny-shapes": ModelSettings(architecture="tiny-shapes", path="builtin:tiny-shapes", licence="Apache-2.0"),
 }
 """The built-in model catalogue; `tiny-shapes` is a toy for the demo and the tests and nothing more."""
+
+
+def with_preset(settings: Settings, name: str) -> PipelineSettings:
+    """Return what a run with the preset `name` reads: its settings laid over `settings`.
+
+    `settings.presets` wins over the built-in presets of the same name; `vconsole.config.load` puts there what environment
+    and command line lay over each preset. Raises SettingsError if there is no such preset.
+    """
+    presets = {**PRESETS, **settings.presets}
+    if name not in presets:
+        near = difflib.get_close_matches(name, presets, n=3) or sorted(presets)
+        raise SettingsError(f"no preset is called {name!r}", remedy=f"Did you mean {' or '.join(near)}?")
+    values = settings.model_dump(include=set(PipelineSettings.model_fields))
+    for section, changes in presets[name].settings.items():
+        values[section] = {**values.get(section, {}), **changes}
+    return PipelineSettings.model_validate(values)

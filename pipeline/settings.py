@@ -12,9 +12,9 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A frozen group of settings; an unknown key is an error."""
+    """A frozen group of settings; an unknown key is an error, and so is a number that is none or has no end."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EngineSettings(Section):
@@ -276,8 +276,8 @@ MODELS: dict[str, ModelSettings] = {
 def with_preset(settings: Settings, name: str) -> PipelineSettings:
     """Return what a run with the preset `name` reads: its settings laid over `settings`.
 
-    `settings.presets` wins over the built-in presets of the same name; `vconsole.config.load` puts there what environment
-    and command line lay over each preset. Raises SettingsError if there is no such preset.
+    `settings.presets` wins over the built-in presets of the same name; `vconsole.config.load` puts there what
+    environment and command line lay over each preset. Raises SettingsError if there is no such preset.
     """
     presets = {**PRESETS, **settings.presets}
     if name not in presets:

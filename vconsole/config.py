@@ -1,0 +1,158 @@
+"""What the program is set to: defaults < configuration file < preset < environment < command line."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import ValidationError
+
+from pipeline.errors import SettingsError
+from pipeline.settings import MODELS, PRESETS, PipelineSettings, Preset, Settings
+from pipeline.text import visible
+from vconsole.layers import CONFIG_VARIABLE, Entry, merge, read_environment, read_file, read_overrides
+from vconsole.schema import Key, locate
+
+APP = "vconsole"
+DEFAULT_PRESET = "standard"
+"""The preset of a run that names none."""
+
+BUILT_IN = "built in"
+"""Where an entry comes from that nobody wrote."""
+
+MOST_ERRORS = 10
+"""Wrong values that one message lists at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says about settings; options of their own are laid under `--set`."""
+
+    config: str = ""
+    """Path of the configuration file; empty = the variable VCONSOLE_CONFIG, else the user's own."""
+    overrides: tuple[str, ...] = ()
+    """`section.key=value`, in the order given."""
+    entries: tuple[Entry, ...] = field(default=())
+    """Settings that have an option of their own, e.g. --workers."""
+
+
+def config_path(options: Options, environ: Mapping[str, str]) -> Path | None:
+    """Return the configuration file to read, or None if none was named and the user has none."""
+    named = options.config or environ.get(CONFIG_VARIABLE, "")
+    if named:
+        return Path(named).expanduser()
+    own = platformdirs.user_config_path(APP) / "config.toml"
+    return own if own.is_file() else None
+
+
+def load(options: Options = Options(), environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of this call of the program.
+
+    `presets` of the result holds every preset, built-in ones included, each with what environment and command line lay
+    over it: `pipeline.settings.with_preset` then gives the order of layers above. Raises SettingsError, naming file
+    and key, for anything that is unknown or out of bounds.
+    """
+    environ = os.environ if environ is None else environ
+    path = config_path(options, environ)
+    from_file = read_file(path) if path else []
+    names = [*MODELS, *PRESETS, *(entry.key[1] for entry in from_file if len(entry.key) > 1)]
+    over = [*read_environment(environ, names), *options.entries, *read_overrides(options.overrides)]
+    entries = _with_catalogue([*from_file, *over])
+    settings = _validated(Settings, entries)
+    presets = _presets(settings, over)
+    for name, preset in presets.items():
+        _check_preset(name, preset, entries)
+    return settings.model_copy(update={"presets": presets})
+
+
+def state_dir(settings: Settings) -> Path:
+    """Return the folder of the ledger (absolute; it may not exist yet)."""
+    if settings.state_dir:
+        return Path(settings.state_dir).expanduser().absolute()
+    return platformdirs.user_state_path(APP)
+
+
+def _with_catalogue(entries: list[Entry]) -> list[Entry]:
+    """Put the built-in description under each catalogue entry that `entries` change.
+
+    A local file in place of a built-in model's weights drops the tag and the checksum of those.
+    """
+    ours: list[Entry] = []
+    for key in {entry.key[1] for entry in entries if entry.key[0] == "models" and len(entry.key) > 2}:
+        if key in MODELS:
+            own_path = any(entry.key == ("models", key, "path") and entry.value for entry in entries)
+            dropped = {"weights", "sha256", "size_mb"} if own_path else set()
+            values = MODELS[key].model_dump(exclude_defaults=True, exclude=dropped)
+            ours.extend(Entry(("models", key, name), value, BUILT_IN) for name, value in values.items())
+    return [*ours, *entries]
+
+
+def _presets(settings: Settings, over: Iterable[Entry]) -> dict[str, Preset]:
+    tables = {key: value for key, value in merge(over).items() if key in PipelineSettings.model_fields}
+    return {
+        name: preset.model_copy(update={"settings": _laid_over(preset.settings, tables)})
+        for name, preset in {**PRESETS, **settings.presets}.items()
+    }
+
+
+def _laid_over(under: Mapping[str, Mapping[str, object]], over: Mapping[str, Any]) -> dict[str, dict[str, object]]:
+    sections = [*under, *(section for section in over if section not in under)]
+    return {section: {**under.get(section, {}), **over.get(section, {})} for section in sections if section != "models"}
+
+
+def _check_preset(name: str, preset: Preset, entries: Sequence[Entry]) -> None:
+    """Refuse a preset with a wrong value even where it is not the one in use."""
+    prefix = ("presets", name, "settings")
+    own = [Entry(entry.key[3:], entry.value, entry.where) for entry in entries if entry.key[:3] == prefix]
+    try:
+        PipelineSettings.model_validate(preset.settings)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, own, ".".join(prefix) + "."), remedy="See sample_config.toml.") from None
+
+
+def _validated(schema: type[Settings], entries: Sequence[Entry]) -> Settings:
+    try:
+        return schema.model_validate(merge(entries))
+    except ValidationError as error:
+        raise SettingsError(_explain(error, entries), remedy="See sample_config.toml.") from None
+
+
+def _explain(error: ValidationError, entries: Sequence[Entry], prefix: str = "") -> str:
+    """Return a line for each wrong value: where it was set, its key, the value, and what would do."""
+    reasons: dict[Key, list[str]] = {}
+    for detail in error.errors(include_url=False, include_context=False):
+        key = _known_part(tuple(str(part) for part in detail["loc"]))
+        reasons.setdefault(key, []).append(_told(detail["type"], detail["msg"], key))
+    return "\n".join(_reason(key, told, entries, prefix) for key, told in list(reasons.items())[:MOST_ERRORS])
+
+
+def _told(kind: str, message: str, key: Key) -> str:
+    if kind == "missing":
+        return "missing, and there is no default"
+    if kind == "string_pattern_mismatch" and (node := locate(key)).field is not None:
+        return f"not understood ({node.field.description})"
+    return message.removeprefix("Input ")
+
+
+def _known_part(loc: Key) -> Key:
+    """Return `loc` without what pydantic adds for the parts of a union or a list."""
+    for length in range(len(loc), 0, -1):
+        try:
+            node = locate(loc[:length])
+        except SettingsError:
+            continue
+        if node.field is None or length == len(loc) or locate(loc[:length]).field is not None:
+            return loc[:length]
+    return loc
+
+
+def _reason(key: Key, told: Sequence[str], entries: Sequence[Entry], prefix: str) -> str:
+    dotted = prefix + ".".join(key)
+    said = [entry for entry in entries if entry.key == key] or [
+        entry for entry in entries if entry.key[: len(key) - 1] == key[:-1] and entry.where != BUILT_IN
+    ]
+    where = f"{said[-1].where}: " if said else ""
+    value = f" = {said[-1].value!r}" if said and said[-1].key == key else ""
+    return visible(f"{where}{dotted}{value}") + f": {' or '.join(dict.fromkeys(told))}"

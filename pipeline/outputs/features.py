@@ -1,0 +1,295 @@
+"""Feature files: written whole, read back, checked."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pipeline.outputs.atomic import atomic_file
+from pipeline.outputs.format import (
+    FORMAT,
+    FORMAT_VERSION,
+    OPTIONAL,
+    TABLES,
+    TEXT,
+    Embedding,
+    FeatureInfo,
+    Features,
+    Provenance,
+    Table,
+    problems,
+)
+from pipeline.outputs.paths import features_path
+
+Group = Any
+"""An h5py group or file; h5py has no types."""
+
+GROUPS = frozenset({*TABLES, "embeddings", "scene_vectors", "video"})
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: size, checksum and modification time of the file under its final name."""
+
+    size_bytes: int
+    sha256: str
+    mtime_ns: int
+
+
+class FeatureError(ValueError):
+    """A feature file that is not whole; the message says what is wrong with it."""
+
+
+def write_features(path: bytes, features: Features, *, compression: str = "none", deep_verify: bool = True) -> Written:
+    """Write a feature file under its final name, whole or not at all.
+
+    With `deep_verify` every dataset is read back from the file and compared before the name is given.
+    Raises OSError, and FeatureError if `features` cannot be true or the file does not hold them.
+    """
+    wrong = list(problems(features))
+    if wrong:
+        raise FeatureError("; ".join(wrong))
+    image = _image(features, compression)
+    checksum = hashlib.sha256(image).hexdigest()
+    with atomic_file(path) as part:
+        with open(part, "wb") as file:
+            file.write(image)
+        if deep_verify:
+            _compare(part, features, checksum)
+    status = os.stat(path)
+    return Written(status.st_size, checksum, status.st_mtime_ns)
+
+
+def read_features(path: bytes) -> Features:
+    """Return all that the feature file at `path` holds.
+
+    Raises FeatureError if it cannot be read as one, FileNotFoundError if it is not there.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return _features(file)
+    except FileNotFoundError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FeatureError(f"not readable as a feature file: {error}") from error
+
+
+def check_features(path: bytes, *, deep: bool = True) -> list[str]:
+    """Return a sentence for each thing that is wrong with the feature file at `path`; none means it is whole.
+
+    Shallow: it opens, and groups, datasets, dtypes and attributes are there. Deep: every dataset is read, and lengths,
+    order, finiteness and norms are looked at. Raises FileNotFoundError.
+    """
+    try:
+        if deep:
+            return list(problems(read_features(path)))
+        with h5py.File(path, "r", locking=False) as file:
+            _info(file)
+            for name in TABLES:
+                if name in file or name not in OPTIONAL:
+                    _check_columns(file, name)
+    except FileNotFoundError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        return [str(error)]
+    return []
+
+
+def sha256_of(path: bytes) -> str:
+    """Return the checksum of the file at `path`. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class FeatureReader:
+    """Reads the feature files of one output folder; keeps those read last, up to `cache_bytes` of arrays."""
+
+    def __init__(self, out: bytes, *, cache_bytes: int = 256 << 20) -> None:
+        self._out = out
+        self._limit = cache_bytes
+        self._held: OrderedDict[bytes, tuple[tuple[int, int, int], Features]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def cached_bytes(self) -> int:
+        """Return the size of the arrays that are held."""
+        return self._bytes
+
+    def get(self, relative: bytes) -> Features:
+        """Return the features of the video at `relative`; read again if the file was replaced.
+
+        Raises FeatureError, FileNotFoundError, and ValueError if `relative` is not a path below a folder.
+        """
+        path = features_path(self._out, relative)
+        status = os.stat(path)
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        with self._lock:
+            held = self._held.get(relative)
+            if held and held[0] == stamp:
+                self._held.move_to_end(relative)
+                return held[1]
+        features = read_features(path)
+        with self._lock:
+            self._keep(relative, stamp, features)
+        return features
+
+    def _keep(self, relative: bytes, stamp: tuple[int, int, int], features: Features) -> None:
+        before = self._held.pop(relative, None)
+        if before:
+            self._bytes -= before[1].memory_bytes
+        self._held[relative] = (stamp, features)
+        self._bytes += features.memory_bytes
+        while self._bytes > self._limit and self._held:
+            _, (_, dropped) = self._held.popitem(last=False)
+            self._bytes -= dropped.memory_bytes
+
+
+def _image(features: Features, compression: str) -> bytes:
+    """Return the bytes of the file.
+
+    Built in memory, so that a full disk shows up as one plain OSError and not inside the HDF5 library, which keeps
+    a broken file open then.
+    """
+    buffer = io.BytesIO()
+    options = {"compression": "gzip", "shuffle": True} if compression == "gzip" else {}
+    with h5py.File(buffer, "w") as file:
+        _write_info(file, features.info)
+        for name, columns in (("scenes", features.scenes), ("frames", features.frames), ("lost", features.lost)):
+            if columns is not None:
+                _write_table(file, name, columns, options)
+        file["frames"].attrs["sampling"] = features.sampling
+        for key, embedding in features.embeddings.items():
+            _write_embedding(file, key, embedding, options)
+    return buffer.getvalue()
+
+
+def _write_info(file: Group, info: FeatureInfo) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["format_version"] = FORMAT_VERSION
+    for entry in dataclasses.fields(info):
+        file.attrs[entry.name] = getattr(info, entry.name)
+    file.attrs["source"] = np.frombuffer(info.source, dtype=np.uint8)
+    file.attrs["crop_xywh"] = np.array(info.crop_xywh, dtype=np.int32)
+    file.attrs["stage_keys"] = json.dumps(dict(info.stage_keys), sort_keys=True)
+
+
+def _write_table(file: Group, name: str, columns: Table, options: Mapping[str, Any]) -> None:
+    group = file.create_group(name)
+    for column, dtype in TABLES[name].items():
+        kind = h5py.string_dtype() if dtype == TEXT else dtype
+        values = columns[column]
+        # An empty dataset cannot be chunked, so it cannot be compressed either.
+        group.create_dataset(column, data=values, dtype=kind, **(options if len(values) else {}))
+
+
+def _write_embedding(file: Group, key: str, embedding: Embedding, options: Mapping[str, Any]) -> None:
+    for top, vectors in (
+        ("embeddings", embedding.vectors),
+        ("scene_vectors", embedding.scenes),
+        ("video", embedding.video),
+    ):
+        if vectors is not None:
+            group = file.require_group(top).create_group(key)
+            group.create_dataset("vectors", data=vectors, dtype="float32", **(options if len(vectors) else {}))
+    attrs = file["embeddings"][key].attrs
+    attrs["dim"] = embedding.vectors.shape[1]
+    for name, value in dataclasses.asdict(embedding.provenance).items():
+        attrs[name] = value
+
+
+def _features(file: Group) -> Features:
+    info = _info(file)
+    found = {name: _table(file, name) for name in TABLES if name in file or name not in OPTIONAL}
+    unknown = set(file) - GROUPS
+    if unknown:
+        raise FeatureError(f"unknown groups: {', '.join(sorted(unknown))}")
+    return Features(
+        info=info,
+        scenes=found["scenes"],
+        frames=found["frames"],
+        sampling=str(file["frames"].attrs["sampling"]),
+        embeddings={key: _embedding(file, key) for key in file.get("embeddings", ())},
+        lost=found.get("lost"),
+    )
+
+
+def _info(file: Group) -> FeatureInfo:
+    attrs = dict(file.attrs)
+    if attrs.pop("format", None) != FORMAT:
+        raise FeatureError("not a feature file")
+    version = int(attrs.pop("format_version", 0))
+    if version != FORMAT_VERSION:
+        raise FeatureError(f"format version {version}; this program reads {FORMAT_VERSION}")
+    values = {name: value.item() if isinstance(value, np.generic) else value for name, value in attrs.items()}
+    missing = {entry.name for entry in dataclasses.fields(FeatureInfo)} - set(values)
+    if missing:
+        raise FeatureError(f"attributes are missing: {', '.join(sorted(missing))}")
+    values["source"] = np.asarray(values["source"], dtype=np.uint8).tobytes()
+    values["crop_xywh"] = tuple(int(value) for value in values["crop_xywh"])
+    values["stage_keys"] = json.loads(values["stage_keys"])
+    return FeatureInfo(**values)
+
+
+def _check_columns(file: Group, name: str) -> None:
+    for column, dtype in TABLES[name].items():
+        dataset = file[name][column]
+        found = TEXT if h5py.check_string_dtype(dataset.dtype) else str(dataset.dtype)
+        if found != dtype or dataset.ndim != 1:
+            raise FeatureError(f"/{name}/{column}: {found} in {dataset.ndim} dimensions is not a column of {dtype}")
+
+
+def _table(file: Group, name: str) -> Table:
+    _check_columns(file, name)
+    return {
+        column: file[name][column].asstr()[()] if dtype == TEXT else file[name][column][()]
+        for column, dtype in TABLES[name].items()
+    }
+
+
+def _embedding(file: Group, key: str) -> Embedding:
+    group = file["embeddings"][key]
+    names = [entry.name for entry in dataclasses.fields(Provenance)]
+    vectors = {
+        top: file[top][key]["vectors"][()]
+        for top in ("embeddings", "scene_vectors", "video")
+        if top in file and key in file[top]
+    }
+    for top, array in vectors.items():
+        if array.dtype != np.float32:
+            raise FeatureError(f"/{top}/{key}/vectors: {array.dtype} is not float32")
+    return Embedding(
+        vectors=vectors["embeddings"],
+        provenance=Provenance(**{name: str(group.attrs[name]) for name in names}),
+        scenes=vectors.get("scene_vectors"),
+        video=vectors.get("video"),
+    )
+
+
+def _compare(part: bytes, features: Features, checksum: str) -> None:
+    """Raise FeatureError unless the file at `part` holds exactly `features`."""
+    if sha256_of(part) != checksum:
+        raise FeatureError("the file on the disk is not what was written")
+    if not _equal(read_features(part), features):
+        raise FeatureError("the datasets read back are not those that were written")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return one is not None and other is not None and np.array_equal(one, other)
+    if isinstance(one, Features | FeatureInfo | Embedding) and type(one) is type(other):
+        names = [entry.name for entry in dataclasses.fields(one)]
+        return all(_equal(getattr(one, name), getattr(other, name)) for name in names)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return bool(one == other)

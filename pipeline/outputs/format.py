@@ -1,0 +1,191 @@
+"""Format 1 of a feature file: its tables and attributes, and what must be true of their contents."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "vconsole-features"
+FORMAT_VERSION = 1
+
+TEXT = "text"
+"""Marks a column of variable-length UTF-8 strings."""
+
+Column = NDArray[Any]
+Table = Mapping[str, Column]
+"""Columns of equal length by name; the columns of each table are in `TABLES`."""
+Vectors = NDArray[np.float32]
+
+TABLES: dict[str, dict[str, str]] = {
+    "scenes": {"start_s": "float64", "end_s": "float64", "start_frame": "int64", "end_frame": "int64"},
+    "frames": {
+        "time_s": "float64",
+        "frame_index": "int64",
+        "scene": "int32",
+        "dhash": "uint64",
+        "sharpness": "float32",
+    },
+    "lost": {"start_s": "float64", "end_s": "float64", "reason": TEXT},
+}
+"""Columns and dtypes of each table."""
+
+OPTIONAL = frozenset({"lost"})
+"""Tables that are absent where there is nothing to say: `lost` of a video that was read whole."""
+
+NORM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureInfo:
+    """The attributes of the root; `format` and `format_version` stand beside them."""
+
+    source: bytes
+    """Path relative to the input root, byte for byte."""
+    source_display: str
+    source_bytes: int
+    content_id: str
+    duration_s: float
+    width: int
+    """Of the upright picture in pixels, before the crop."""
+    height: int
+    fps: float
+    video_codec: str
+    audio_codec: str
+    crop_xywh: tuple[int, int, int, int]
+    rotation_deg: int
+    frames_decoded: int
+    frames_lost: int
+    created_utc: str
+    """ISO 8601 with seconds, ending in Z."""
+    vconsole_version: str
+    settings_hash: str
+    stage_keys: Mapping[str, str]
+    """See `pipeline.stages.keys`; stored as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Which model made vectors: the attributes of `/embeddings/K`."""
+
+    model: str
+    weights: str
+    weights_sha256: str
+    precision: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vectors of one model: float32 (N, D), L2-normalised, a row a frame; and those of the scenes and the video.
+
+    `scenes` is float32 (S, D), with a row of zeros for a scene none of whose frames was kept; `video` is
+    float32 (1, D). Both are None where the preset did not ask for them.
+    """
+
+    vectors: Vectors
+    provenance: Provenance
+    scenes: Vectors | None = None
+    video: Vectors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """All that a feature file holds."""
+
+    info: FeatureInfo
+    scenes: Table
+    frames: Table
+    sampling: str
+    """How the frames were chosen: scenes | uniform | interval | keyframes."""
+    embeddings: Mapping[str, Embedding] = field(default_factory=dict)
+    lost: Table | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether part of the video could not be read."""
+        return self.lost is not None or self.info.frames_lost > 0
+
+    @property
+    def lost_s(self) -> float:
+        """Return the seconds of video that could not be read."""
+        return float(np.sum(self.lost["end_s"] - self.lost["start_s"])) if self.lost is not None else 0.0
+
+    @property
+    def memory_bytes(self) -> int:
+        """Return the size of the arrays."""
+        tables = [table for table in (self.scenes, self.frames, self.lost) if table is not None]
+        columns = [column for table in tables for column in table.values()]
+        for item in self.embeddings.values():
+            columns += [array for array in (item.vectors, item.scenes, item.video) if array is not None]
+        return sum(column.nbytes for column in columns)
+
+
+def table(name: str, columns: Mapping[str, list[Any]]) -> Table:
+    """Return `columns` as the arrays that table `name` stores."""
+    return {
+        column: np.array(columns[column], dtype=object if dtype == TEXT else dtype)
+        for column, dtype in TABLES[name].items()
+    }
+
+
+def problems(features: Features) -> Iterator[str]:
+    """Yield a sentence for each thing in `features` that cannot be true of a whole feature file."""
+    if not np.isfinite([features.info.duration_s, features.info.fps]).all():
+        yield "/: duration_s or fps is not finite"
+    for name, columns in (("scenes", features.scenes), ("frames", features.frames), ("lost", features.lost)):
+        if columns is not None:
+            yield from _table_problems(name, columns)
+    if len({len(column) for column in features.scenes.values()}) == 1:
+        yield from _frame_problems(features)
+    for key, embedding in features.embeddings.items():
+        yield from _embedding_problems(key, embedding, features)
+
+
+def _table_problems(name: str, columns: Table) -> Iterator[str]:
+    if len({len(column) for column in columns.values()}) != 1:
+        yield f"/{name}: the columns differ in length"
+        return
+    for column, values in columns.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            yield f"/{name}/{column}: not finite"
+    if "end_s" in columns and (columns["end_s"] < columns["start_s"]).any():
+        yield f"/{name}: an end lies before its start"
+    first = columns.get("start_s", columns.get("time_s"))
+    if first is not None and (np.diff(first) < 0).any():
+        yield f"/{name}: the times do not rise"
+
+
+def _frame_problems(features: Features) -> Iterator[str]:
+    scenes, scene = len(features.scenes["start_s"]), features.frames["scene"]
+    if not scenes:
+        yield "/scenes: empty; no cut means one scene"
+    if (features.scenes["end_frame"] < features.scenes["start_frame"]).any():
+        yield "/scenes: an end frame lies before its start frame"
+    if len(scene) and (scene.min() < 0 or scene.max() >= scenes):
+        yield "/frames/scene: a number of no scene"
+    if (np.diff(features.frames["frame_index"]) <= 0).any():
+        yield "/frames/frame_index: the numbers do not rise"
+
+
+def _embedding_problems(key: str, embedding: Embedding, features: Features) -> Iterator[str]:
+    frames, scenes = len(features.frames["time_s"]), len(features.scenes["start_s"])
+    dim = embedding.vectors.shape[-1] if embedding.vectors.ndim else 0
+    for group, vectors, rows in (
+        ("embeddings", embedding.vectors, frames),
+        ("scene_vectors", embedding.scenes, scenes),
+        ("video", embedding.video, 1),
+    ):
+        if vectors is None:
+            continue
+        if vectors.shape != (rows, dim):
+            yield f"/{group}/{key}: shape {vectors.shape} is not {(rows, dim)}"
+            continue
+        # A row of zeros stands for "no frame kept", so only a mean may have one.
+        norms = np.linalg.norm(vectors, axis=1)
+        off = ~(np.abs(norms - 1) <= NORM_TOLERANCE)
+        if group != "embeddings":
+            off &= norms != 0
+        if off.any():
+            yield f"/{group}/{key}: {int(off.sum())} of {rows} vectors are not finite and of length 1"

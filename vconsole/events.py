@@ -1,0 +1,58 @@
+"""What happened between two snapshots, as a list of plain events."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+
+from pipeline.model import JobState
+from pipeline.snapshot import JobRow, Notice, RunView, Snapshot
+
+_SILENT = frozenset({JobState.QUEUED, JobState.SETTLING})
+
+
+@dataclass(frozen=True, slots=True)
+class RunChanged:
+    """A run began, or its state changed."""
+
+    run: RunView
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A video moved to another state."""
+
+    row: JobRow
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The engine has something to say."""
+
+    notice: Notice
+
+
+Event = RunChanged | JobChanged | Told
+
+
+def changes(before: Snapshot, after: Snapshot) -> Iterator[Event]:
+    """Yield what happened since `before`, in the order an operator would tell it."""
+    newest = before.notices[0] if before.notices else None
+    for notice in reversed(tuple(takewhile(lambda notice: notice != newest, after.notices))):
+        yield Told(notice)
+    if after.run is None:
+        return
+    same_run = before.run is not None and before.run.run_id == after.run.run_id
+    if not same_run or (before.run is not None and before.run.state != after.run.state):
+        yield RunChanged(after.run)
+    yield from _job_changes(before.jobs if same_run else (), after.jobs)
+
+
+def _job_changes(before: tuple[JobRow, ...], after: tuple[JobRow, ...]) -> Iterator[Event]:
+    if after is before:
+        return
+    for index, row in enumerate(after):
+        old = before[index] if index < len(before) and before[index].job_id == row.job_id else None
+        if old is row or (old is None and row.state in _SILENT):
+            continue
+        if old is None or old.state is not row.state:
+            yield JobChanged(row)

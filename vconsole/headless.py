@@ -1,0 +1,156 @@
+"""Runs the engine without a screen: sends one command, follows the snapshots, tells a face what happens."""
+
+import time
+from typing import Protocol
+
+from pipeline.commands import Command, ResumeRun, StartRun
+from pipeline.errors import VconsoleError
+from pipeline.model import TERMINAL, JobState, RunState
+from pipeline.snapshot import JobRow, Snapshot
+from vconsole.events import Event, JobChanged, changes
+from vconsole.signals import Interrupts
+from vconsole.summary import Summary, summarise
+
+POLL_S = 0.2
+"""Time between two looks at the engine."""
+
+_ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
+
+
+class Engine(Protocol):
+    """What is driven: `pipeline.engine.Engine`, or a scripted one in tests."""
+
+    def start(self) -> None:
+        """Open the ledger and take its lock; raises LedgerError."""
+
+    def latest(self) -> Snapshot:
+        """Return the picture of this moment."""
+
+    def send(self, command: Command) -> None:
+        """Ask for something."""
+
+    def close(self, *, now: bool = False) -> None:
+        """Checkpoint and end the workers."""
+
+
+class Face(Protocol):
+    """What an operator, a log or a program sees of a run; every method may be called from the main thread only."""
+
+    def tell(self, event: Event) -> None:
+        """Show that something happened."""
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """Show how things stand; called several times a second."""
+
+    def end(self, summary: Summary) -> None:
+        """Show how the run ended; nothing is told after it."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was found; may be called twice."""
+
+
+def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s: float) -> int:
+    """Carry out `command` to its end or to a signal, and return the exit code.
+
+    Raises LedgerError if the engine cannot start, VconsoleError if it refuses the command.
+    """
+    engine.start()
+    try:
+        with Interrupts(engine.close, grace_s) as interrupts:
+            follower = _Follower(engine, face, interrupts)
+            try:
+                summary = follower.follow(command)
+            except OSError as error:
+                face.close()
+                raise VconsoleError(
+                    f"The output cannot be written any more ({error.strerror}); the run was stopped.",
+                    remedy="All that is done is kept; go on with `vconsole resume`.",
+                ) from error
+            face.end(summary)
+            return summary.exit_code
+    finally:
+        face.close()
+        engine.close()
+
+
+class _Follower:
+    """Follows one run from command to end."""
+
+    def __init__(self, engine: Engine, face: Face, interrupts: Interrupts) -> None:
+        self._engine = engine
+        self._face = face
+        self._interrupts = interrupts
+        self._before = engine.latest()
+        self._baseline = self._before
+        self._earlier = {run.run_id for run in self._before.runs}
+        self._run_id = 0
+        self._video_s = 0.0
+
+    def follow(self, command: StartRun | ResumeRun) -> Summary:
+        started = time.monotonic()
+        self._engine.send(command)
+        while True:
+            stop = self._interrupts.requested.wait(POLL_S)
+            if stop:
+                self._interrupts.stopped.wait()
+            snapshot = self._engine.latest()
+            self._look(snapshot)
+            if stop or snapshot.fatal or self._ended(snapshot):
+                break
+        summary = summarise(
+            snapshot if self._is_ours(snapshot) else Snapshot(),
+            interrupted=stop,
+            held_up=snapshot.fatal,
+            seconds=time.monotonic() - started,
+            video_s=self._video_s,
+        )
+        if summary is None:
+            raise VconsoleError(snapshot.fatal or "Stopped before the run began.")
+        return summary
+
+    def _look(self, snapshot: Snapshot) -> None:
+        if snapshot is self._before:
+            return
+        first_sight = self._first_sight(snapshot)
+        for event in changes(self._before, snapshot):
+            if isinstance(event, JobChanged):
+                if first_sight and event.row.state in TERMINAL:
+                    continue
+                self._count(event.row)
+            self._face.tell(event)
+        self._before = snapshot
+        self._refused(snapshot)
+        if self._is_ours(snapshot):
+            self._face.tick(snapshot)
+
+    def _first_sight(self, snapshot: Snapshot) -> bool:
+        """Whether this is the first look at a run of an earlier process: what it had done then is no news."""
+        if snapshot.run is None or snapshot.run.run_id not in self._earlier:
+            return False
+        return self._before.run is None or self._before.run.run_id != snapshot.run.run_id
+
+    def _count(self, row: JobRow) -> None:
+        """Add up the video that was worked on; a job that is done without an attempt was whole already."""
+        if row.state in {JobState.DONE, JobState.PARTIAL} and row.attempts:
+            self._video_s += row.duration_s
+
+    def _is_ours(self, snapshot: Snapshot) -> bool:
+        """Whether the snapshot shows the run of our command: another one than at the start, or that one moved on."""
+        run, before = snapshot.run, self._baseline.run
+        if run is None:
+            return False
+        moved = before is None or (run.run_id, run.state) != (before.run_id, before.state)
+        self._run_id = self._run_id or (run.run_id if moved else 0)
+        return run.run_id == self._run_id
+
+    def _ended(self, snapshot: Snapshot) -> bool:
+        return self._is_ours(snapshot) and snapshot.run is not None and snapshot.run.state in _ENDED
+
+    def _refused(self, snapshot: Snapshot) -> None:
+        if self._is_ours(snapshot):
+            return
+        for notice in snapshot.notices:
+            if notice in self._baseline.notices:
+                return
+            if notice.level == "error":
+                raise VconsoleError(notice.text)

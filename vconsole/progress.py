@@ -1,0 +1,180 @@
+"""The three faces of a headless run: live on a terminal, plain lines elsewhere, JSON lines for programs."""
+
+import json
+import os
+import time
+from typing import IO, Any
+
+from pipeline.model import TERMINAL, JobState
+from pipeline.snapshot import JobRow, RunView, Snapshot
+from pipeline.text import visible
+from vconsole.events import Event, JobChanged, RunChanged, Told
+from vconsole.headless import Face
+from vconsole.summary import FAILED, Summary, as_lines, as_object, clock
+
+STATUS_EVERY_S = 10.0
+"""Time between two lines of a plain log that only say how far the run is."""
+
+JSON_STATUS_EVERY_S = 1.0
+
+
+def choose(*, as_json: bool, stream: IO[str]) -> Face:
+    """Return the face for `stream`: `--json` first, else live where someone watches, else plain lines."""
+    if as_json:
+        return JsonFace(stream)
+    if stream.isatty() and os.environ.get("TERM", "dumb") not in {"", "dumb"}:
+        from vconsole.live import LiveFace
+
+        return LiveFace(stream)
+    return PlainFace(stream)
+
+
+def tolerate(stream: object) -> None:
+    """Let `stream` write what its encoding lacks as escapes instead of failing on it."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def job_line(row: JobRow) -> str:
+    """Return one line on a video that changed its state; nothing in it can move a cursor."""
+    name = visible(row.name)
+    if row.state is JobState.DONE and not row.attempts:
+        return f"{'whole':<12} {name}  was done already"
+    told = f"{row.state:<12} {name}"
+    if row.state in {JobState.DONE, JobState.PARTIAL}:
+        told += f"  {row.scenes} scenes, {row.frames} frames"
+    reason = visible(row.note) or visible(row.waiting_for)
+    return told + (f"  {reason}" if reason else "")
+
+
+def status_line(run: RunView) -> str:
+    """Return one line on how far the run is."""
+    over = run.count(*TERMINAL)
+    told = [f"{over} of {run.total}{'+' if run.discovering else ''} videos"]
+    if run.video_s_per_s:
+        told.append(f"{run.video_s_per_s:.1f} x real time")
+    if run.eta_s is not None:
+        told.append(f"{clock(run.eta_s)} left")
+    if failed := run.count(*FAILED):
+        told.append(f"{failed} failed")
+    if run.paused_because:
+        told.append(f"paused: {visible(run.paused_because)}")
+    return ", ".join(told)
+
+
+class PlainFace:
+    """A line for each thing that happens, without control codes: for logs and pipes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._status_due = time.monotonic() + STATUS_EVERY_S
+        tolerate(stream)
+
+    def tell(self, event: Event) -> None:
+        """Write the line of an event."""
+        match event:
+            case RunChanged(run):
+                self._write(f"run {run.run_id} {run.state}: {run.kind}, preset {visible(run.preset)}")
+            case JobChanged(row) if row.state is not JobState.RUNNING:
+                self._write(job_line(row))
+            case Told(notice):
+                self._write(f"{notice.level}: {visible(notice.text)}")
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """Write a line on how far the run is, now and then."""
+        if snapshot.run is not None and time.monotonic() >= self._status_due:
+            self._status_due = time.monotonic() + STATUS_EVERY_S
+            self._write(status_line(snapshot.run))
+
+    def end(self, summary: Summary) -> None:
+        """Write the summary."""
+        for line in as_lines(summary):
+            self._write(line)
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class JsonFace:
+    """One JSON object a line, the last one the summary."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._status_due = time.monotonic()
+
+    def tell(self, event: Event) -> None:
+        """Write an event."""
+        match event:
+            case RunChanged(run):
+                write_json({"event": "run", **_run_object(run)}, self._stream)
+            case JobChanged(row):
+                write_json({"event": "job", **_job_object(row)}, self._stream)
+            case Told(notice):
+                write_json(
+                    {"event": "notice", "level": notice.level, "text": notice.text, "at_s": notice.at_s}, self._stream
+                )
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """Write how far the run is, now and then."""
+        if snapshot.run is not None and time.monotonic() >= self._status_due:
+            self._status_due = time.monotonic() + JSON_STATUS_EVERY_S
+            write_json({"event": "progress", **_progress_object(snapshot.run)}, self._stream)
+
+    def end(self, summary: Summary) -> None:
+        """Write the summary."""
+        write_json(as_object(summary), self._stream)
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+def write_json(value: dict[str, Any], stream: IO[str]) -> None:
+    """Write one object as a line, as `--json` promises: pure ASCII, so that no name can break a line."""
+    stream.write(json.dumps(value, allow_nan=False) + "\n")
+    stream.flush()
+
+
+def _run_object(run: RunView) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "kind": str(run.kind),
+        "state": str(run.state),
+        "preset": run.preset,
+        "inputs": list(run.inputs),
+        "out": run.out,
+    }
+
+
+def _job_object(row: JobRow) -> dict[str, Any]:
+    return {
+        "job_id": row.job_id,
+        "name": row.name,
+        "state": str(row.state),
+        "stage": str(row.stage) if row.stage else None,
+        "attempts": row.attempts,
+        "duration_s": row.duration_s,
+        "scenes": row.scenes,
+        "frames": row.frames,
+        "class": str(row.failure) if row.failure else None,
+        "note": row.note,
+        "waiting_for": row.waiting_for,
+    }
+
+
+def _progress_object(run: RunView) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "total": run.total,
+        "discovering": run.discovering,
+        "counts": {str(state): number for state, number in run.counts if number},
+        "reused": run.reused,
+        "elapsed_s": round(run.elapsed_s, 3),
+        "eta_s": run.eta_s,
+        "rate": round(run.video_s_per_s, 3),
+        "paused_because": run.paused_because,
+    }

@@ -1,0 +1,45 @@
+"""Turns whatever a stage raised into a failure with a class, so that nothing ends a worker but its own process."""
+
+import traceback
+
+from pipeline.errors import JobError
+from pipeline.model import FailureClass, Stage
+from pipeline.outputs.atomic import FULL
+
+DETAIL_CHARS = 4000
+
+_BY_STAGE = {
+    Stage.EMBED: (FailureClass.MODEL, "The model host could not be used"),
+    Stage.WRITE: (FailureClass.IO, "The outputs could not be written"),
+}
+_UNREADABLE = (FailureClass.CORRUPT, "The file could not be read")
+
+_UNSUPPORTED = ("DecoderNotFoundError", "DemuxerNotFoundError", "PatchWelcomeError", "ProtocolNotFoundError")
+"""What PyAV calls the errors of a format or codec that its FFmpeg does not have."""
+
+
+def failure_of(error: Exception, stage: Stage) -> JobError:
+    """Return `error`, raised while `stage` ran, as a failure of the job.
+
+    What damaged media does to PyAV is not only FFmpegError (UnicodeDecodeError, AttributeError, IndexError were
+    seen), so an error of no known kind is judged by the stage it came from.
+    """
+    detail = "".join(traceback.format_exception(error))[-DETAIL_CHARS:]
+    if isinstance(error, JobError):
+        return error
+    if isinstance(error, MemoryError):
+        return JobError(FailureClass.OUT_OF_MEMORY, "There was not enough memory.", stage=stage, detail=detail)
+    kind, sentence = _BY_STAGE.get(stage, _UNREADABLE)
+    if type(error).__module__.startswith("av."):
+        if type(error).__name__ in _UNSUPPORTED:
+            kind, sentence = FailureClass.UNSUPPORTED, "This build of FFmpeg cannot read the file"
+    elif isinstance(error, OSError) and error.errno:
+        full = error.errno in FULL
+        kind = FailureClass.DISK_FULL if full else FailureClass.IO
+        sentence = "The volume is full" if full else "The disk or the file system failed"
+    return JobError(kind, f"{sentence}: {_short(error)}.", stage=stage, detail=detail)
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())[:200].rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,154 @@
+"""Does the jobs a worker is given: reads the message, runs the job, writes the answer."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import psutil
+
+from pipeline import wire
+from pipeline.errors import JobError, WireError
+from pipeline.extract import ExtractJob, RunContext, extract
+from pipeline.identity import Identity
+from pipeline.model import FailureClass, RunKind, Stage
+from pipeline.outcome import Outcome
+from pipeline.settings import PipelineSettings
+
+PROGRESS_INTERVAL_S = 0.2
+"""Progress is told at most this often; a change of stage or of what is waited for is told at once."""
+
+
+class Stopped(BaseException):
+    """The engine wants the job back. Not an Exception: nothing on the way may take it for a failure."""
+
+
+class Desk:
+    """Does one job after another and tells the engine over `sock`; used by one thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        cv2.setNumThreads(1)
+        self._sock = sock
+        self._run_message: dict[str, Any] | None = None
+        self._run: RunContext | None = None
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message; the process ends if the engine is gone. Raises WireError if it is above the cap."""
+        try:
+            wire.send(self._sock, message)
+        except OSError:
+            os._exit(0)
+
+    def do(self, job: dict[str, Any], run: dict[str, Any], wanted_back: Callable[[], bool]) -> None:
+        """Do the job of a `job` message that belongs to the `run` message, and send `finished` whatever happens."""
+        report = _Report(self, job, wanted_back)
+        try:
+            report.check()
+            self._finished(job, self._extract(job, run, report), report)
+        except Stopped:
+            self._answer(job, "stopped", {}, None)
+        except Exception as error:  # noqa: BLE001 - a job must never end the worker without an answer
+            failure = JobError(
+                FailureClass.PROTOCOL, "The worker could not read its orders or tell its result.", detail=repr(error)
+            )
+            self._answer(job, "failed", {}, failure)
+
+    def _extract(self, job: dict[str, Any], run: dict[str, Any], report: "_Report") -> Outcome:
+        if self._run is None or run is not self._run_message:
+            self._run, self._run_message = _run_context(run), run
+        return extract(_extract_job(job), self._run, report)
+
+    def _finished(self, job: dict[str, Any], outcome: Outcome, report: "_Report") -> None:
+        result = outcome.result | {"bytes_read": report.bytes_read()}
+        self._answer(job, str(outcome.state), result, outcome.failure)
+
+    def _answer(self, job: dict[str, Any], outcome: str, result: dict[str, Any], failure: JobError | None) -> None:
+        message = {
+            "type": "finished",
+            "job_id": job["job_id"],
+            "token": job["token"],
+            "outcome": outcome,
+            "result": result,
+            "failure": failure.to_message() if failure else None,
+        }
+        self.send(message)
+
+
+class _Report:
+    """Turns what a job tells into messages, a few a second; stops the job if the engine wants it back."""
+
+    def __init__(self, desk: Desk, job: dict[str, Any], wanted_back: Callable[[], bool]) -> None:
+        self._desk = desk
+        self._head = {"job_id": job["job_id"], "token": job["token"]}
+        self._wanted_back = wanted_back
+        self._process = psutil.Process()
+        self._bytes_before = self._bytes_of_process()
+        self._told_at = -PROGRESS_INTERVAL_S
+        self._told: tuple[Stage, str] | None = None
+
+    def check(self) -> None:
+        """Raise Stopped if the engine wants the job back."""
+        if self._wanted_back():
+            raise Stopped
+
+    def bytes_read(self) -> int:
+        """Return the bytes this process has read since the job began; 0 where the system does not tell."""
+        return self._bytes_of_process() - self._bytes_before
+
+    def progress(self, stage: Stage, share: float, *, video_s: float = 0.0, frames: int = 0, waiting: str = "") -> None:
+        """Tell that something moved. Raises Stopped."""
+        self.check()
+        now = time.monotonic()
+        if (stage, waiting) == self._told and now - self._told_at < PROGRESS_INTERVAL_S:
+            return
+        self._told, self._told_at = (stage, waiting), now
+        self._desk.send(
+            self._head
+            | {
+                "type": "progress",
+                "stage": str(stage),
+                "share": round(share, 4),
+                "video_s": round(video_s, 3),
+                "frames": frames,
+                "waiting": waiting,
+                "bytes_read": self.bytes_read(),
+                "rss_bytes": self._process.memory_info().rss,
+            }
+        )
+
+    def passed(self, stage: Stage, seconds: float, items: int, *, reused: bool = False) -> None:
+        """Tell that a stage is over. Raises Stopped."""
+        self.check()
+        self._desk.send(
+            self._head
+            | {"type": "stage", "stage": str(stage), "seconds": round(seconds, 6), "items": items, "reused": reused}
+        )
+
+    def _bytes_of_process(self) -> int:
+        counters = getattr(self._process, "io_counters", None)
+        return int(getattr(counters(), "read_chars", 0)) if counters else 0
+
+
+def _run_context(message: dict[str, Any]) -> RunContext:
+    if message["kind"] != RunKind.EXTRACT:
+        raise WireError(f"this worker does not do runs of kind {message['kind']!r}")
+    return RunContext(
+        settings=PipelineSettings.model_validate(message["settings"]),
+        out=os.fsencode(message["out"]),
+        fingerprints=message["fingerprints"],
+        host_socket=message["host_socket"],
+    )
+
+
+def _extract_job(message: dict[str, Any]) -> ExtractJob:
+    return ExtractJob(
+        source=os.fsencode(message["source"]),
+        relative=os.fsencode(message["relative"]),
+        identity=Identity(*message["identity"]),
+        content_id=message["content_id"],
+        decode_threads=message["decode_threads"],
+        known_sha256=message["known_sha256"],
+        force=message["force"],
+    )

@@ -1,0 +1,257 @@
+"""One extract job: from a video to its feature file, doing again only what is not there already."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.boundary import failure_of
+from pipeline.errors import JobError
+from pipeline.identity import Identity, identity_of
+from pipeline.media.result import KeptFrame, KnownFrames, Sweep
+from pipeline.media.sweep import sweep
+from pipeline.model import FailureClass, JobState, Stage
+from pipeline.outcome import Outcome, finished, loss_sentence
+from pipeline.outputs.features import Written
+from pipeline.outputs.format import Features
+from pipeline.outputs.paths import features_name, features_path, frames_folder
+from pipeline.outputs.pictures import PictureFolder, saved_pictures
+from pipeline.outputs.reuse import MEDIA_STAGES, Reuse, find_reuse, known_frames
+from pipeline.progress import Reporter, StageClock
+from pipeline.settings import PipelineSettings
+from pipeline.stages.crop import find_crop
+from pipeline.stages.keys import stage_keys
+from pipeline.stages.probe import Probe, probe
+from pipeline.stages.write import FrameVectors, Source, features_of, renewed, write
+
+if TYPE_CHECKING:
+    from pipeline.stages.embed import Embedder
+
+SWEEP_SHARE = 0.9
+"""The share of a job that is done when its video is decoded; embedding and writing are the rest."""
+INPUT_FAILURES = frozenset({FailureClass.CORRUPT, FailureClass.UNSUPPORTED, FailureClass.EMPTY, FailureClass.IO})
+"""What it can look like when a file changes while it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the jobs of a run share."""
+
+    settings: PipelineSettings
+    out: bytes
+    fingerprints: Mapping[str, str]
+    """Fingerprint of the weights by model key."""
+    host_socket: str
+    """Where the model host listens, empty if the run needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractJob:
+    """One video to do."""
+
+    source: bytes
+    """Absolute path."""
+    relative: bytes
+    """Path below its input root, with the root's prefix where there is one."""
+    identity: Identity
+    content_id: str
+    decode_threads: int
+    known_sha256: str
+    """Checksum the ledger has of the output that is there, empty if it has none."""
+    force: bool
+
+
+def extract(job: ExtractJob, run: RunContext, report: Reporter) -> Outcome:
+    """Do one job and return how it ended, failures included; only what `report` raises comes out as an exception."""
+    return _Extraction(job, run, report).outcome()
+
+
+class _Extraction:
+    """The state of one job while it runs."""
+
+    def __init__(self, job: ExtractJob, run: RunContext, report: Reporter) -> None:
+        self._job = job
+        self._run = run
+        self._settings = run.settings
+        self._clock = StageClock(report)
+        self._probed: Probe | None = None
+        self._picture_bytes = 0
+
+    def outcome(self) -> Outcome:
+        """Do the job; every exception becomes a failure."""
+        try:
+            return self._outcome()
+        except Exception as error:  # noqa: BLE001 - the boundary: damaged media raises anything
+            failure = failure_of(error, self._clock.stage)
+        if failure.failure in INPUT_FAILURES:
+            failure = self._changed() or failure
+        if failure.failure is FailureClass.EMPTY:
+            return Outcome(JobState.SKIPPED, {"content_id": self._job.content_id, "reason": str(failure)})
+        return Outcome(JobState.FAILED, {"content_id": self._job.content_id}, failure)
+
+    def _outcome(self) -> Outcome:
+        self._check_identity()
+        self._clock.moved()
+        job, settings = self._job, self._settings
+        keys = stage_keys(settings, job.content_id, self._run.fingerprints)
+        path = features_path(self._run.out, job.relative)
+        reuse = None if job.force else find_reuse(path, job.content_id, job.known_sha256, keys)
+        if reuse and reuse.features.partial and not settings.probe.keep_partial:
+            reuse = None
+        if reuse and reuse.same and self._pictures_there():
+            self._clock.reused(*MEDIA_STAGES, *([Stage.EMBED] if self._models() else []), Stage.WRITE)
+            return self._finished(reuse.features, reuse.written, adopted=True)
+        features = self._rework(reuse, keys) if reuse else self._work(keys)
+        with self._clock.timed(Stage.WRITE, 1):
+            written = write(path, features, settings)
+        return self._finished(features, written)
+
+    def _finished(self, features: Features, written: Written, *, adopted: bool = False) -> Outcome:
+        return finished(
+            features,
+            written,
+            output=os.fsdecode(features_name(self._job.relative)),
+            probe=self._probed,
+            seconds=self._clock.seconds,
+            picture_bytes=self._picture_bytes,
+            adopted=adopted,
+        )
+
+    def _changed(self) -> JobError | None:
+        """Return the failure to tell if the source is no longer the file that discovery saw."""
+        try:
+            if identity_of(os.stat(self._job.source)) == self._job.identity:
+                return None
+        except FileNotFoundError:
+            return JobError(FailureClass.CHANGED, "The file is no longer there.", stage=self._clock.stage)
+        except OSError:
+            return None
+        return JobError(FailureClass.CHANGED, "The file changed while it was read.", stage=self._clock.stage)
+
+    def _check_identity(self) -> None:
+        changed = self._changed()
+        if changed:
+            raise changed
+
+    def _work(self, keys: Mapping[str, str]) -> Features:
+        """Do every stage but the last."""
+        job, settings = self._job, self._settings
+        found = self._probe()
+        crop_xywh = (0, 0, found.width, found.height)
+        if settings.crop.enabled:
+            with self._clock.timed(Stage.CROP, settings.crop.probes):
+                crop_xywh = find_crop(job.source, found, settings.crop)
+        swept, vectors = self._sweep(found, crop_xywh, self._models(), None)
+        source = Source(job.relative, job.identity.size_bytes, job.content_id)
+        return features_of(source, found, crop_xywh, swept, vectors, settings, keys)
+
+    def _rework(self, reuse: Reuse, keys: Mapping[str, str]) -> Features:
+        """Keep scenes, frames and the vectors that are still wanted; only pictures that are needed are decoded."""
+        had = reuse.features
+        self._clock.reused(*MEDIA_STAGES)
+        missing = tuple(model for model in self._models() if model not in reuse.models)
+        vectors = {key: (item.vectors, item.provenance) for key, item in had.embeddings.items() if key in reuse.models}
+        if missing or self._settings.frames.save != "none":
+            swept, fresh = self._sweep(self._probe(), had.info.crop_xywh, missing, known_frames(had))
+            if [frame.frame_index for frame in swept.frames] != had.frames["frame_index"].tolist():
+                return self._work(keys)
+            vectors |= fresh
+        else:
+            with self._saved_pictures():
+                self._check_identity()
+        return renewed(had, {key: vectors[key] for key in self._models()}, self._settings, keys)
+
+    def _models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._settings.embed.models)) if self._settings.embed.enabled else ()
+
+    def _probe(self) -> Probe:
+        with self._clock.timed(Stage.PROBE, 1):
+            self._probed = probe(self._job.source, self._settings.probe)
+        return self._probed
+
+    def _sweep(
+        self, found: Probe, crop_xywh: tuple[int, int, int, int], models: tuple[str, ...], known: KnownFrames | None
+    ) -> tuple[Sweep, dict[str, FrameVectors]]:
+        """Decode once; pictures go to the model host and to the disk as frames are chosen."""
+        clock = self._clock
+        with self._saved_pictures() as pictures, self._embedder(models) as embedder:
+
+            def on_frame(frame: KeptFrame) -> None:
+                if pictures:
+                    with clock.within(Stage.WRITE):
+                        pictures.add(frame.frame_index, frame.picture())
+                if embedder:
+                    with clock.within(Stage.EMBED):
+                        embedder.on_frame(frame)
+
+            def progress(video_s: float, frames: int) -> None:
+                share = SWEEP_SHARE * min(1.0, video_s / found.duration_s) if found.duration_s > 0 else None
+                clock.moved(share=share, video_s=video_s, frames=frames)
+
+            clock.stage = Stage.SCENES
+            swept = sweep(
+                self._job.source,
+                found,
+                crop_xywh,
+                self._settings,
+                decode_threads=self._job.decode_threads,
+                on_frame=on_frame,
+                progress=progress,
+                known=known,
+            )
+            self._check_identity()
+            self._refuse_loss(swept)
+            if known is None:
+                self._decoded(swept)
+            vectors: dict[str, FrameVectors] = {}
+            if embedder:
+                with clock.timed(Stage.EMBED, len(swept.frames) * len(models)):
+                    vectors = embedder.finish(swept.frames)
+            if pictures:
+                clock.stage = Stage.WRITE
+                pictures.keep_only({frame.frame_index for frame in swept.frames})
+                self._picture_bytes = pictures.bytes_written
+        return swept, vectors
+
+    def _decoded(self, swept: Sweep) -> None:
+        """Tell the stages that the one decode serves as passed."""
+        for stage, enabled in (
+            (Stage.SCENES, self._settings.scenes.enabled),
+            (Stage.FRAMES, True),
+            (Stage.DEDUPE, self._settings.dedupe.enabled),
+        ):
+            if enabled:
+                self._clock.told(stage, swept.seconds.get(str(stage), 0.0), swept.frames_decoded)
+
+    def _refuse_loss(self, swept: Sweep) -> None:
+        if (swept.lost or swept.frames_lost) and not self._settings.probe.keep_partial:
+            loss = loss_sentence(sum(span.end_s - span.start_s for span in swept.lost), swept.frames_lost)
+            raise JobError(FailureClass.CORRUPT, f"{loss}, and probe.keep_partial is off.", stage=Stage.SCENES)
+
+    @property
+    def _pictures_folder(self) -> bytes:
+        return frames_folder(self._run.out, self._job.relative)
+
+    def _pictures_there(self) -> bool:
+        return self._settings.frames.save == "none" or os.path.isdir(self._pictures_folder)
+
+    def _saved_pictures(self) -> AbstractContextManager[PictureFolder | None]:
+        frames = self._settings.frames
+        return saved_pictures(self._pictures_folder, frames.save, frames.save_quality)
+
+    @contextmanager
+    def _embedder(self, models: tuple[str, ...]) -> Iterator["Embedder | None"]:
+        if not models:
+            yield None
+            return
+        from pipeline.stages.embed import Embedder
+
+        embedder = Embedder(self._run.host_socket, self._settings, models, progress=self._waits)
+        try:
+            yield embedder
+        finally:
+            embedder.close()
+
+    def _waits(self, waiting: str) -> None:
+        self._clock.moved(waiting=waiting)

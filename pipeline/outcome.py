@@ -1,0 +1,78 @@
+"""How a job ended, in the words that go to the engine."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.errors import JobError
+from pipeline.model import JobState
+from pipeline.outputs.features import Written
+from pipeline.outputs.format import Features
+from pipeline.stages.probe import Probe
+
+MAX_LOST_TOLD = 100
+"""Lost parts told to the engine; the feature file has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: `done`, `partial`, `failed` or `skipped`, with the result that its ledger row keeps."""
+
+    state: JobState
+    result: dict[str, Any] = field(default_factory=dict)
+    failure: JobError | None = None
+
+
+def finished(
+    features: Features,
+    written: Written,
+    *,
+    output: str,
+    probe: Probe | None,
+    seconds: Mapping[str, float],
+    picture_bytes: int = 0,
+    adopted: bool = False,
+) -> Outcome:
+    """Return the outcome of a job whose feature file is whole: `partial` if the video lost something."""
+    info = features.info
+    result = {
+        "content_id": info.content_id,
+        "output": output,
+        "output_bytes": written.size_bytes,
+        "output_sha256": written.sha256,
+        "output_mtime_ns": written.mtime_ns,
+        "stage_keys": dict(info.stage_keys),
+        "adopted": adopted,
+        "scenes": len(features.scenes["start_s"]),
+        "frames": len(features.frames["time_s"]),
+        "duration_s": info.duration_s,
+        "width": info.width,
+        "height": info.height,
+        "fps": info.fps,
+        "video_codec": info.video_codec,
+        "audio_codec": info.audio_codec,
+        "container": probe.container if probe else "",
+        "seconds": {name: round(value, 6) for name, value in seconds.items()},
+        "bytes_written": 0 if adopted else written.size_bytes + picture_bytes,
+        "lost_s": features.lost_s,
+        "lost_frames": info.frames_lost,
+        "lost": _lost(features),
+        "probe": dataclasses.asdict(probe) if probe else {},
+    }
+    if features.partial:
+        result["reason"] = loss_sentence(features.lost_s, info.frames_lost)
+    return Outcome(JobState.PARTIAL if features.partial else JobState.DONE, result)
+
+
+def loss_sentence(seconds: float, frames: int) -> str:
+    """Return what was lost of a video, e.g. `2.5 s (60 frames) could not be read`."""
+    counted = f"{frames} frame{'' if frames == 1 else 's'}"
+    return f"{seconds:.1f} s ({counted}) could not be read" if seconds >= 0.05 else f"{counted} could not be read"
+
+
+def _lost(features: Features) -> list[list[Any]]:
+    if features.lost is None:
+        return []
+    columns = (features.lost[name][:MAX_LOST_TOLD].tolist() for name in ("start_s", "end_s", "reason"))
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -1,0 +1,72 @@
+"""What an output that is already there is still good for."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan
+from pipeline.model import Stage
+from pipeline.outputs.features import FeatureError, Written, read_features, sha256_of
+from pipeline.outputs.format import Features, problems
+from pipeline.stages.keys import embed_key
+
+MEDIA_STAGES = (Stage.PROBE, Stage.CROP, Stage.SCENES, Stage.FRAMES, Stage.DEDUPE)
+"""The stages whose results all come from the one decode: if one key differs, the video is decoded anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """A whole output whose frames are still those that are wanted."""
+
+    features: Features
+    written: Written
+    same: bool
+    """Whether everything in it is as wanted."""
+    models: tuple[str, ...]
+    """Models whose vectors in it are as wanted."""
+
+
+def find_reuse(path: bytes, content_id: str, known_sha256: str, keys: Mapping[str, str]) -> Reuse | None:
+    """Return what the feature file at `path` is still good for, None if for nothing.
+
+    It is trusted if its checksum is the one the ledger has, or, where the ledger has none, if every dataset in it
+    reads well. `keys` are the stage keys that are wanted. Raises OSError if the disk fails.
+    """
+    try:
+        status = os.stat(path)
+        checksum = sha256_of(path)
+        if known_sha256 and checksum != known_sha256:
+            return None
+        features = read_features(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, FeatureError):
+        return None
+    if any(problems(features)) or features.info.content_id != content_id:
+        return None
+    had = features.info.stage_keys
+    if any(had.get(str(stage)) != keys[str(stage)] for stage in MEDIA_STAGES):
+        return None
+    models = tuple(
+        model for model in features.embeddings if had.get(embed_key(model)) == keys.get(embed_key(model), "-")
+    )
+    return Reuse(features, Written(status.st_size, checksum, status.st_mtime_ns), dict(had) == dict(keys), models)
+
+
+def known_frames(features: Features) -> KnownFrames:
+    """Return the scenes and frames of a feature file, so that the same pictures can be decoded again."""
+    scenes, frames, info, lost = features.scenes, features.frames, features.info, features.lost
+    return KnownFrames(
+        scenes=tuple(SceneSpan(*row) for row in _rows(scenes, "start_s", "end_s", "start_frame", "end_frame")),
+        frames=tuple(KeptFrame(*row) for row in _rows(frames, "time_s", "frame_index", "scene", "dhash", "sharpness")),
+        sampling=features.sampling,
+        frames_decoded=info.frames_decoded,
+        frames_lost=info.frames_lost,
+        lost=tuple(LostSpan(*row) for row in _rows(lost, "start_s", "end_s", "reason")) if lost else (),
+        duration_s=info.duration_s,
+        fps=info.fps,
+    )
+
+
+def _rows(columns: Mapping[str, Any], *names: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table as plain Python values."""
+    return zip(*(columns[name].tolist() for name in names), strict=True)

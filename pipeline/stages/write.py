@@ -1,0 +1,180 @@
+"""Stage write: puts what the other stages found into the feature file."""
+
+import dataclasses
+import datetime
+import functools
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import JobError
+from pipeline.media.result import Sweep
+from pipeline.model import FailureClass, Stage
+from pipeline.outputs.atomic import disk_error
+from pipeline.outputs.features import FeatureError, Written, write_features
+from pipeline.outputs.format import Embedding, FeatureInfo, Features, Provenance, Table, table
+from pipeline.settings import PipelineSettings
+from pipeline.stages.keys import settings_hash
+from pipeline.stages.probe import Probe
+from pipeline.text import visible
+
+Vectors = NDArray[np.float32]
+FrameVectors = tuple[Vectors, Provenance]
+"""Float32 (N, D), L2-normalised, row i for frame i; and the model that made them."""
+
+SCENE_COLUMNS = ("start_s", "end_s", "start_frame", "end_frame")
+FRAME_COLUMNS = ("time_s", "frame_index", "scene", "dhash", "sharpness")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which video it is."""
+
+    relative: bytes
+    size_bytes: int
+    content_id: str
+
+
+def features_of(
+    source: Source,
+    probe: Probe,
+    crop_xywh: tuple[int, int, int, int],
+    sweep: Sweep,
+    vectors: Mapping[str, FrameVectors],
+    settings: PipelineSettings,
+    keys: Mapping[str, str],
+) -> Features:
+    """Return what the feature file of a video holds; `vectors` by model key, for the frames of `sweep`."""
+    scenes = table("scenes", {name: [getattr(span, name) for span in sweep.scenes] for name in SCENE_COLUMNS})
+    frames = table("frames", {name: [getattr(frame, name) for frame in sweep.frames] for name in FRAME_COLUMNS})
+    return Features(
+        info=_info(source, probe, crop_xywh, sweep, settings, keys),
+        scenes=scenes,
+        frames=frames,
+        sampling=sweep.sampling,
+        embeddings=_embeddings(vectors, frames, len(sweep.scenes), settings),
+        lost=_lost(sweep),
+    )
+
+
+def renewed(
+    had: Features, vectors: Mapping[str, FrameVectors], settings: PipelineSettings, keys: Mapping[str, str]
+) -> Features:
+    """Return `had` with other vectors and the stage keys of the present settings."""
+    info = dataclasses.replace(
+        had.info,
+        created_utc=_now(),
+        vconsole_version=version(),
+        settings_hash=settings_hash(settings),
+        stage_keys=dict(keys),
+    )
+    embeddings = _embeddings(vectors, had.frames, len(had.scenes["start_s"]), settings)
+    return dataclasses.replace(had, info=info, embeddings=embeddings)
+
+
+def _embeddings(
+    vectors: Mapping[str, FrameVectors], frames: Table, scenes: int, settings: PipelineSettings
+) -> dict[str, Embedding]:
+    return {
+        key: embedding(rows, provenance, frames["scene"], scenes, settings.embed.scene_vectors)
+        for key, (rows, provenance) in vectors.items()
+    }
+
+
+def embedding(
+    vectors: Vectors, provenance: Provenance, scene: NDArray[np.int32], scenes: int, means: bool
+) -> Embedding:
+    """Return the vectors of one model, with the means of each scene and of the video if `means`.
+
+    A mean is the normalised sum of unit vectors: what pooling over the frames of a shot is for CLIP retrieval
+    (CLIP4Clip, Luo et al. 2021, "mean pooling").
+    """
+    if not means:
+        return Embedding(vectors, provenance)
+    sums = np.zeros((scenes, vectors.shape[1]), dtype=np.float64)
+    np.add.at(sums, scene, vectors)
+    return Embedding(vectors, provenance, _unit(sums), _unit(vectors.sum(axis=0, dtype=np.float64, keepdims=True)))
+
+
+def write(path: bytes, features: Features, settings: PipelineSettings) -> Written:
+    """Write the feature file. Raises JobError: disk_full or io, and protocol if what was found cannot be true."""
+    try:
+        return write_features(
+            path, features, compression=settings.write.compression, deep_verify=settings.write.deep_verify
+        )
+    except FeatureError as error:
+        raise JobError(
+            FailureClass.PROTOCOL,
+            "What the stages found contradicts itself, so no feature file was written.",
+            stage=Stage.WRITE,
+            detail=str(error),
+        ) from error
+    except OSError as error:
+        raise disk_error(error, "write", path) from error
+
+
+def _info(
+    source: Source,
+    probe: Probe,
+    crop_xywh: tuple[int, int, int, int],
+    sweep: Sweep,
+    settings: PipelineSettings,
+    keys: Mapping[str, str],
+) -> FeatureInfo:
+    return FeatureInfo(
+        source=source.relative,
+        source_display=visible(source.relative),
+        source_bytes=source.size_bytes,
+        content_id=source.content_id,
+        duration_s=sweep.duration_s,
+        width=probe.width,
+        height=probe.height,
+        fps=sweep.fps,
+        video_codec=probe.video_codec,
+        audio_codec=probe.audio_codec,
+        crop_xywh=crop_xywh,
+        rotation_deg=probe.rotation_deg,
+        frames_decoded=sweep.frames_decoded,
+        frames_lost=sweep.frames_lost,
+        created_utc=_now(),
+        vconsole_version=version(),
+        settings_hash=settings_hash(settings),
+        stage_keys=dict(keys),
+    )
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@functools.cache
+def version() -> str:
+    """Return the version of the installed program, `unknown` where it runs uninstalled."""
+    try:
+        return importlib.metadata.version("vconsole")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _lost(sweep: Sweep) -> Table | None:
+    if not sweep.lost:
+        return None
+    spans = sorted(sweep.lost, key=lambda span: span.start_s)
+    return table(
+        "lost",
+        {
+            "start_s": [span.start_s for span in spans],
+            "end_s": [span.end_s for span in spans],
+            "reason": [visible(span.reason) for span in spans],
+        },
+    )
+
+
+def _unit(sums: NDArray[np.float64]) -> Vectors:
+    """Return the rows of `sums` at length 1; a row of zeros stays one."""
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 1e-12)
+    return unit.astype(np.float32)

@@ -1,0 +1,1 @@
+"""Models: their host process, its clients, and where weights are kept."""

@@ -1,0 +1,247 @@
+"""Gathers pictures from all connections into batches and runs them through their model, one batch at a time."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.models.faults import Fault, fault_of
+
+GROW_AFTER_BATCHES = 64
+"""Full batches without trouble after which a halved batch is doubled again; doubled itself with every new halving."""
+
+
+class Encoder(Protocol):
+    """What the batcher needs of a model."""
+
+    def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return float32 (N, D), L2-normalised."""
+
+    def release_memory(self) -> None:
+        """Give cached memory back to the device."""
+
+
+class DeviceLostError(Exception):
+    """The device is unusable for this process: the process must end and be started again."""
+
+
+class Receiver(Protocol):
+    """Where the answer to a picture goes."""
+
+    def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
+        """Take the vectors of some pictures; must not block."""
+
+    def failed(self, key: str, tags: Sequence[int], message: str) -> None:
+        """Take the news that some pictures cannot be embedded; must not block."""
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """One picture that waits for its batch."""
+
+    receiver: Receiver
+    tag: int
+    picture: NDArray[np.uint8]
+    arrived_s: float
+
+
+@dataclass(slots=True)
+class Lane:
+    """The queue of one model and the batch size it can bear."""
+
+    limit: int
+    encoder: Encoder | None = None
+    queue: deque[Waiting] = field(default_factory=deque)
+    good_batches: int = 0
+    patience: int = GROW_AFTER_BATCHES
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the batcher has done and holds; read by the statistics."""
+
+    pictures_done: int = 0
+    batches_done: int = 0
+    busy_s: float = 0.0
+    queue_pictures: int = 0
+    queue_bytes: int = 0
+
+
+class Batcher:
+    """Batches across connections, a lane for each model key; `run` is the only thread that touches the device.
+
+    A batch is closed when it is full or `max_wait_s` after its first picture came. `note` is told of every change.
+    """
+
+    def __init__(self, batch_size: int, max_wait_s: float, note: Callable[[str, str], None]) -> None:
+        self.counters = Counters()
+        self._batch_size = batch_size
+        self._max_wait_s = max_wait_s
+        self._note = note
+        self._lanes: dict[str, Lane] = {}
+        self._calls: deque[Callable[[], None]] = deque()
+        self._wake = threading.Condition()
+        self._closed = False
+
+    @property
+    def batch_size(self) -> int:
+        """The smallest batch size now in force."""
+        with self._wake:
+            return min((lane.limit for lane in self._lanes.values()), default=self._batch_size)
+
+    def add(self, key: str, item: Waiting) -> None:
+        """Queue a picture; it waits until its model is loaded."""
+        with self._wake:
+            self._lane(key).queue.append(item)
+            self.counters.queue_pictures += 1
+            self.counters.queue_bytes += item.picture.nbytes
+            self._wake.notify()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Run `function` between two batches, on the thread that owns the device."""
+        with self._wake:
+            self._calls.append(function)
+            self._wake.notify()
+
+    def loaded(self, key: str, encoder: Encoder) -> None:
+        """Say that the model of `key` can be used."""
+        with self._wake:
+            self._lane(key).encoder = encoder
+            self._wake.notify()
+
+    def refuse(self, key: str, message: str) -> None:
+        """Answer every waiting picture of `key`, whose model cannot be loaded, with `message`."""
+        with self._wake:
+            waiting = self._take(self._lane(key), len(self._lane(key).queue))
+        for item in waiting:
+            item.receiver.failed(key, [item.tag], message)
+
+    def drop(self, receiver: Receiver) -> None:
+        """Forget the pictures of a connection that is gone."""
+        with self._wake:
+            for lane in self._lanes.values():
+                kept = deque(item for item in lane.queue if item.receiver is not receiver)
+                gone = [item for item in lane.queue if item.receiver is receiver]
+                lane.queue = kept
+                self.counters.queue_pictures -= len(gone)
+                self.counters.queue_bytes -= sum(item.picture.nbytes for item in gone)
+
+    def close(self) -> None:
+        """Let `run` return after the batch at hand."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+
+    def run(self) -> None:
+        """Serve until `close`. Raises DeviceLostError when the process must be started again."""
+        while True:
+            with self._wake:
+                while not self._closed and not self._calls and (pause := self._pause()) != 0:
+                    self._wake.wait(pause)
+                if self._closed:
+                    return
+                call = self._calls.popleft() if self._calls else None
+                key = "" if call else self._oldest_ready()
+                batch = [] if call else self._take(self._lanes[key], self._lanes[key].limit)
+            if call:
+                call()
+            else:
+                self._serve(key, self._lanes[key], batch)
+
+    def _lane(self, key: str) -> Lane:
+        return self._lanes.setdefault(key, Lane(self._batch_size))
+
+    def _take(self, lane: Lane, count: int) -> list[Waiting]:
+        taken = [lane.queue.popleft() for _ in range(min(count, len(lane.queue)))]
+        self.counters.queue_pictures -= len(taken)
+        self.counters.queue_bytes -= sum(item.picture.nbytes for item in taken)
+        return taken
+
+    def _ready(self) -> list[str]:
+        return [key for key, lane in self._lanes.items() if lane.queue and lane.encoder]
+
+    def _oldest_ready(self) -> str:
+        return min(self._due(), key=lambda key: self._lanes[key].queue[0].arrived_s)
+
+    def _due(self) -> list[str]:
+        now = time.monotonic()
+        return [key for key in self._ready() if self._due_in(self._lanes[key], now) <= 0]
+
+    def _due_in(self, lane: Lane, now: float) -> float:
+        if len(lane.queue) >= lane.limit:
+            return 0.0
+        return max(0.0, lane.queue[0].arrived_s + self._max_wait_s - now)
+
+    def _pause(self) -> float | None:
+        """Return how long to wait for the next batch: 0 = one is due, None = until something comes."""
+        now = time.monotonic()
+        return min((self._due_in(self._lanes[key], now) for key in self._ready()), default=None)
+
+    def _serve(self, key: str, lane: Lane, batch: list[Waiting]) -> None:
+        """Run one batch, smaller ones after an out-of-memory, halves after another failure."""
+        began = time.monotonic()
+        pieces = [batch]
+        while pieces:
+            piece = pieces.pop()
+            if len(piece) > lane.limit:
+                pieces += [piece[lane.limit :], piece[: lane.limit]]
+                continue
+            rows, fault, message = self._attempt(lane, piece)
+            if rows is not None:
+                self._deliver(key, piece, rows)
+                self._grow(key, lane, len(piece))
+            elif fault is Fault.MEMORY:
+                self._shrink(key, lane, len(piece), message)
+                pieces.append(piece)
+            elif fault is Fault.DEVICE:
+                raise DeviceLostError(message)
+            elif len(piece) == 1:
+                piece[0].receiver.failed(key, [piece[0].tag], message)
+                self._note("warning", f"model {key} cannot take a picture: {message}")
+            else:
+                middle = len(piece) // 2
+                pieces += [piece[middle:], piece[:middle]]
+        self.counters.busy_s += time.monotonic() - began
+
+    def _attempt(self, lane: Lane, piece: list[Waiting]) -> tuple[NDArray[np.float32] | None, Fault | None, str]:
+        """Return vectors, or the fault and its text; the exception and the tensors its frames hold are gone by then."""
+        assert lane.encoder is not None
+        try:
+            return lane.encoder.encode_pictures([item.picture for item in piece]), None, ""
+        except Exception as error:  # noqa: BLE001 - whatever torch raises is told apart by `fault_of`
+            return None, fault_of(error), f"{type(error).__name__}: {error}"[:1000]
+
+    def _deliver(self, key: str, piece: list[Waiting], rows: NDArray[np.float32]) -> None:
+        places: dict[int, list[int]] = {}
+        for place, item in enumerate(piece):
+            places.setdefault(id(item.receiver), []).append(place)
+        for mine in places.values():
+            piece[mine[0]].receiver.vectors(key, [piece[place].tag for place in mine], rows[mine])
+        self.counters.pictures_done += len(piece)
+        self.counters.batches_done += 1
+
+    def _shrink(self, key: str, lane: Lane, size: int, message: str) -> None:
+        """Halve the limit after a batch of `size` did not fit. Raises DeviceLostError if one picture did not."""
+        assert lane.encoder is not None
+        if size == 1 and lane.limit == 1:
+            raise DeviceLostError(f"out of memory for a single picture of model {key}: {message}")
+        if lane.limit < self._batch_size:
+            lane.patience *= 2
+        lane.limit = max(1, min(lane.limit, size) // 2)
+        lane.good_batches = 0
+        lane.encoder.release_memory()
+        self._note("warning", f"model {key}: out of memory with {size} pictures; going on with {lane.limit}")
+
+    def _grow(self, key: str, lane: Lane, size: int) -> None:
+        if lane.limit >= self._batch_size or size < lane.limit:
+            return
+        lane.good_batches += 1
+        if lane.good_batches >= lane.patience:
+            lane.good_batches = 0
+            lane.limit = min(self._batch_size, lane.limit * 2)
+            self._note("info", f"model {key}: trying {lane.limit} pictures in a batch again")

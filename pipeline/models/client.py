@@ -1,0 +1,284 @@
+"""The worker's side of a model host: hands pictures over, waits while too many are under way, collects the vectors.
+
+Imports neither torch nor open_clip. One thread uses a `HostClient`; a second one, its own, reads the answers.
+"""
+
+import contextlib
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import wire
+from pipeline.errors import JobError, WireError
+from pipeline.model import FailureClass, Stage
+from pipeline.models.pictures import PictureSpec, prepare
+
+__all__ = ["HostClient", "PictureSpec", "prepare"]
+
+WAITING_FOR = "model host"
+POLL_S = 0.25
+"""How often `progress` is called while the client waits."""
+MAX_RESENDS = 5
+"""Hosts that may die while they hold one and the same picture before the client gives up."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A picture kept until its vector is back."""
+
+    key: str
+    picture: NDArray[np.uint8]
+    resends: int = 0
+
+
+class HostClient:
+    """A connection to a model host that survives the host's restart.
+
+    `progress(what)` is called several times a second while the client waits, and may raise to stop it. Every method
+    raises JobError (class model) if the host cannot serve: it is gone for `reconnect_s`, it cannot load the model, or
+    it refuses a picture. After an error, or after `progress` raised, call `reset` before the client is used again.
+    """
+
+    def __init__(
+        self,
+        socket_path: str,
+        window_bytes: int,
+        *,
+        progress: Callable[[str], None],
+        reconnect_s: float = 120.0,
+    ) -> None:
+        self._path = socket_path
+        self._window_bytes = window_bytes
+        self._progress = progress
+        self._reconnect_s = reconnect_s
+        self._changed = threading.Condition()
+        self._link: _Link | None = None
+        self._specs: dict[str, PictureSpec] = {}
+        self._sent: dict[int, _Sent] = {}
+        self._tags: dict[int, tuple[str, int]] = {}
+        self._texts: dict[int, NDArray[np.float32]] = {}
+        self._vectors: dict[int, NDArray[np.float32]] = {}
+        self._failure: JobError | None = None
+        self._under_way_bytes = 0
+        self._serial = 0
+
+    def spec(self, key: str) -> PictureSpec:
+        """Return how pictures for model `key` are prepared; waits until the host has loaded it."""
+        if key not in self._specs:
+            self._ask({"type": "spec", "key": key}, lambda: key in self._specs)
+        return self._specs[key]
+
+    def submit(self, key: str, tag: int, picture: NDArray[np.uint8]) -> None:
+        """Hand over a prepared picture, uint8 (height, width, 3); waits while `window_bytes` are under way.
+
+        Its vector is known as (key, tag). One picture alone may be larger than the window.
+        """
+        self._connected()
+        room = self._window_bytes - picture.nbytes
+        self._wait(lambda: not self._sent or self._under_way_bytes <= room)
+        with self._changed:
+            self._serial += 1
+            serial = self._serial
+            self._sent[serial] = _Sent(key, np.ascontiguousarray(picture))
+            self._tags[serial] = (key, tag)
+            self._under_way_bytes += picture.nbytes
+            link = self._link
+        if link is not None and not link.dead:
+            self._send_picture(link, serial)
+
+    def collect(self) -> dict[tuple[str, int], NDArray[np.float32]]:
+        """Wait for every picture handed over since the last call.
+
+        Returns (key, tag) -> float32 (D,), L2-normalised; the last one counts where a tag was given twice.
+        """
+        self._wait(lambda: not self._sent)
+        with self._changed:
+            rows = {self._tags[serial]: row for serial, row in sorted(self._vectors.items())}
+            self._vectors.clear()
+            self._tags.clear()
+        return rows
+
+    def encode_texts(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of `texts` in the space of model `key`: float32 (N, D), L2-normalised."""
+        self._serial += 1
+        serial = self._serial
+        question = {"type": "text", "key": key, "tag": serial, "texts": list(texts)}
+        self._ask(question, lambda: serial in self._texts)
+        return self._texts.pop(serial)
+
+    def reset(self) -> None:
+        """Give up everything under way and every vector not yet collected, so that another video can begin."""
+        self.close()
+        with self._changed:
+            for kept in (self._sent, self._tags, self._texts, self._vectors):
+                kept.clear()
+            self._under_way_bytes = 0
+            self._failure = None
+
+    def close(self) -> None:
+        """Close the connection and end the reading thread."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _ask(self, question: wire.Message, answered: Callable[[], bool]) -> None:
+        """Put a question, again to each new host, until it is answered."""
+        for _ in range(MAX_RESENDS + 1):
+            link = self._connected()
+            self._send(link, question)
+            self._wait(lambda link=link: answered() or link.dead)  # type: ignore[misc]
+            if answered():
+                return
+        raise _failure(f"the model host ended {MAX_RESENDS + 1} times over the same question")
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready`, mending the connection where pictures are under way."""
+        while True:
+            with self._changed:
+                if self._failure is not None:
+                    failure, self._failure = self._failure, None
+                    raise failure
+                if ready():
+                    return
+                lost = self._link is None or self._link.dead
+                if not lost:
+                    self._changed.wait(POLL_S)
+            if lost:
+                self._connected()
+            self._progress(WAITING_FOR)
+
+    def _connected(self) -> "_Link":
+        """Return a live connection; after a new one is made, everything under way has been sent again."""
+        link = self._link
+        if link is not None and not link.dead:
+            return link
+        if link is not None:
+            link.close()
+        link = _Link(self._dial(), self._take)
+        with self._changed:
+            again = sorted(self._sent)
+        self._link = link
+        for serial in again:
+            kept = self._sent.get(serial)
+            if kept is None:
+                continue
+            kept.resends += 1
+            if kept.resends > MAX_RESENDS:
+                raise _failure(f"the model host ended {kept.resends} times while it had the same picture")
+            self._send_picture(link, serial)
+        return link
+
+    def _dial(self) -> socket.socket:
+        until = time.monotonic() + self._reconnect_s
+        while True:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(self._path)
+            except OSError as error:
+                sock.close()
+                if time.monotonic() > until:
+                    raise _failure(f"no model host for {self._reconnect_s:.0f} s", str(error)) from error
+            else:
+                return sock
+            self._progress(WAITING_FOR)
+            with self._changed:
+                self._changed.wait(POLL_S)
+
+    def _send_picture(self, link: "_Link", serial: int) -> None:
+        kept = self._sent.get(serial)
+        if kept is not None:
+            head = {"type": "picture", "key": kept.key, "tag": serial, "shape": list(kept.picture.shape)}
+            self._send(link, head, kept.picture)
+
+    def _send(self, link: "_Link", head: wire.Message, picture: NDArray[np.uint8] | None = None) -> None:
+        """Send without blocking for longer than POLL_S at a time; a dead peer only marks the link."""
+        size = 0 if picture is None else picture.nbytes
+        parts = [memoryview(wire.encode(head, size))]
+        if picture is not None:
+            parts.append(memoryview(picture.data).cast("B"))
+        for part in parts:
+            while part and not link.dead:
+                gone = link.write(part)
+                part = part[gone:]
+                if not gone:
+                    self._progress(WAITING_FOR)
+
+    def _take(self, head: wire.Message, payload: bytearray) -> None:
+        """Take one answer; runs on the link's thread."""
+        kind, key = head["type"], str(head["key"])
+        with self._changed:
+            if kind == "spec":
+                self._specs[key] = PictureSpec.from_message(head["spec"])
+            elif kind == "vectors":
+                rows = np.frombuffer(payload, np.float32).reshape(len(head["tags"]), -1)
+                for tag, row in zip(head["tags"], rows, strict=True):
+                    self._settle(tag, row)
+            elif kind == "text":
+                self._texts[head["tag"]] = np.frombuffer(payload, np.float32).reshape(head["rows"], -1)
+            elif kind == "failed":
+                for tag in head["tags"]:
+                    self._settle(tag, None)
+                self._failure = self._failure or _failure(str(head["message"]), str(head.get("detail", "")))
+            self._changed.notify_all()
+
+    def _settle(self, tag: int, row: NDArray[np.float32] | None) -> None:
+        kept = self._sent.pop(tag, None)
+        if kept is None:
+            return
+        self._under_way_bytes -= kept.picture.nbytes
+        if row is None:
+            self._tags.pop(tag)
+        else:
+            self._vectors[tag] = row
+
+
+class _Link:
+    """One connection and the thread that reads it; `dead` once the peer is gone."""
+
+    def __init__(self, sock: socket.socket, take: Callable[[wire.Message, bytearray], None]) -> None:
+        self.dead = False
+        self._sock = sock
+        self._take = take
+        self._reader = threading.Thread(target=self._read, name="model-host-reader", daemon=True)
+        self._reader.start()
+
+    def write(self, part: memoryview) -> int:
+        """Send some of `part`; returns how many bytes went: 0 if the peer is gone or had no room within POLL_S."""
+        try:
+            if not select.select([], [self._sock], [], POLL_S)[1]:
+                return 0
+            return self._sock.send(part, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.dead = True
+            return 0
+
+    def close(self) -> None:
+        """Hang up and wait for the reading thread."""
+        self.dead = True
+        with contextlib.suppress(OSError):
+            # The peer may have hung up first; closing below is all that is left then.
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._sock.close()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                head, payload = wire.receive(self._sock)
+                self._take(head, payload)
+        except (EOFError, OSError, WireError, KeyError, TypeError, ValueError):
+            # A host that hangs up or talks nonsense is treated alike: the connection is given up and made again.
+            self.dead = True
+
+
+def _failure(message: str, detail: Any = "") -> JobError:
+    return JobError(FailureClass.MODEL, message, stage=Stage.EMBED, detail=str(detail))

@@ -1,0 +1,122 @@
+"""One worker's connection to the model host: a reading and a writing thread, and a bound on what they hold."""
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import wire
+from pipeline.errors import JobError, WireError
+from pipeline.models.batcher import Batcher, Waiting
+
+if TYPE_CHECKING:
+    from pipeline.models.loader import Loader
+
+Outgoing = tuple[wire.Message, bytes]
+
+
+class Connection:
+    """Reads questions and pictures, writes answers.
+
+    It stops reading while the pictures of this connection that have no answer yet fill `window_bytes`, so that the host
+    never holds more than its windows (and a picture a connection), however a worker behaves. An answer is queued, never
+    sent by the device's thread: a worker that does not read delays only itself.
+    """
+
+    def __init__(self, sock: socket.socket, batcher: Batcher, loader: "Loader", window_bytes: int) -> None:
+        self._sock = sock
+        self._batcher = batcher
+        self._loader = loader
+        self._window_bytes = window_bytes
+        self._held: dict[int, int] = {}
+        self._room = threading.Condition()
+        self._outgoing: queue.SimpleQueue[Outgoing | None] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Start both threads; they end with the connection."""
+        for work in (self._read, self._write):
+            threading.Thread(target=work, name=f"connection-{work.__name__.strip('_')}", daemon=True).start()
+
+    def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
+        """Queue the vectors of some pictures."""
+        self._outgoing.put(({"type": "vectors", "key": key, "tags": list(tags)}, rows.tobytes()))
+        self._release(tags)
+
+    def failed(self, key: str, tags: Sequence[int], message: str, detail: str = "") -> None:
+        """Queue the news that some pictures, or with no tags a question, cannot be answered."""
+        self._outgoing.put(
+            ({"type": "failed", "key": key, "tags": list(tags), "message": message, "detail": detail}, b"")
+        )
+        self._release(tags)
+
+    def answer(self, head: wire.Message, payload: bytes = b"") -> None:
+        """Queue the answer to a question."""
+        self._outgoing.put((head, payload))
+
+    def _release(self, tags: Sequence[int]) -> None:
+        with self._room:
+            for tag in tags:
+                self._held.pop(tag, None)
+            self._room.notify()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                head, payload = wire.receive(self._sock)
+                self._handle(head, payload)
+        except (EOFError, OSError, WireError, KeyError, TypeError, ValueError):
+            # A worker that hangs up or talks nonsense loses its connection and its pictures, and nobody else does.
+            self._batcher.drop(self)
+            self._outgoing.put(None)
+
+    def _handle(self, head: wire.Message, payload: bytearray) -> None:
+        kind, key = head["type"], str(head["key"])
+        if kind == "picture":
+            height, width, channels = head["shape"]
+            picture = np.frombuffer(payload, np.uint8).reshape(height, width, channels)
+            tag = int(head["tag"])
+            with self._room:
+                self._room.wait_for(lambda: not self._held or sum(self._held.values()) < self._window_bytes)
+                self._held[tag] = picture.nbytes
+            self._batcher.add(key, Waiting(self, tag, picture, time.monotonic()))
+            self._loader.want(key)
+        elif kind == "spec":
+            self._loader.when_loaded(key, self._tell_spec, lambda error: self._tell_error(key, error))
+        elif kind == "text":
+            tag, texts = int(head["tag"]), [str(text) for text in head["texts"]]
+            self._loader.when_loaded(
+                key,
+                lambda key: self._batcher.call(lambda: self._encode_texts(key, tag, texts)),
+                lambda error: self._tell_error(key, error),
+            )
+
+    def _tell_spec(self, key: str) -> None:
+        spec = self._loader.model(key).spec
+        self.answer({"type": "spec", "key": key, "spec": spec.to_message()})
+
+    def _tell_error(self, key: str, error: JobError) -> None:
+        self.failed(key, [], str(error), error.detail)
+
+    def _encode_texts(self, key: str, tag: int, texts: Sequence[str]) -> None:
+        try:
+            rows = self._loader.model(key).encode_texts(texts)
+        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything, and only the asker is concerned
+            self.failed(key, [], f"model {key} cannot encode texts: {error}"[:1000])
+            return
+        head = {"type": "text", "key": key, "tag": tag, "rows": len(texts)}
+        self.answer(head, rows.tobytes())
+
+    def _write(self) -> None:
+        try:
+            while (message := self._outgoing.get()) is not None:
+                wire.send(self._sock, *message)
+        except OSError:
+            # The worker is gone; its reading thread sees that too and cleans up.
+            pass
+        finally:
+            self._sock.close()

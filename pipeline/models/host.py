@@ -1,0 +1,130 @@
+"""The model host program: holds models on one device and turns the pictures of all workers into vectors.
+
+    python -m pipeline.models.host --fd N [--nice N]
+
+`--fd` is the inherited control socket to the engine (`pipeline.wire`). The engine sends `configure` first, then maybe
+`preload`; the host ends when that socket closes. Workers connect to the Unix socket named in `configure`.
+Exit codes: 0 asked to end; 70 the device is unusable, start me again; 71 no model can be loaded here.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline import wire
+from pipeline.errors import WireError
+from pipeline.models.batcher import Batcher, DeviceLostError
+from pipeline.models.connection import Connection
+from pipeline.models.loader import Loader
+from pipeline.models.report import Reporter
+from pipeline.settings import HostSettings, ModelSettings
+
+EXIT_ASKED = 0
+EXIT_DEVICE_LOST = 70
+EXIT_NO_MODEL = 71
+BACKLOG = 256
+"""Connections that may wait to be accepted."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the host; ends the process."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.models.host", description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="inherited control socket")
+    parser.add_argument("--nice", type=int, default=0, help="niceness of this process")
+    options = parser.parse_args(arguments)
+    os.nice(options.nice)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = socket.socket(fileno=options.fd)
+    try:
+        head, _ = wire.receive(control)
+        host = HostSettings.model_validate(head["host"])
+        models = {key: ModelSettings.model_validate(entry) for key, entry in head["models"].items()}
+        server = Server(control, host, models, str(head["socket"]))
+    except (EOFError, WireError):
+        leave(EXIT_ASKED)
+    server.serve()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: no thread holds anything worth saving, and torch's own end can hang on a lost device."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class Server:
+    """The threads of the host: control (the main one), accept, device, loader, report, two for each connection."""
+
+    def __init__(self, control: socket.socket, host: HostSettings, models: dict[str, ModelSettings], path: str) -> None:
+        _set_environment(host)
+        self._control = control
+        self._host = host
+        self._reporter = Reporter(control)
+        self._batcher = Batcher(host.batch_size, host.max_wait_ms / 1000, self._reporter.note)
+        self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model)
+        self._listener = _listen(path)
+
+    def serve(self) -> NoReturn:
+        """Serve until the control socket closes."""
+        for work in (self._accept, self._run_device, self._loader.run, self._report):
+            threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+        self._reporter.ready()
+        try:
+            while True:
+                head, _ = wire.receive(self._control)
+                if head.get("type") == "preload":
+                    for key in head["keys"]:
+                        self._loader.preload(str(key))
+        except (EOFError, OSError, WireError):
+            leave(EXIT_ASKED)
+
+    def _accept(self) -> None:
+        while True:
+            peer, _ = self._listener.accept()
+            Connection(peer, self._batcher, self._loader, int(self._host.window_mb * 1e6)).start()
+
+    def _run_device(self) -> None:
+        try:
+            self._batcher.run()
+        except DeviceLostError as error:
+            self._reporter.note("error", f"the device is unusable, the model host starts again: {error}")
+            self._reporter.flush()
+            leave(EXIT_DEVICE_LOST)
+
+    def _report(self) -> None:
+        self._reporter.run(self._batcher, self._loader)
+
+    def _no_model(self, message: str) -> None:
+        self._reporter.note("error", message)
+        self._reporter.flush()
+        leave(EXIT_NO_MODEL)
+
+
+def _listen(path: str) -> socket.socket:
+    with contextlib.suppress(FileNotFoundError):
+        # A predecessor that was killed leaves its socket file behind.
+        Path(path).unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _set_environment(host: HostSettings) -> None:
+    """Tell the libraries, before they are imported, how many threads to use and not to download."""
+    threads = str(host.threads or len(os.sched_getaffinity(0)))
+    os.environ["OMP_NUM_THREADS"] = threads
+    os.environ["MKL_NUM_THREADS"] = threads
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+
+if __name__ == "__main__":
+    main()

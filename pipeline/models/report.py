@@ -1,0 +1,87 @@
+"""Tells the engine what the model host does: notes as they come, figures twice a second while they change."""
+
+import os
+import socket
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from pipeline import wire
+
+if TYPE_CHECKING:
+    from pipeline.models.batcher import Batcher
+    from pipeline.models.loader import Loader
+
+INTERVAL_S = 0.5
+NOTES_KEPT = 200
+"""Notes that wait for an engine that does not read; older ones are dropped."""
+FLUSH_S = 2.0
+"""How long an ending host waits for its last notes to be read."""
+
+
+class Reporter:
+    """Queues notes and sends them, and the figures, from a thread of its own, so that a busy engine delays nothing."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._notes: deque[wire.Message] = deque(maxlen=NOTES_KEPT)
+        self._wake = threading.Event()
+        self._sending = threading.Lock()
+
+    def note(self, level: str, text: str) -> None:
+        """Queue a note; `level` is info, warning or error, `text` is untrusted where it quotes a library."""
+        self._notes.append({"type": "note", "level": level, "text": text[:2000]})
+        self._wake.set()
+
+    def ready(self) -> None:
+        """Say that the host listens."""
+        self._send([{"type": "ready", "pid": os.getpid()}])
+
+    def flush(self) -> None:
+        """Send what is queued, waiting for at most FLUSH_S."""
+        sender = threading.Thread(target=self._send_notes, daemon=True)
+        sender.start()
+        sender.join(FLUSH_S)
+
+    def run(self, batcher: "Batcher", loader: "Loader") -> None:
+        """Send notes and changed figures until the engine is gone."""
+        last: wire.Message = {}
+        while True:
+            self._wake.wait(INTERVAL_S)
+            self._wake.clear()
+            self._send_notes()
+            figures = _figures(batcher, loader)
+            if figures != last and self._send([figures]):
+                last = figures
+
+    def _send_notes(self) -> None:
+        notes = []
+        while self._notes:
+            notes.append(self._notes.popleft())
+        self._send(notes)
+
+    def _send(self, messages: list[wire.Message]) -> bool:
+        with self._sending:
+            try:
+                for message in messages:
+                    wire.send(self._control, message)
+            except OSError:
+                # The engine is gone: the control thread sees that too and ends the process.
+                return False
+        return True
+
+
+def _figures(batcher: "Batcher", loader: "Loader") -> wire.Message:
+    counters = batcher.counters
+    return {
+        "type": "stats",
+        "state": loader.state,
+        "models": loader.loaded(),
+        "device": loader.device,
+        "batch_size": batcher.batch_size,
+        "queue_pictures": counters.queue_pictures,
+        "queue_bytes": counters.queue_bytes,
+        "pictures_done": counters.pictures_done,
+        "batches_done": counters.batches_done,
+        "busy_s": round(counters.busy_s, 3),
+    }

@@ -1,0 +1,1 @@
+"""The toy CLIP `tiny-shapes`: its configuration, its weights and the script that trains them."""

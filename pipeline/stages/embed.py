@@ -1,0 +1,102 @@
+"""The embed stage: vectors of kept frames by the model host, and mean vectors of scenes and of the video."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.result import KeptFrame
+from pipeline.models.client import HostClient, PictureSpec, prepare
+from pipeline.settings import EmbedSettings
+
+Vectors = NDArray[np.float32]
+
+PLAIN, MIRRORED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vectors of one model for one video; all float32 and L2-normalised."""
+
+    spec: PictureSpec
+    frames: Vectors
+    """(N, D): row i belongs to frame i."""
+    scenes: Vectors | None
+    """(S, D), or None if the settings do not ask for it. A scene without frames has zeros."""
+    video: Vectors | None
+    """(1, D), or None if the settings do not ask for it."""
+
+
+class Embedder:
+    """Sends each chosen frame of one video to the host while decoding goes on; hands the vectors back at the end."""
+
+    def __init__(self, client: HostClient, settings: EmbedSettings, keys: Sequence[str] | None = None) -> None:
+        """Embed with the models of `settings`, or only with those of `keys`. Waits until the host has loaded them."""
+        client.reset()
+        self._client = client
+        self._settings = settings
+        self._specs = {key: client.spec(key) for key in (settings.models if keys is None else keys)}
+        self._seen: set[int] = set()
+
+    def on_frame(self, frame: KeptFrame) -> None:
+        """Hand over the picture of a frame that was chosen; waits while too many bytes are under way.
+
+        Raises JobError (class model) if the host cannot serve.
+        """
+        if frame.frame_index in self._seen:
+            return
+        self._seen.add(frame.frame_index)
+        picture = frame.picture()
+        for key, spec in self._specs.items():
+            prepared = prepare(picture, spec)
+            self._client.submit(key, _tag(frame.frame_index, PLAIN), prepared)
+            if self._settings.augment:
+                # What the model sees is mirrored, not the frame: both views hold the same part of the picture.
+                self._client.submit(key, _tag(frame.frame_index, MIRRORED), prepared[:, ::-1])
+
+    def finish(self, frames: Sequence[KeptFrame], scene_count: int) -> dict[str, Embedding]:
+        """Return the vectors of the final `frames`, in their order, by model key; superseded ones are dropped.
+
+        Raises JobError (class model) if the host cannot serve, KeyError for a frame that was never handed over.
+        """
+        rows = self._client.collect()
+        return {key: self._embedding(key, rows, frames, scene_count) for key in self._specs}
+
+    def _embedding(
+        self, key: str, rows: dict[tuple[str, int], Vectors], frames: Sequence[KeptFrame], scene_count: int
+    ) -> Embedding:
+        spec = self._specs[key]
+        vectors = np.zeros((len(frames), spec.dim), np.float32)
+        for place, frame in enumerate(frames):
+            vectors[place] = rows[key, _tag(frame.frame_index, PLAIN)]
+            if self._settings.augment:
+                vectors[place] += rows[key, _tag(frame.frame_index, MIRRORED)]
+        if self._settings.augment:
+            vectors = normalised(vectors)
+        if not self._settings.scene_vectors:
+            return Embedding(spec, vectors, None, None)
+        scenes = pooled(vectors, np.asarray([frame.scene for frame in frames], np.int64), scene_count)
+        video = pooled(vectors, np.zeros(len(frames), np.int64), 1)
+        return Embedding(spec, vectors, scenes, video)
+
+
+def pooled(vectors: Vectors, groups: NDArray[np.int64], count: int) -> Vectors:
+    """Return the normalised mean of the normalised vectors (N, D) of each group 0 .. count-1: float32 (count, D).
+
+    The parameter-free pooling of CLIP4Clip (Luo et al. 2021, section 3.3). A group without members has zeros.
+    """
+    sums = np.zeros((count, vectors.shape[1]), np.float64)
+    np.add.at(sums, groups, vectors)
+    return normalised(sums)
+
+
+def normalised(vectors: NDArray[np.floating]) -> Vectors:
+    """Return the rows of `vectors` (N, D) with length 1, as float32; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    result: Vectors = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return result
+
+
+def _tag(frame_index: int, view: int) -> int:
+    return frame_index * 2 + view

@@ -1,5 +1,6 @@
 """Runs the engine without a screen: sends one command, follows the snapshots, tells a face what happens."""
 
+import threading
 import time
 from typing import Protocol
 
@@ -8,7 +9,7 @@ from pipeline.errors import VconsoleError
 from pipeline.model import TERMINAL, JobState, RunState
 from pipeline.snapshot import JobRow, Snapshot
 from vconsole.events import Event, JobChanged, changes
-from vconsole.signals import Interrupts
+from vconsole.signals import HEADLESS, ended_in_time
 from vconsole.summary import Summary, summarise
 
 POLL_S = 0.2
@@ -56,8 +57,8 @@ def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s:
     """
     engine.start()
     try:
-        with Interrupts(engine.close, grace_s) as interrupts:
-            follower = _Follower(engine, face, interrupts)
+        follower = _Follower(engine, face)
+        with ended_in_time(close=follower.stop, leave=follower.requested.set, grace_s=grace_s, signals=HEADLESS):
             try:
                 summary = follower.follow(command)
             except OSError as error:
@@ -76,23 +77,30 @@ def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s:
 class _Follower:
     """Follows one run from command to end."""
 
-    def __init__(self, engine: Engine, face: Face, interrupts: Interrupts) -> None:
+    def __init__(self, engine: Engine, face: Face) -> None:
+        self.requested = threading.Event()
+        """Set by the first signal."""
+        self._stopped = threading.Event()
         self._engine = engine
         self._face = face
-        self._interrupts = interrupts
         self._before = engine.latest()
         self._baseline = self._before
         self._earlier = {run.run_id for run in self._before.runs}
         self._run_id = 0
         self._video_s = 0.0
 
+    def stop(self) -> None:
+        """Close the engine; called on a thread of the signal's own, so that a stuck terminal cannot hold it up."""
+        self._engine.close()
+        self._stopped.set()
+
     def follow(self, command: StartRun | ResumeRun) -> Summary:
         started = time.monotonic()
         self._engine.send(command)
         while True:
-            stop = self._interrupts.requested.wait(POLL_S)
+            stop = self.requested.wait(POLL_S)
             if stop:
-                self._interrupts.stopped.wait()
+                self._stopped.wait()
             snapshot = self._engine.latest()
             self._look(snapshot)
             if stop or snapshot.fatal or self._ended(snapshot):

@@ -1,72 +1,123 @@
-"""Signals of a headless run: the first asks for a checkpoint, a second ends the process at once."""
+"""Ends the program on a signal within a set time, even when the terminal no longer reads.
+
+Python runs a signal handler in the main thread, where Textual's loop may be blocked on the terminal. The handler
+therefore only puts a word into a queue; a thread of its own closes the engine, asks the main thread to leave, and ends
+the process where that does not. A second signal ends it at once. Workers end by themselves when their socket closes.
+"""
 
 import os
-import select
 import signal
+import sys
+import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Self
+from typing import Any, Literal
 
-INTERRUPTED = 130
-"""Exit code of a run that was stopped by a signal."""
+EXIT_INTERRUPTED = 130
+"""Exit code of a run that was interrupted."""
 
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LAST_WORDS_S = 1.0
-"""How long the process may go on writing to its terminal after the engine has stopped."""
+_LEAVE_SCREEN = (
+    b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[0m\r\n"
+)
+_APP_S = 1.0
+"""How long the app may take to leave after the engine is closed."""
+
+ON_SCREEN = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a program that reads Ctrl+C as a key."""
+
+HEADLESS = (signal.SIGINT, *ON_SCREEN)
+"""What ends a program without a screen."""
+
+_Word = Literal["signal", "closed", "over"]
 
 
-class Interrupts:
-    """A context in which signals stop the engine; `requested` is set by the first one.
+@contextmanager
+def ended_in_time(
+    *,
+    close: Callable[[], None],
+    leave: Callable[[], None],
+    grace_s: float,
+    signals: Sequence[signal.Signals] = ON_SCREEN,
+) -> Iterator[None]:
+    """While inside, a signal calls `close` and `leave` from threads and ends the process after `grace_s` at the latest.
 
-    The stopping is done on a thread of its own, so that a main thread stuck in a write to a stalled or vanished
-    terminal cannot hold it up; such a process is ended `grace_s` + `LAST_WORDS_S` after the signal. A signal that was
-    ignored when the program started (nohup, a background job) stays ignored.
+    A signal that was ignored before (nohup, a background job of a script) stays ignored.
+
+    Args:
+        close: Checkpoints and closes the engine; may be called twice.
+        leave: Asks the main thread to leave; must not block.
+        grace_s: Seconds from the first signal to the hard end.
+        signals: The signals that count.
     """
+    words: SimpleQueue[_Word] = SimpleQueue()
 
-    def __init__(self, stop: Callable[[], None], grace_s: float) -> None:
-        self.requested = threading.Event()
-        self.stopped = threading.Event()
-        self._stop = stop
-        self._grace_s = grace_s
-        self._before: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {}
+    def heard(_number: int, _frame: FrameType | None) -> None:
+        words.put("signal")
 
-    def __enter__(self) -> Self:
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
-        threading.Thread(target=self._watch, name="signals", daemon=True).start()
-        for number in HANDLED:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._told)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+    terminal = _terminal_settings()
+    heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, heard) for number in heeded}
+    watcher = threading.Thread(
+        target=_watch, args=(words, close, leave, grace_s, terminal), name="signals", daemon=True
+    )
+    watcher.start()
+    try:
+        yield
+    finally:
+        words.put("over")
+        watcher.join(grace_s + _APP_S)
+        for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(self._writer)
 
-    def _told(self, number: int, _frame: FrameType | None) -> None:
-        """Hand the signal to the watching thread: a write to a pipe takes no lock, so it is safe here."""
-        os.write(self._writer, bytes([number]))
 
-    def _watch(self) -> None:
-        if not os.read(self._reader, 1):
-            os.close(self._reader)
+def _watch(
+    words: "SimpleQueue[_Word]",
+    close: Callable[[], None],
+    leave: Callable[[], None],
+    grace_s: float,
+    terminal: list[Any] | None,
+) -> None:
+    if words.get() == "over":
+        return
+
+    def closing() -> None:
+        try:
+            close()
+        finally:
+            words.put("closed")
+
+    threading.Thread(target=closing, name="signals-close", daemon=True).start()
+    leave()
+    deadline = time.monotonic() + grace_s
+    while True:
+        try:
+            word = words.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            _end(terminal)
+        if word == "over":
             return
-        deadline = time.monotonic() + self._grace_s + LAST_WORDS_S
-        self.requested.set()
-        threading.Thread(target=self._end, name="stop", daemon=True).start()
-        select.select([self._reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not self._left():
-            os._exit(INTERRUPTED)
-        os.close(self._reader)
+        if word == "signal":
+            _end(terminal)
+        deadline = min(deadline, time.monotonic() + _APP_S)
 
-    def _left(self) -> bool:
-        """Whether the context was left in time: its end of the pipe is closed, and no second signal came."""
-        ready, _, _ = select.select([self._reader], [], [], 0)
-        return bool(ready) and not os.read(self._reader, 1)
 
-    def _end(self) -> None:
-        self._stop()
-        self.stopped.set()
+def _end(terminal: list[Any] | None) -> None:
+    """Give the terminal back as it was, as far as it listens, and end the process."""
+    if terminal is not None:
+        with suppress(OSError, termios.error):
+            fd = os.open(os.ttyname(sys.__stdin__.fileno()), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)  # type: ignore[union-attr]
+            os.write(fd, _LEAVE_SCREEN)
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, terminal)  # type: ignore[union-attr]
+    os._exit(EXIT_INTERRUPTED)
+
+
+def _terminal_settings() -> list[Any] | None:
+    try:
+        return termios.tcgetattr(sys.__stdin__.fileno())  # type: ignore[union-attr]
+    except (OSError, termios.error, AttributeError, ValueError):
+        return None

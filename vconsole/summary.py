@@ -7,11 +7,7 @@ from typing import Any
 from pipeline.model import JobState, RunState
 from pipeline.snapshot import FailureRow, RunView, Snapshot
 from pipeline.text import visible
-from vconsole.signals import INTERRUPTED
-
-OK = 0
-SOME_FAILED = 1
-UNUSABLE = 2
+from vconsole.exits import Exit
 
 FAILED = (JobState.FAILED, JobState.QUARANTINED)
 SHOWN_FAILURES = 20
@@ -34,13 +30,13 @@ class Summary:
     """Seconds of video that this process extracted; what was whole already does not count."""
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> Exit:
         """The exit code that tells it."""
         if self.interrupted:
-            return INTERRUPTED
+            return Exit.INTERRUPTED
         if self.held_up or self.run.count(*FAILED) or self.run.state is not RunState.DONE:
-            return SOME_FAILED
-        return OK
+            return Exit.SOME_FAILED
+        return Exit.OK
 
     @property
     def rate(self) -> float:
@@ -60,7 +56,7 @@ def as_object(summary: Summary) -> dict[str, Any]:
     run = summary.run
     return {
         "event": "summary",
-        "exit_code": summary.exit_code,
+        "exit_code": int(summary.exit_code),
         "run_id": run.run_id,
         "state": str(run.state),
         "interrupted": summary.interrupted,

@@ -1,0 +1,230 @@
+"""The command line: what can be typed, and which module does it. Light: the work is imported when it is asked for."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias, cast
+
+from pipeline.errors import VconsoleError
+from pipeline.text import visible
+from vconsole.exits import Exit
+
+COMMANDS = {
+    "extract": "vconsole.extract:run",
+    "resume": "vconsole.resume:run",
+    "verify": "vconsole.verify:run",
+    "runs": "vconsole.runs:run",
+    "models": "vconsole.models:run",
+    "demo": "vconsole.demo:run",
+    None: "vconsole.console:run",
+}
+"""Subcommand -> the function that carries it out; it takes the parsed arguments and returns the exit code."""
+
+TOP = """\
+Turn folders of videos into features: scenes, keyframes, hashes and embeddings, one HDF5 file a video.
+Without a command the console opens."""
+
+TOP_EXAMPLES = """\
+examples:
+  vconsole                                     open the console
+  vconsole extract ~/videos --out ~/features   extract a folder, all in it included
+  vconsole resume                              go on with what was interrupted
+  vconsole demo                                see it work on small videos made for it
+
+exit codes: 0 all well; 1 finished, some videos failed; 2 bad usage, settings or a missing model, before any work;
+130 interrupted. Settings: defaults < configuration file < preset < environment < command line."""
+
+EXTRACT_EXAMPLES = """\
+examples:
+  vconsole extract ~/videos --out ~/features
+  vconsole extract a.mp4 b.mkv ~/more --out out --preset quick
+  vconsole extract ~/videos --out out --preset scenes --workers 4      no model needed
+  vconsole extract ~/videos --out out --model clip-vit-l-14 --device cuda:0
+  vconsole extract ~/videos --out out --set scenes.detector=content --set scenes.threshold=30
+  vconsole extract ~/videos --out out --dry-run                        say what would be done, do nothing
+  vconsole extract ~/videos --out out --json > events.jsonl
+
+What is whole already is not done again. Ctrl+C once stops the workers and keeps what is done; twice ends at once."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints cannot move the cursor, whatever an argument (a file name, say) holds."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave with exit code 2."""
+        super().error(visible(message))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Carry out the command line `argv` and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        args = build_parser().parse_args(argv)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else Exit.UNUSABLE
+    try:
+        return _command(args.command)(args)
+    except VconsoleError as error:
+        _complain(error, as_json=getattr(args, "json", False))
+        return Exit.UNUSABLE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _command(name: str | None) -> Callable[[argparse.Namespace], int]:
+    module, _, function = COMMANDS[name].partition(":")
+    return cast("Callable[[argparse.Namespace], int]", getattr(importlib.import_module(module), function))
+
+
+def _complain(error: VconsoleError, *, as_json: bool) -> None:
+    lines = [visible(line) for line in str(error).splitlines()] or [type(error).__name__]
+    told = [*lines, *([visible(error.remedy)] if error.remedy else [])]
+    sys.stderr.write("vconsole: " + "\n          ".join(told) + "\n")
+    if as_json:
+        from vconsole.progress import write_json
+
+        summary = {"event": "summary", "exit_code": int(Exit.UNUSABLE), "error": str(error), "remedy": error.remedy}
+        write_json(summary, sys.stdout)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = _parser(Parser, "vconsole", TOP, TOP_EXAMPLES)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
+    _add_settings(parser, top=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
+    _add_extract(commands)
+    _add_resume(commands)
+    _add_verify(commands)
+    _add_runs(commands)
+    _add_models(commands)
+    _add_demo(commands)
+    return parser
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def _parser(make: Callable[..., argparse.ArgumentParser], name: str, says: str, more: str) -> argparse.ArgumentParser:
+    if make is Parser:
+        return Parser(prog=name, description=says, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter)
+    summary = says.splitlines()[0].rstrip(".")
+    return make(
+        name,
+        help=summary[0].lower() + summary[1:],
+        description=says,
+        epilog=more,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
+    group = parser.add_argument_group("settings")
+    nothing = None if top else argparse.SUPPRESS
+    group.add_argument(
+        "--config", metavar="FILE", default=nothing, help="configuration file (default: VCONSOLE_CONFIG, else your own)"
+    )
+    group.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="SECTION.KEY=VALUE",
+        action="append",
+        default=nothing,
+        help="set one value, as in sample_config.toml; may be given more than once",
+    )
+
+
+def _add_extract(commands: Commands) -> None:
+    says = "Extract features from videos and pictures, one HDF5 file each; folders are searched through."
+    parser = _parser(commands.add_parser, "extract", says, EXTRACT_EXAMPLES)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, a picture or a folder")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the outputs; made if it is missing")
+    parser.add_argument("--preset", metavar="NAME", help="standard (default), quick, scenes, or one of your own")
+    parser.add_argument(
+        "--model", metavar="KEY", action="append", help="model for the vectors, see `vconsole models list`; repeatable"
+    )
+    parser.add_argument("--workers", metavar="N|auto", help="worker processes")
+    parser.add_argument("--device", metavar="DEVICE", help="device of the models: auto, cpu or cuda:N")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--force", action="store_true", help="do again what is whole already")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line on stdout, the last one the summary"
+    )
+    _add_settings(parser)
+
+
+def _add_resume(commands: Commands) -> None:
+    parser = _parser(
+        commands.add_parser,
+        "resume",
+        "Go on with a run that was interrupted; it keeps the settings it began with.",
+        "examples:\n  vconsole resume        the newest interrupted run\n"
+        "  vconsole resume 12     run 12, see `vconsole runs`",
+    )
+    parser.add_argument("run", nargs="?", type=int, default=0, metavar="RUN", help="number of the run")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line on stdout, the last one the summary"
+    )
+    _add_settings(parser)
+
+
+def _add_verify(commands: Commands) -> None:
+    parser = _parser(
+        commands.add_parser,
+        "verify",
+        "Check the outputs in a folder against the ledger; changes nothing.",
+        "examples:\n  vconsole verify out            sizes, names and rows\n"
+        "  vconsole verify out --deep     also every checksum and every dataset",
+    )
+    parser.add_argument("out", metavar="OUT", help="an output folder")
+    parser.add_argument("--deep", action="store_true", help="read every file whole")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line on stdout, the last one the summary"
+    )
+    _add_settings(parser)
+
+
+def _add_runs(commands: Commands) -> None:
+    parser = _parser(commands.add_parser, "runs", "List the runs in the ledger, newest first.", "")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    _add_settings(parser)
+
+
+def _add_models(commands: Commands) -> None:
+    parser = _parser(
+        commands.add_parser,
+        "models",
+        "List the models, or fetch the weights of one; nothing else ever downloads.",
+        "examples:\n  vconsole models list\n  vconsole models fetch clip-vit-b-32",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    listing = _parser(actions.add_parser, "list", "List the models and whether their weights are here.", "")
+    fetching = _parser(actions.add_parser, "fetch", "Download the weights of one model and check them.", "")
+    fetching.add_argument("key", metavar="KEY", help="a model of `vconsole models list`")
+    for action in (listing, fetching):
+        _add_settings(action)
+
+
+def _add_demo(commands: Commands) -> None:
+    parser = _parser(
+        commands.add_parser,
+        "demo",
+        "Make small videos, extract them and show what came out.",
+        "Your configuration is not read. The demo's model, tiny-shapes, knows coloured shapes and nothing else.",
+    )
+    parser.add_argument("--dir", default="demo", metavar="DIR", help="where to work (default: ./demo)")
+
+
+class _Version(argparse.Action):
+    """Show the version; the package's data is read only when someone asks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"vconsole {version('vconsole')}{os.linesep}")
+        parser.exit()

@@ -1,0 +1,27 @@
+"""What the parsed command line says about settings."""
+
+import argparse
+
+from vconsole.config import Options
+from vconsole.layers import Entry
+
+
+def from_arguments(args: argparse.Namespace) -> Options:
+    """Return the options of `args`; those a subcommand does not have count as not given."""
+    return Options(
+        config=getattr(args, "config", None) or "",
+        overrides=tuple(getattr(args, "overrides", None) or ()),
+        entries=tuple(_own_options(args)),
+    )
+
+
+def _own_options(args: argparse.Namespace) -> list[Entry]:
+    entries = []
+    if models := getattr(args, "model", None):
+        entries.append(Entry(("embed", "models"), tuple(models), "--model"))
+        entries.append(Entry(("embed", "enabled"), True, "--model"))
+    if workers := getattr(args, "workers", None):
+        entries.append(Entry(("engine", "workers"), workers, "--workers"))
+    if device := getattr(args, "device", None):
+        entries.append(Entry(("host", "device"), device, "--device"))
+    return entries

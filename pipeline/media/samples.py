@@ -1,0 +1,194 @@
+"""Makes small videos whose content is known, for the demo and the tests.
+
+    python -m pipeline.media.samples DIR
+
+Coloured shapes move over plain grounds, a scene for each; `truth.json` beside the files says what is where. A program
+of its own, because whoever asks (the console) must never import av.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.media.shapes import Combination, Look, draw, random_look
+
+TRUTH = "truth.json"
+RATE = 25
+SEED = 7
+DRIFT = 0.02
+"""How far a shape moves from frame to frame within its scene, as a share of the picture's shorter side, at most."""
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scene of a sample: what it shows, and when, in frames and seconds, half-open."""
+
+    caption: str
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One file that was made: `crop_xywh` and `rotation_deg` are what extraction should find."""
+
+    name: str
+    kind: str
+    """video | picture | broken"""
+    width: int = 0
+    height: int = 0
+    """Size of the coded picture, before rotation."""
+    rotation_deg: int = 0
+    crop_xywh: tuple[int, int, int, int] = (0, 0, 0, 0)
+    scenes: tuple[Scene, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a sample is to look like."""
+
+    name: str
+    shapes: tuple[tuple[str, str], ...]
+    """(colour, shape) of each scene."""
+    width: int = 320
+    height: int = 240
+    seconds: float = 1.6
+    """Length of each scene."""
+    bars: int = 0
+    """Height of the black bar above and below, in pixels."""
+    rotation_deg: int = 0
+    """How far a player turns the picture, counter-clockwise."""
+
+
+RECIPES = (
+    Recipe("shapes.mp4", (("red", "circle"), ("blue", "square"), ("yellow", "triangle"), ("green", "star"))),
+    Recipe("letterbox.mp4", (("purple", "heart"), ("orange", "ring"), ("cyan", "cross")), bars=36),
+    Recipe("rotated.mp4", (("pink", "arrow"), ("green", "circle")), rotation_deg=90),
+    Recipe("folder/one shot.mkv", (("blue", "star"),), seconds=3.0),
+)
+PICTURE = ("picture.jpg", ("yellow", "heart"))
+BROKEN = "broken.mp4"
+BROKEN_SHARE = 0.1
+"""Share of a whole file that the broken one keeps; its index comes at the end, so no decoder can open it."""
+
+
+def make(folder: Path) -> tuple[Sample, ...]:
+    """Write the samples and their truth into `folder` and return what was made.
+
+    A folder that has its `truth.json` is left as it is. Raises OSError.
+    """
+    truth = folder / TRUTH
+    if truth.is_file():
+        return read_truth(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = [make_video(folder, recipe) for recipe in RECIPES]
+    samples.append(_make_picture(folder))
+    samples.append(_make_broken(folder))
+    part = truth.with_suffix(".new")
+    part.write_text(json.dumps([asdict(sample) for sample in samples], indent=1))
+    part.replace(truth)
+    return tuple(samples)
+
+
+def read_truth(folder: Path) -> tuple[Sample, ...]:
+    """Return what `make` wrote about `folder`. Raises OSError or ValueError."""
+    entries = json.loads((folder / TRUTH).read_text())
+    return tuple(
+        Sample(
+            **{**entry, "crop_xywh": tuple(entry["crop_xywh"]), "scenes": tuple(Scene(**s) for s in entry["scenes"])}
+        )
+        for entry in entries
+    )
+
+
+def make_video(folder: Path, recipe: Recipe) -> Sample:
+    """Encode one video as H.264 into `folder` and return its truth. Raises OSError."""
+    path = folder / recipe.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames_per_scene = round(recipe.seconds * RATE)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "23"})
+        stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        if recipe.rotation_deg:
+            stream.set_display_rotation(recipe.rotation_deg)
+        for number, picture in enumerate(_pictures(recipe, frames_per_scene)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return Sample(
+        name=recipe.name,
+        kind="video",
+        width=recipe.width,
+        height=recipe.height,
+        rotation_deg=recipe.rotation_deg,
+        crop_xywh=(0, recipe.bars, recipe.width, recipe.height - 2 * recipe.bars),
+        scenes=tuple(_scenes(recipe, frames_per_scene)),
+    )
+
+
+def _scenes(recipe: Recipe, frames_per_scene: int) -> Iterator[Scene]:
+    for number, (colour, shape) in enumerate(recipe.shapes):
+        start, end = number * frames_per_scene, (number + 1) * frames_per_scene
+        yield Scene(Combination(colour, shape).caption, start, end, start / RATE, end / RATE)
+
+
+def _pictures(recipe: Recipe, frames_per_scene: int) -> Iterator[Picture]:
+    rng = np.random.default_rng([SEED, *recipe.name.encode()])
+    for number, (colour, shape) in enumerate(recipe.shapes):
+        look = _ground(random_look(rng), number)
+        for step in range(frames_per_scene):
+            shift = DRIFT * np.sin(2 * np.pi * step / frames_per_scene)
+            moved = look.moved(float(shift), 0.0, step)
+            inside = draw(Combination(colour, shape), moved, width=recipe.width, height=recipe.height - 2 * recipe.bars)
+            yield np.pad(inside, ((recipe.bars, recipe.bars), (0, 0), (0, 0)))
+
+
+def _ground(look: Look, number: int) -> Look:
+    """Return `look` on a ground clearly apart from that of the scene before, so that each cut is one."""
+    grey = (70, 200, 120, 235)[number % 4]
+    return Look(background=(grey, grey, grey), radius=max(look.radius, 0.3), rotation_rad=look.rotation_rad)
+
+
+def _make_picture(folder: Path) -> Sample:
+    name, (colour, shape) = PICTURE
+    picture = draw(Combination(colour, shape), Look(background=(200, 200, 200)))
+    Image.fromarray(picture).save(folder / name, quality=92)
+    height, width, _ = picture.shape
+    scene = Scene(Combination(colour, shape).caption, 0, 1, 0.0, 0.0)
+    return Sample(name, "picture", width, height, crop_xywh=(0, 0, width, height), scenes=(scene,))
+
+
+def _make_broken(folder: Path) -> Sample:
+    whole = (folder / RECIPES[0].name).read_bytes()
+    (folder / BROKEN).write_bytes(whole[: int(len(whole) * BROKEN_SHARE)])
+    return Sample(BROKEN, "broken")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the samples in the folder named and print how many there are. Returns the exit code."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m pipeline.media.samples DIR\n")
+        return 2
+    av.logging.set_level(None)
+    samples = make(Path(os.fsdecode(arguments[0])))
+    sys.stdout.write(f"{len(samples)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

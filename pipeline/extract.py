@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pipeline.boundary import failure_of
 from pipeline.errors import JobError
@@ -12,21 +11,20 @@ from pipeline.identity import Identity, identity_of
 from pipeline.media.result import KeptFrame, KnownFrames, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
+from pipeline.models.client import HostClient
 from pipeline.outcome import Outcome, finished, loss_sentence
 from pipeline.outputs.features import Written
-from pipeline.outputs.format import Features
+from pipeline.outputs.format import Embedding, Features
 from pipeline.outputs.paths import features_name, features_path, frames_folder
 from pipeline.outputs.pictures import PictureFolder, saved_pictures
 from pipeline.outputs.reuse import MEDIA_STAGES, Reuse, find_reuse, known_frames
 from pipeline.progress import Reporter, StageClock
 from pipeline.settings import PipelineSettings
 from pipeline.stages.crop import find_crop
+from pipeline.stages.embed import Embedder
 from pipeline.stages.keys import stage_keys
 from pipeline.stages.probe import Probe, probe
-from pipeline.stages.write import FrameVectors, Source, features_of, renewed, write
-
-if TYPE_CHECKING:
-    from pipeline.stages.embed import Embedder
+from pipeline.stages.write import Source, features_of, renewed, stored, with_means, write
 
 SWEEP_SHARE = 0.9
 """The share of a job that is done when its video is decoded; embedding and writing are the rest."""
@@ -142,25 +140,26 @@ class _Extraction:
         if settings.crop.enabled:
             with self._clock.timed(Stage.CROP, settings.crop.probes):
                 crop_xywh = find_crop(job.source, found, settings.crop)
-        swept, vectors = self._sweep(found, crop_xywh, self._models(), None)
+        swept, embeddings = self._sweep(found, crop_xywh, self._models(), None)
         source = Source(job.relative, job.identity.size_bytes, job.content_id)
-        return features_of(source, found, crop_xywh, swept, vectors, settings, keys)
+        return features_of(source, found, crop_xywh, swept, embeddings, settings, keys)
 
     def _rework(self, reuse: Reuse, keys: Mapping[str, str]) -> Features:
         """Keep scenes, frames and the vectors that are still wanted; only pictures that are needed are decoded."""
         had = reuse.features
         self._clock.reused(*MEDIA_STAGES)
         missing = tuple(model for model in self._models() if model not in reuse.models)
-        vectors = {key: (item.vectors, item.provenance) for key, item in had.embeddings.items() if key in reuse.models}
+        means = self._settings.embed.scene_vectors
+        embeddings = {key: with_means(had.embeddings[key], had, means) for key in reuse.models}
         if missing or self._settings.frames.save != "none":
             swept, fresh = self._sweep(self._probe(), had.info.crop_xywh, missing, known_frames(had))
             if [frame.frame_index for frame in swept.frames] != had.frames["frame_index"].tolist():
                 return self._work(keys)
-            vectors |= fresh
+            embeddings |= fresh
         else:
             with self._saved_pictures():
                 self._check_identity()
-        return renewed(had, {key: vectors[key] for key in self._models()}, self._settings, keys)
+        return renewed(had, {key: embeddings[key] for key in self._models()}, self._settings, keys)
 
     def _models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._settings.embed.models)) if self._settings.embed.enabled else ()
@@ -172,7 +171,7 @@ class _Extraction:
 
     def _sweep(
         self, found: Probe, crop_xywh: tuple[int, int, int, int], models: tuple[str, ...], known: KnownFrames | None
-    ) -> tuple[Sweep, dict[str, FrameVectors]]:
+    ) -> tuple[Sweep, dict[str, Embedding]]:
         """Decode once; pictures go to the model host and to the disk as frames are chosen."""
         clock = self._clock
         with self._saved_pictures() as pictures, self._embedder(models) as embedder:
@@ -204,15 +203,16 @@ class _Extraction:
             self._refuse_loss(swept)
             if known is None:
                 self._decoded(swept)
-            vectors: dict[str, FrameVectors] = {}
+            embeddings: dict[str, Embedding] = {}
             if embedder:
                 with clock.timed(Stage.EMBED, len(swept.frames) * len(models)):
-                    vectors = embedder.finish(swept.frames)
+                    found_vectors = embedder.finish(swept.frames, len(swept.scenes))
+                    embeddings = {key: stored(item) for key, item in found_vectors.items()}
             if pictures:
                 clock.stage = Stage.WRITE
                 pictures.keep_only({frame.frame_index for frame in swept.frames})
                 self._picture_bytes = pictures.bytes_written
-        return swept, vectors
+        return swept, embeddings
 
     def _decoded(self, swept: Sweep) -> None:
         """Tell the stages that the one decode serves as passed."""
@@ -241,17 +241,18 @@ class _Extraction:
         return saved_pictures(self._pictures_folder, frames.save, frames.save_quality)
 
     @contextmanager
-    def _embedder(self, models: tuple[str, ...]) -> Iterator["Embedder | None"]:
+    def _embedder(self, models: tuple[str, ...]) -> Iterator[Embedder | None]:
         if not models:
             yield None
             return
-        from pipeline.stages.embed import Embedder
-
-        embedder = Embedder(self._run.host_socket, self._settings, models, progress=self._waits)
+        window_bytes = int(self._settings.host.window_mb * (1 << 20))
+        client = HostClient(self._run.host_socket, window_bytes, progress=self._waits)
         try:
+            with self._clock.within(Stage.EMBED):
+                embedder = Embedder(client, self._settings.embed, models)
             yield embedder
         finally:
-            embedder.close()
+            client.close()
 
     def _waits(self, waiting: str) -> None:
         self._clock.moved(waiting=waiting)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.errors import JobError
 from pipeline.media.result import Sweep
@@ -17,13 +16,10 @@ from pipeline.outputs.atomic import disk_error
 from pipeline.outputs.features import FeatureError, Written, write_features
 from pipeline.outputs.format import Embedding, FeatureInfo, Features, Provenance, Table, table
 from pipeline.settings import PipelineSettings
+from pipeline.stages import embed
 from pipeline.stages.keys import settings_hash
 from pipeline.stages.probe import Probe
 from pipeline.text import visible
-
-Vectors = NDArray[np.float32]
-FrameVectors = tuple[Vectors, Provenance]
-"""Float32 (N, D), L2-normalised, row i for frame i; and the model that made them."""
 
 SCENE_COLUMNS = ("start_s", "end_s", "start_frame", "end_frame")
 FRAME_COLUMNS = ("time_s", "frame_index", "scene", "dhash", "sharpness")
@@ -43,11 +39,11 @@ def features_of(
     probe: Probe,
     crop_xywh: tuple[int, int, int, int],
     sweep: Sweep,
-    vectors: Mapping[str, FrameVectors],
+    embeddings: Mapping[str, Embedding],
     settings: PipelineSettings,
     keys: Mapping[str, str],
 ) -> Features:
-    """Return what the feature file of a video holds; `vectors` by model key, for the frames of `sweep`."""
+    """Return what the feature file of a video holds; `embeddings` by model key, for the frames of `sweep`."""
     scenes = table("scenes", {name: [getattr(span, name) for span in sweep.scenes] for name in SCENE_COLUMNS})
     frames = table("frames", {name: [getattr(frame, name) for frame in sweep.frames] for name in FRAME_COLUMNS})
     return Features(
@@ -55,15 +51,15 @@ def features_of(
         scenes=scenes,
         frames=frames,
         sampling=sweep.sampling,
-        embeddings=_embeddings(vectors, frames, len(sweep.scenes), settings),
+        embeddings=dict(embeddings),
         lost=_lost(sweep),
     )
 
 
 def renewed(
-    had: Features, vectors: Mapping[str, FrameVectors], settings: PipelineSettings, keys: Mapping[str, str]
+    had: Features, embeddings: Mapping[str, Embedding], settings: PipelineSettings, keys: Mapping[str, str]
 ) -> Features:
-    """Return `had` with other vectors and the stage keys of the present settings."""
+    """Return `had` with these embeddings and the stage keys of the present settings."""
     info = dataclasses.replace(
         had.info,
         created_utc=_now(),
@@ -71,32 +67,26 @@ def renewed(
         settings_hash=settings_hash(settings),
         stage_keys=dict(keys),
     )
-    embeddings = _embeddings(vectors, had.frames, len(had.scenes["start_s"]), settings)
-    return dataclasses.replace(had, info=info, embeddings=embeddings)
+    return dataclasses.replace(had, info=info, embeddings=dict(embeddings))
 
 
-def _embeddings(
-    vectors: Mapping[str, FrameVectors], frames: Table, scenes: int, settings: PipelineSettings
-) -> dict[str, Embedding]:
-    return {
-        key: embedding(rows, provenance, frames["scene"], scenes, settings.embed.scene_vectors)
-        for key, (rows, provenance) in vectors.items()
-    }
+def stored(found: embed.Embedding) -> Embedding:
+    """Return what the embed stage found as the feature file has it."""
+    spec = found.spec
+    provenance = Provenance(spec.model, spec.weights, spec.weights_sha256, spec.precision, spec.device)
+    return Embedding(found.frames, provenance, found.scenes, found.video)
 
 
-def embedding(
-    vectors: Vectors, provenance: Provenance, scene: NDArray[np.int32], scenes: int, means: bool
-) -> Embedding:
-    """Return the vectors of one model, with the means of each scene and of the video if `means`.
-
-    A mean is the normalised sum of unit vectors: what pooling over the frames of a shot is for CLIP retrieval
-    (CLIP4Clip, Luo et al. 2021, "mean pooling").
-    """
-    if not means:
-        return Embedding(vectors, provenance)
-    sums = np.zeros((scenes, vectors.shape[1]), dtype=np.float64)
-    np.add.at(sums, scene, vectors)
-    return Embedding(vectors, provenance, _unit(sums), _unit(vectors.sum(axis=0, dtype=np.float64, keepdims=True)))
+def with_means(had: Embedding, features: Features, wanted: bool) -> Embedding:
+    """Return vectors of an earlier output with the means of scenes and video, or without them if not `wanted`."""
+    if not wanted:
+        return dataclasses.replace(had, scenes=None, video=None)
+    scene = features.frames["scene"].astype(np.int64)
+    return dataclasses.replace(
+        had,
+        scenes=embed.pooled(had.vectors, scene, len(features.scenes["start_s"])),
+        video=embed.pooled(had.vectors, np.zeros_like(scene), 1),
+    )
 
 
 def write(path: bytes, features: Features, settings: PipelineSettings) -> Written:
@@ -171,10 +161,3 @@ def _lost(sweep: Sweep) -> Table | None:
             "reason": [visible(span.reason) for span in spans],
         },
     )
-
-
-def _unit(sums: NDArray[np.float64]) -> Vectors:
-    """Return the rows of `sums` at length 1; a row of zeros stays one."""
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    unit: NDArray[np.float64] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 1e-12)
-    return unit.astype(np.float32)

@@ -1,0 +1,151 @@
+"""The one list of what an operator can do: key bindings, the key line and the help are drawn from it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding
+
+Place = Literal["anywhere", "monitor", "list", "new run"]
+"""Where an action can be taken; `list` is any pane or page with lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing an operator can do."""
+
+    id: str
+    """Its name for the configuration and for tests, `group.verb`."""
+    keys: tuple[str, ...]
+    """Keys as Textual names them; the first is the one shown."""
+    call: str
+    """The Textual action it calls."""
+    label: str
+    """A word or two for the key line."""
+    text: str
+    """One sentence for the help."""
+    place: Place
+    prominence: int = 0
+    """Rank in the key line, 1 first; 0 = only in the help."""
+    priority: bool = False
+    """Whether the key works while text is typed."""
+
+    @property
+    def key(self) -> str:
+        """The first key as an operator reads it."""
+        return readable(self.keys[0])
+
+
+_NAMES = {
+    "space": "Space",
+    "enter": "Enter",
+    "escape": "Esc",
+    "slash": "/",
+    "question_mark": "?",
+    "G": "G",
+    "up": "↑",
+    "down": "↓",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "tab": "Tab",
+}
+
+
+def readable(key: str) -> str:
+    """Return the name of a key as it is printed on it."""
+    if key.startswith("ctrl+"):
+        return f"Ctrl+{key[5:].upper()}"
+    return _NAMES.get(key, key)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "run.new",
+        ("n",),
+        "new_run",
+        "new run",
+        "Choose a folder, a preset and an output, and start a run.",
+        "monitor",
+        2,
+    ),
+    Action("run.resume", ("u",), "resume", "resume", "Go on with the newest interrupted run.", "monitor"),
+    Action(
+        "run.pause", ("space",), "pause", "pause", "Pause the run, or go on after a pause or a drain.", "monitor", 1
+    ),
+    Action("run.drain", ("d",), "drain", "drain", "Finish the videos that run, start no more.", "monitor", 9),
+    Action("run.cancel", ("x",), "cancel", "cancel", "Cancel the selected video or the run; asks first.", "monitor", 5),
+    Action(
+        "run.retry",
+        ("r",),
+        "retry",
+        "retry",
+        "Try the selected failure again; with none selected, all of them.",
+        "monitor",
+        3,
+    ),
+    Action("run.retry-all", ("R",), "retry_all", "retry all", "Try all failed videos again.", "monitor"),
+    Action(
+        "queue.filter",
+        ("slash",),
+        "filter",
+        "filter",
+        "Show only the videos whose name, state, stage or failure contains a text.",
+        "monitor",
+        4,
+    ),
+    Action("pane.queue", ("1",), "pane('queue')", "queue", "Go to the queue.", "monitor"),
+    Action("pane.stages", ("2",), "pane('stages')", "stages", "Go to the stages.", "monitor"),
+    Action("pane.devices", ("3",), "pane('devices')", "devices", "Go to the devices.", "monitor"),
+    Action("pane.failures", ("4",), "pane('failures')", "failed", "Go to the failed videos.", "monitor"),
+    Action("pane.zoom", ("z",), "zoom", "zoom", "Show one pane on the whole screen, and back.", "monitor", 6),
+    Action(
+        "list.details", ("enter",), "details", "details", "Show all that is known of the selected video.", "monitor", 10
+    ),
+    Action("list.down", ("j", "down"), "move(1)", "down", "Next line.", "list"),
+    Action("list.up", ("k", "up"), "move(-1)", "up", "Line before.", "list"),
+    Action("list.page-down", ("pagedown", "ctrl+d"), "page(1)", "page down", "Next page.", "list"),
+    Action("list.page-up", ("pageup", "ctrl+u"), "page(-1)", "page up", "Page before.", "list"),
+    Action("list.top", ("g", "home"), "top", "top", "First line; the queue then stays with what runs.", "list"),
+    Action("list.bottom", ("G", "end"), "bottom", "bottom", "Last line.", "list"),
+    Action(
+        "screen.back", ("escape",), "back", "back", "Leave the filter, the zoom, the selection or a dialog.", "monitor"
+    ),
+    Action("newrun.start", ("ctrl+s", "f2"), "start", "start", "Check the run and start it.", "new run", 1, True),
+    Action("newrun.back", ("escape",), "leave", "back", "Go back and start nothing.", "new run", 2),
+    Action(
+        "newrun.parent", ("ctrl+p",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True
+    ),
+    Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
+    Action("app.help", ("question_mark", "f1"), "help", "help", "Show every key.", "anywhere", 7),
+    Action(
+        "app.quit",
+        ("q", "ctrl+q"),
+        "ask_quit",
+        "quit",
+        "Leave: after what runs now, or at once, or not at all.",
+        "anywhere",
+        8,
+    ),
+    Action(
+        "app.interrupt", ("ctrl+c",), "ask_quit", "quit", "The same, also while a text is typed.", "anywhere", 0, True
+    ),
+)
+"""Everything an operator can do."""
+
+
+def bindings(place: Place) -> list[Binding]:
+    """Return the key bindings of a place, with ids by which a keymap can change them."""
+    return [
+        Binding(",".join(action.keys), action.call, action.label, show=False, priority=action.priority, id=action.id)
+        for action in ACTIONS
+        if action.place == place
+    ]
+
+
+def prominent(places: Iterable[Place]) -> list[Action]:
+    """Return the actions for the key line of a screen, the most wanted first."""
+    wanted = set(places)
+    chosen = [action for action in ACTIONS if action.place in wanted and action.prominence]
+    return sorted(chosen, key=lambda action: action.prominence)

@@ -1,0 +1,191 @@
+"""Small screens over the monitor: a question with choices, a page to read, and the wait while the engine stops."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from screens.actions import ACTIONS, Action, Place, readable
+from screens.widgets.lines import LineView
+from screens.widgets.outside import Cell, Line, Tone, cell, outside, wrap
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer to a question."""
+
+    key: str
+    answer: str
+    label: str
+    text: str
+
+
+class _Page(LineView):
+    """Lines that a function makes for the width there is; they scroll."""
+
+    selectable = False
+
+    def __init__(self, make: Callable[[int], tuple[Line, ...]]) -> None:
+        super().__init__()
+        self._make = make
+        self._made: tuple[int, tuple[Line, ...]] = (-1, ())
+
+    def row_count(self) -> int:
+        """Return how many lines the text has at this width."""
+        return len(self._rows(self.line_width))
+
+    def row(self, index: int, width: int) -> Line:
+        """Return one line."""
+        rows = self._rows(width)
+        return rows[index] if index < len(rows) else ()
+
+    def remake(self) -> None:
+        """Make the lines again."""
+        self._made = (-1, ())
+        self.sync()
+
+    def _rows(self, width: int) -> tuple[Line, ...]:
+        if self._made[0] != width:
+            self._made = (width, self._make(width))
+        return self._made[1]
+
+
+class Question(ModalScreen[str]):
+    """Asks before something that cannot be taken back; Esc answers with the last choice, which changes nothing."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j,tab", "move(1)", show=False),
+        Binding("enter,space", "take", show=False),
+        Binding("escape", "leave", show=False),
+    ]
+
+    def __init__(self, question: str, choices: tuple[Choice, ...]) -> None:
+        super().__init__()
+        self._question = question
+        self._choices = choices
+        self._at = len(choices) - 1
+        for choice in choices:
+            self._bindings.bind(choice.key, f"answer('{choice.answer}')", show=False)
+
+    def compose(self) -> ComposeResult:
+        """Build the box."""
+        with Vertical(classes="box question") as box:
+            box.border_title = outside("?")
+            yield _Page(self._lines)
+
+    def on_mount(self) -> None:
+        """Make the box as high as its text."""
+        width = min(64, self.app.size.width - 8)
+        self.query_one(_Page).styles.height = len(self._lines(width))
+
+    def action_move(self, step: int) -> None:
+        """Go to another answer."""
+        self._at = (self._at + step) % len(self._choices)
+        self.query_one(_Page).remake()
+
+    def action_take(self) -> None:
+        """Give the answer at the mark."""
+        self.dismiss(self._choices[self._at].answer)
+
+    def action_answer(self, answer: str) -> None:
+        """Give the answer whose key was pressed."""
+        self.dismiss(answer)
+
+    def action_leave(self) -> None:
+        """Change nothing."""
+        self.dismiss(self._choices[-1].answer)
+
+    def _lines(self, width: int) -> tuple[Line, ...]:
+        lines: list[Line] = [(Cell(row, "strong"),) for row in wrap(self._question, width)]
+        lines.append(())
+        label = max(len(choice.label) for choice in self._choices) + 2
+        for index, choice in enumerate(self._choices):
+            mark = "►" if index == self._at else " "
+            first, *rest = wrap(choice.text, max(8, width - label - 5))
+            tone: Tone = "strong" if index == self._at else ""
+            head: Line = (Cell(f"{mark} ", "accent"), Cell(f"{readable(choice.key)}  ", "accent"))
+            lines.append((*head, cell(choice.label, label, tone), Cell(first, "quiet")))
+            lines += [(Cell(" " * (label + 5)), Cell(row, "quiet")) for row in rest]
+        return tuple(lines)
+
+
+class Page(ModalScreen[None]):
+    """Something to read, such as the details of a failure or the list of all keys."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q,question_mark", "leave", show=False),
+    ]
+
+    def __init__(self, title: str, make: Callable[[int], tuple[Line, ...]]) -> None:
+        super().__init__()
+        self._title = title
+        self._make = make
+
+    def compose(self) -> ComposeResult:
+        """Build the box."""
+        with Vertical(classes="box page") as box:
+            box.border_title = outside(self._title)
+            box.border_subtitle = outside("Esc back")
+            yield _Page(self._make)
+
+    def action_leave(self) -> None:
+        """Go back."""
+        self.dismiss(None)
+
+
+class Stopping(ModalScreen[None]):
+    """Shown while the engine closes: the screen stays alive and says what it waits for."""
+
+    CSS_PATH = "dialogs.tcss"
+
+    def compose(self) -> ComposeResult:
+        """Build the box."""
+        with Vertical(classes="box question"):
+            yield _Page(
+                lambda width: (
+                    (Cell("Stopping…", "strong"),),
+                    (),
+                    *((Cell(row, "quiet"),) for row in wrap(_STOPPING, width)),
+                )
+            )
+
+    def on_mount(self) -> None:
+        """Make the box as high as its text."""
+        self.query_one(_Page).styles.height = 2 + len(wrap(_STOPPING, min(64, self.app.size.width - 8)))
+
+
+_STOPPING = (
+    "The workers give back what they have not finished; the next start offers to go on. q again ends them at once."
+)
+
+_GROUPS: tuple[tuple[Place, str], ...] = (
+    ("monitor", "the monitor"),
+    ("list", "in a pane"),
+    ("new run", "a new run"),
+    ("anywhere", "anywhere"),
+)
+
+
+def help_lines(width: int) -> tuple[Line, ...]:
+    """Return every action with its keys, by place."""
+    lines: list[Line] = []
+    for place, title in _GROUPS:
+        lines += [(), (Cell(title, "strong"),)] if lines else [(Cell(title, "strong"),)]
+        for action in ACTIONS:
+            if action.place == place:
+                lines += _help(action, width)
+    return tuple(lines)
+
+
+def _help(action: Action, width: int) -> list[Line]:
+    keys = "  ".join(readable(key) for key in action.keys)
+    first, *rest = wrap(action.text, max(10, width - 18))
+    line: Line = (Cell("  "), cell(keys, 14, "accent"), Cell("  "), Cell(first))
+    return [line, *((Cell(" " * 18), Cell(row)) for row in rest)]

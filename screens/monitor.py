@@ -1,0 +1,251 @@
+"""The home screen: the run in one header, and its queue, stages, devices and failures in four live panes."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input
+
+from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, Unpause
+from pipeline.model import RETRYABLE, TERMINAL, JobState, RunState
+from pipeline.settings import Preset
+from pipeline.snapshot import Snapshot
+from screens.actions import bindings
+from screens.dialogs import Choice, Page, Question
+from screens.new_run import NewRun
+from screens.ports import Prepare, Source
+from screens.presenters.failures import failure_details, job_details
+from screens.presenters.header import header, interrupted, is_live
+from screens.presenters.words import plural
+from screens.widgets.keyline import KeyLine
+from screens.widgets.lines import Lines, LineView
+from screens.widgets.outside import tell
+from screens.widgets.panes import DevicesPane, FailuresPane, Pane, QueuePane, StagesPane
+
+_PANES = ("queue", "stages", "devices", "failures")
+_FAILED = (JobState.FAILED, JobState.QUARANTINED)
+
+
+class Monitor(Screen[None]):
+    """Pulls the newest snapshot a few times a second and shows what changed; keys become commands."""
+
+    CSS_PATH = "monitor.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("monitor")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-small"), (80, "-narrow"), (120, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-low")]  # noqa: RUF012
+    AUTO_FOCUS = "#queue"
+
+    class Finished(Message):
+        """The operator asked to leave after what runs, and nothing runs any more."""
+
+    def __init__(self, source: Source, prepare: Prepare, presets: Mapping[str, Preset], refresh_hz: float) -> None:
+        super().__init__()
+        self._source = source
+        self._prepare = prepare
+        self._presets = presets
+        self._period_s = 1 / refresh_hz
+        self.snapshot = Snapshot(serial=-1)
+        self.leaving = False
+        """Whether the operator asked to leave once what runs is done; the header says so."""
+
+    def compose(self) -> ComposeResult:
+        """Build the header, the panes, the filter and the key line."""
+        yield Lines(id="header")
+        with Horizontal(id="panes"):
+            with Vertical(id="left", classes="column -current"):
+                yield QueuePane(id="queue")
+                yield FailuresPane(id="failures")
+            with Vertical(id="right", classes="column"):
+                yield StagesPane(id="stages")
+                yield DevicesPane(id="devices")
+        yield Input(placeholder="name, state, stage or failure", id="filter", compact=True)
+        yield KeyLine("monitor", "anywhere")
+
+    def on_mount(self) -> None:
+        """Start to pull."""
+        self.query_one("#header").can_focus = False
+        self.query_one("#queue").add_class("-current")
+        self.pull()
+        self.set_interval(self._period_s, self.pull)
+
+    def on_resize(self) -> None:
+        """Lay the lines out for the new width."""
+        self.call_after_refresh(self.redraw)
+
+    def pull(self) -> None:
+        """Take the newest snapshot; an unchanged one touches nothing."""
+        snapshot = self._source.latest()
+        if snapshot.serial != self.snapshot.serial:
+            self.snapshot = snapshot
+            self.redraw()
+        run = snapshot.run
+        if self.leaving and (run is None or not is_live(run) or not run.count(JobState.RUNNING)):
+            self.leaving = False
+            self.post_message(self.Finished())
+
+    def redraw(self) -> None:
+        """Give the snapshot to every part; each draws only what differs."""
+        top = self.query_one("#header", Lines)
+        top.show(header(self.snapshot, top.line_width, leaving=self.leaving))
+        for pane in self.query(Pane):
+            pane.take(self.snapshot)
+        self._label_keys()
+
+    def action_new_run(self) -> None:
+        """Open the form for a new run."""
+        self.app.push_screen(NewRun(self._source, self._prepare, self._presets))
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        run = self.snapshot.run
+        if run is None or not is_live(run):
+            tell(self.app, "Nothing runs.", problem=True)
+        elif run.state in (RunState.PAUSED, RunState.DRAINING):
+            self._source.send(Unpause())
+        else:
+            self._source.send(Pause())
+
+    def action_drain(self) -> None:
+        """Finish what runs and start no more."""
+        if is_live(self.snapshot.run):
+            self._source.send(Drain())
+        else:
+            tell(self.app, "Nothing runs.", problem=True)
+
+    def action_resume(self) -> None:
+        """Go on with the newest interrupted run."""
+        run = interrupted(self.snapshot)
+        current = self.snapshot.run
+        if current is not None and current.state is RunState.INTERRUPTED:
+            self._source.send(ResumeRun(current.run_id))
+        elif run is not None and not is_live(current):
+            self._source.send(ResumeRun(run.run_id))
+        else:
+            tell(self.app, "There is no interrupted run to go on with.", problem=True)
+
+    def action_retry(self) -> None:
+        """Try the selected video again, or all that failed where none is selected."""
+        failure = self.query_one(FailuresPane).failure
+        job = self.query_one(QueuePane).job
+        if self.focused is self.query_one(FailuresPane) and failure is not None:
+            self._source.send(Retry(job_ids=(failure.job_id,)))
+        elif self.focused is self.query_one(QueuePane) and job is not None:
+            if job.state in RETRYABLE:
+                self._source.send(Retry(job_ids=(job.job_id,)))
+            else:
+                tell(self.app, f"The selected video is {job.state}; there is nothing to retry.", problem=True)
+        else:
+            self.action_retry_all()
+
+    def action_retry_all(self) -> None:
+        """Try all failed videos again."""
+        run = self.snapshot.run
+        failed = 0 if run is None else run.count(*_FAILED)
+        if failed:
+            self._source.send(Retry())
+            tell(self.app, f"Asked to retry {plural(failed, 'video')}.")
+        else:
+            tell(self.app, "Nothing has failed.", problem=True)
+
+    def action_cancel(self) -> None:
+        """Ask, then cancel the selected video or the run."""
+        run = self.snapshot.run
+        if run is None or not is_live(run):
+            tell(self.app, "Nothing runs.", problem=True)
+            return
+        left = plural(run.total - run.count(*TERMINAL), "video")
+        choices = [
+            Choice("r", "run", "Cancel the run", f"{left} not finished yet are given up; what is done stays."),
+            Choice("s", "stay", "Go on", "Change nothing."),
+        ]
+        job = self.query_one(QueuePane).job
+        if job is not None and job.state not in TERMINAL:
+            choices.insert(0, Choice("v", "video", "Cancel the video", job.name))
+
+        def answered(answer: str | None) -> None:
+            if answer == "run":
+                self._source.send(CancelRun(run.run_id))
+            elif answer == "video" and job is not None:
+                self._source.send(CancelJob(job.job_id))
+
+        self.app.push_screen(Question("What shall be cancelled?", tuple(choices)), answered)
+
+    def action_pane(self, name: str) -> None:
+        """Go to a pane; with one pane on the screen, show that one."""
+        wanted = self.query_one(f"#{name}")
+        for part in self.query("Pane, .column"):
+            part.set_class(part is wanted or part is wanted.parent, "-current")
+        wanted.focus()
+
+    def action_zoom(self) -> None:
+        """Show the pane with the focus alone, and back."""
+        focused = self.focused
+        name = focused.id if isinstance(focused, Pane) and focused.id else "queue"
+        self.toggle_class("-zoomed")
+        self.action_pane(name)
+        self.call_after_refresh(self.redraw)
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        self.action_pane("queue")
+        self.add_class("-filtering")
+        self.query_one("#filter", Input).focus()
+
+    def action_details(self) -> None:
+        """Show all that is known of the selected video."""
+        failure = self.query_one(FailuresPane).failure
+        job = self.query_one(QueuePane).job
+        if self.focused is self.query_one(FailuresPane) and failure is not None:
+            self.app.push_screen(Page("failure", lambda width: failure_details(failure, width)))
+        elif self.focused is self.query_one(QueuePane) and job is not None:
+            known = next((row for row in self.snapshot.failures if row.job_id == job.job_id), None)
+            if known is not None and job.state in _FAILED:
+                self.app.push_screen(Page("failure", lambda width: failure_details(known, width)))
+            else:
+                self.app.push_screen(Page("video", lambda width: job_details(job, width)))
+
+    def action_back(self) -> None:
+        """Leave the filter, then the zoom, then the selection."""
+        queue = self.query_one(QueuePane)
+        if self.has_class("-filtering"):
+            self.query_one("#filter", Input).clear()
+            self._close_filter()
+        elif self.has_class("-zoomed"):
+            self.action_zoom()
+        elif isinstance(self.focused, LineView):
+            self.focused.action_top()
+        else:
+            queue.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self.query_one(QueuePane).filter(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self) -> None:
+        self._close_filter()
+
+    @on(LineView.Chosen)
+    def _chosen(self) -> None:
+        self.action_details()
+
+    def _close_filter(self) -> None:
+        self.set_class(bool(self.query_one("#filter", Input).value), "-filtering")
+        self.query_one(QueuePane).focus()
+
+    def _label_keys(self) -> None:
+        run = self.snapshot.run
+        live = is_live(run)
+        held = run is not None and run.state in (RunState.PAUSED, RunState.DRAINING)
+        labels = {"run.pause": ("go on" if held else "pause") if live else ""}
+        labels |= {} if live else {"run.cancel": "", "run.drain": ""}
+        if run is None or not run.count(*_FAILED):
+            labels["run.retry"] = ""
+        if not self.snapshot.jobs:
+            labels |= {"queue.filter": "", "list.details": ""}
+        self.query_one(KeyLine).rename(labels)

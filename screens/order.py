@@ -1,0 +1,118 @@
+"""The order of the queue: what runs first, then what waits, then what failed, then the rest, each as discovered.
+
+The engine replaces only the rows that changed, so an update compares identities and moves single rows; sorting
+100,000 rows twice a second would take the time that the keys need.
+"""
+
+from bisect import bisect_left, insort
+from itertools import compress
+from operator import is_not
+
+from pipeline.model import JobState
+from pipeline.snapshot import JobRow
+from pipeline.text import visible
+
+_GROUPS: dict[JobState, int] = {
+    JobState.RUNNING: 0,
+    JobState.WAITING: 1,
+    JobState.SETTLING: 1,
+    JobState.QUEUED: 2,
+    JobState.FAILED: 3,
+    JobState.QUARANTINED: 3,
+    JobState.PARTIAL: 4,
+    JobState.DONE: 4,
+    JobState.CANCELLED: 5,
+    JobState.SKIPPED: 5,
+}
+_COUNT = max(_GROUPS.values()) + 1
+
+
+class QueueOrder:
+    """A view of the rows of a snapshot in the order in which they are shown, narrowed by a filter."""
+
+    def __init__(self) -> None:
+        self._jobs: tuple[JobRow, ...] = ()
+        self._needle = ""
+        self._groups: list[list[int]] = [[] for _ in range(_COUNT)]
+        self._index: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._groups))
+
+    @property
+    def needle(self) -> str:
+        """The filter: a row is kept if its name, state, stage or failure class contains this text."""
+        return self._needle
+
+    def filter(self, needle: str) -> None:
+        """Keep only the rows that contain `needle`, whatever its case; empty keeps all."""
+        if needle.casefold() != self._needle:
+            self._needle = needle.casefold()
+            self._rebuild(self._jobs)
+
+    def update(self, jobs: tuple[JobRow, ...]) -> None:
+        """Take the rows of a newer snapshot."""
+        if jobs is self._jobs:
+            return
+        old, self._jobs = self._jobs, jobs
+        if len(jobs) < len(old) or (old and jobs[0].job_id != old[0].job_id):
+            self._rebuild(jobs)
+            return
+        for index in compress(range(len(old)), map(is_not, old, jobs)):
+            if jobs[index].job_id != old[index].job_id:
+                self._rebuild(jobs)
+                return
+            self._move(index, self._group(old[index]), self._group(jobs[index]))
+        for index in range(len(old), len(jobs)):
+            self._index[jobs[index].job_id] = index
+            self._move(index, None, self._group(jobs[index]))
+
+    def row(self, position: int) -> JobRow:
+        """Return the row shown at `position`."""
+        for group in self._groups:
+            if position < len(group):
+                return self._jobs[group[position]]
+            position -= len(group)
+        raise IndexError(position)
+
+    def job(self, job_id: int) -> JobRow | None:
+        """Return the row of a job, shown or not."""
+        index = self._index.get(job_id)
+        return None if index is None else self._jobs[index]
+
+    def position(self, job_id: int) -> int | None:
+        """Return where a job is shown, or None if the filter hides it."""
+        index = self._index.get(job_id)
+        if index is None:
+            return None
+        before = 0
+        wanted = self._group(self._jobs[index])
+        for number, group in enumerate(self._groups):
+            if number == wanted:
+                return before + bisect_left(group, index)
+            before += len(group)
+        return None
+
+    def _rebuild(self, jobs: tuple[JobRow, ...]) -> None:
+        self._groups = [[] for _ in range(_COUNT)]
+        self._index = {row.job_id: index for index, row in enumerate(jobs)}
+        for index, row in enumerate(jobs):
+            group = self._group(row)
+            if group is not None:
+                self._groups[group].append(index)
+
+    def _group(self, row: JobRow) -> int | None:
+        return _GROUPS[row.state] if not self._needle or self._matches(row) else None
+
+    def _matches(self, row: JobRow) -> bool:
+        words = (visible(row.name), row.state, row.stage or "", row.failure or "")
+        return any(self._needle in word.casefold() for word in words)
+
+    def _move(self, index: int, old: int | None, new: int | None) -> None:
+        if old == new:
+            return
+        if old is not None:
+            group = self._groups[old]
+            del group[bisect_left(group, index)]
+        if new is not None:
+            insort(self._groups[new], index)

@@ -1,0 +1,43 @@
+"""What a screen needs from outside `screens`: somebody to look at, to ask, and to check a run before it starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.commands import Command, StartRun
+from pipeline.model import RunKind
+from pipeline.snapshot import Snapshot
+
+
+class Source(Protocol):
+    """The engine as a screen sees it; neither call ever blocks."""
+
+    def latest(self) -> Snapshot:
+        """Return the newest snapshot."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Ask for something; whether it was done shows in a later snapshot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a run would surely fail, and what to do about it."""
+
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the operator filled in for a new run; paths are absolute bytes."""
+
+    kind: RunKind
+    inputs: tuple[bytes, ...]
+    out: bytes
+    preset: str
+
+
+Prepare = Callable[[RunRequest], StartRun | Refusal]
+"""Turns a request into a command after checking it. It may take seconds, so a screen calls it from a thread."""

@@ -1,0 +1,1 @@
+"""Pure functions from a snapshot to lines of cells: what the screen says, with no screen needed."""

@@ -1,0 +1,151 @@
+"""The lines on top of the monitor: the truth about the run."""
+
+from pipeline.model import TERMINAL, JobState, RunState
+from pipeline.snapshot import RunSummary, RunView, Snapshot
+from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, clock, joined, number, percent, plural, size
+from screens.widgets.outside import Cell, Line, cell, line_width, spread
+
+NOTICE_SHOWN_S = 20.0
+"""How long a notice is shown in the last line of the header."""
+
+LIVE = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
+"""States of a run that still has something to do in this engine."""
+
+_COUNTED = (
+    (JobState.DONE,),
+    (JobState.PARTIAL,),
+    (JobState.FAILED,),
+    (JobState.QUARANTINED,),
+    (JobState.SKIPPED,),
+    (JobState.CANCELLED,),
+)
+_SHORT = (
+    (JobState.DONE, JobState.PARTIAL),
+    (JobState.FAILED, JobState.QUARANTINED),
+    (JobState.SKIPPED, JobState.CANCELLED),
+)
+_SHORTEST_BAR = 6
+_ALWAYS = (JobState.DONE, JobState.FAILED, JobState.SKIPPED)
+
+
+def is_live(run: RunView | None) -> bool:
+    """Return whether there is a run that still goes on."""
+    return run is not None and run.state in LIVE
+
+
+def interrupted(snapshot: Snapshot) -> RunSummary | None:
+    """Return the newest run that can be resumed, or None."""
+    runs = [row for row in snapshot.runs if row.state is RunState.INTERRUPTED]
+    return max(runs, key=lambda row: row.run_id, default=None)
+
+
+def header(snapshot: Snapshot, width: int, *, leaving: bool = False) -> tuple[Line, ...]:
+    """Return the four lines of the header."""
+    run = snapshot.run
+    if run is None:
+        return _title(width), *_invitation(snapshot, width), _sentence(snapshot, width, leaving)
+    return _state(run, width), _progress(run, width), _figures(run, width), _sentence(snapshot, width, leaving)
+
+
+def _title(width: int) -> Line:
+    return spread((Cell("vconsole", "strong"), Cell("  no run yet", "quiet")), (), width)
+
+
+def _invitation(snapshot: Snapshot, width: int) -> tuple[Line, Line]:
+    start: Line = (Cell("n", "accent"), Cell("  choose a folder and start a run"))
+    run = interrupted(snapshot)
+    if run is None:
+        return start, (Cell("?", "accent"), Cell("  all keys"))
+    text = f"  go on with run {run.run_id}, which was interrupted: {run.kind} · {run.preset}, "
+    text += f"{plural(run.total, 'video')} → {run.out}"
+    return start, (Cell("u", "accent"), cell(text, width - 1))
+
+
+def _state(run: RunView, width: int) -> Line:
+    sign, tone = RUN_SIGNS[run.state]
+    left: Line = (
+        Cell(f"{sign} {run.state.value}", tone if tone != "quiet" else ""),
+        Cell(f"  {run.kind} · {run.preset}", "strong"),
+    )
+    right: Line = (Cell("elapsed ", "quiet"), Cell(clock(run.elapsed_s)))
+    used = line_width((*left, *right))
+    more = f" and {len(run.inputs) - 1} more" if len(run.inputs) > 1 else ""
+    room = width - used - len(more) - 4
+    if run.inputs and room >= 8:
+        name = cell(run.inputs[0], min(room, len(run.inputs[0])), "quiet")
+        left = (*left, Cell("  "), name, Cell(more, "quiet"))
+    return spread(left, right, width)
+
+
+def _progress(run: RunView, width: int) -> Line:
+    finished = run.count(*TERMINAL)
+    share = finished / run.total if run.total else 0.0
+    total = Cell(f" {percent(share):>4} of {run.total:,}", "strong")
+    counts = _counts(run, _COUNTED)
+    if line_width((total, *counts)) + _SHORTEST_BAR > width:
+        counts = _counts(run, _SHORT)
+    room = width - line_width((total, *counts))
+    done, rest = bar(share, min(40, room)) if room >= _SHORTEST_BAR else (Cell(""), Cell(""))
+    return done, rest, total, *counts
+
+
+def _counts(run: RunView, shown: tuple[tuple[JobState, ...], ...]) -> Line:
+    """Return sign, number and word for each group of states; the first of a group names it."""
+    cells: list[Cell] = []
+    for group in shown:
+        amount = run.count(*group)
+        if amount or group[0] in _ALWAYS:
+            sign, tone = JOB_SIGNS[group[0]]
+            cells.append(Cell(f"  {sign} {amount:,} {group[0]}", tone if amount else "quiet"))
+    return tuple(cells)
+
+
+def _figures(run: RunView, width: int) -> Line:
+    parts = [_eta(run)]
+    if run.video_s_per_s > 0:
+        parts.append(f"{number(run.video_s_per_s)}× real time")
+    parts.append(f"read {size(run.bytes_read)}, wrote {size(run.bytes_written)}")
+    if run.reused:
+        parts.append(f"{run.reused:,} were done before")
+    return (Cell(joined(parts, width)),)
+
+
+def _eta(run: RunView) -> str:
+    if not is_live(run):
+        return ""
+    if run.discovering:
+        return f"looking for videos: {run.total:,} so far"
+    if run.eta_s is None:
+        return "ETA not known yet"
+    if run.eta_low_s is None or run.eta_high_s is None:
+        return f"ETA {about(run.eta_s)}"
+    low, high = about(run.eta_low_s), about(run.eta_high_s)
+    if low.split()[1] == high.split()[1]:
+        low = low.split()[0]
+    return f"ETA {about(run.eta_s)} ({low} to {high})"
+
+
+def _sentence(snapshot: Snapshot, width: int, leaving: bool) -> Line:
+    run = snapshot.run
+    if snapshot.fatal:
+        return (cell(f"✗ the engine can go no further: {snapshot.fatal}", width, "bad"),)
+    if run is not None and run.paused_because:
+        return (cell(f"‖ paused: {run.paused_because}", width, "warn"),)
+    if leaving and run is not None:
+        running = plural(run.count(JobState.RUNNING), "video")
+        return (cell(f"▽ leaving when {running} that run now are finished; q to think again", width, "warn"),)
+    fresh = [note for note in snapshot.notices[:1] if snapshot.taken_s - note.at_s <= NOTICE_SHOWN_S]
+    if fresh and fresh[0].level != "info":
+        return (cell(f"! {fresh[0].text}", width, "bad" if fresh[0].level == "error" else "warn"),)
+    if run is not None and not is_live(run):
+        return _ending(run, width)
+    if run is not None and run.bottleneck:
+        return (cell(run.bottleneck, width, "quiet"),)
+    return (cell(fresh[0].text, width, "quiet"),) if fresh else ()
+
+
+def _ending(run: RunView, width: int) -> Line:
+    if run.state is RunState.INTERRUPTED:
+        return (Cell("u", "accent"), cell("  go on with this run; what is done is not done again", width - 1))
+    word = "finished" if run.state is RunState.DONE else run.state.value
+    return (Cell(f"{word}; outputs in "), cell(run.out, max(1, width - len(word) - 13), "accent"))

@@ -1,0 +1,118 @@
+"""The rows of the queue pane."""
+
+from pipeline.model import JobState
+from pipeline.snapshot import JobRow, Snapshot
+from screens.presenters.header import interrupted
+from screens.presenters.words import JOB_SIGNS, NONE, bar, clock, number, percent, plural
+from screens.widgets.outside import Cell, Line, cell
+
+_WIDE = 76
+_WORD = 11
+_WHAT_NARROW, _WHAT_WIDE = 10, 20
+_FAILED = frozenset({JobState.FAILED, JobState.QUARANTINED, JobState.PARTIAL})
+
+
+def queue_heading(width: int) -> Line | None:
+    """Return the heading of a pane that is wide enough for columns, else None."""
+    if width < _WIDE:
+        return None
+    name, what = _widths(width)
+    titles = (
+        ("", 2, False),
+        ("state", _WORD + 1, False),
+        ("video", name + 1, False),
+        ("progress", what + 1, False),
+        ("length", 8, True),
+        ("rate", 7, True),
+        ("tries", 6, True),
+    )
+    return tuple(cell(title, columns, "quiet", right=right) for title, columns, right in titles)
+
+
+def queue_row(job: JobRow, width: int) -> Line:
+    """Return one row: sign, state or stage, name, progress or result, and in a wide pane length, rate, tries."""
+    sign, tone = JOB_SIGNS[job.state]
+    name, what = _widths(width)
+    running = job.state is JobState.RUNNING
+    word = job.stage if running and job.stage else job.state
+    left: Line = (
+        cell(sign, 2, tone),
+        cell(word, _WORD, tone),
+        Cell(" "),
+        cell(job.name, name, "strong" if running else ""),
+        Cell(" "),
+        *_what(job, what, wide=width >= _WIDE),
+    )
+    if width < _WIDE:
+        return left
+    return (
+        *left,
+        cell(clock(job.duration_s) if job.duration_s else NONE, 9, "quiet", right=True),
+        cell(f"{number(job.rate)}×" if running and job.rate > 0 else "", 7, right=True),
+        cell(str(job.attempts) if job.attempts else "", 6, "warn" if job.attempts > 1 else "quiet", right=True),
+    )
+
+
+def queue_empty(snapshot: Snapshot, needle: str) -> tuple[Line, ...]:
+    """Return what the empty queue says."""
+    if needle:
+        return (
+            (Cell("  No video contains "), Cell(f"“{needle}”", "strong")),
+            (Cell("  "), Cell("Esc", "accent"), Cell(" shows all of them", "quiet")),
+        )
+    if snapshot.run is not None:
+        waiting = "Looking for videos…" if snapshot.run.discovering else "This run has no videos."
+        return ((Cell(f"  {waiting}", "quiet"),),)
+    run = interrupted(snapshot)
+    resume: tuple[Line, ...] = ()
+    if run is not None:
+        resume = ((Cell("  "), Cell("u", "accent"), Cell(f"  go on with run {run.run_id}")),)
+    return (
+        (Cell("  Nothing to do yet.", "strong"),),
+        (),
+        (Cell("  "), Cell("n", "accent"), Cell("  new run: folder, preset, output")),
+        *resume,
+        (Cell("  "), Cell("?", "accent"), Cell("  all keys")),
+        (Cell("  "), Cell("q", "accent"), Cell("  leave")),
+    )
+
+
+def queue_title(snapshot: Snapshot, shown: int, needle: str) -> str:
+    """Return what stands in the border under the queue."""
+    if needle:
+        return f"/{needle}: {shown:,} of {len(snapshot.jobs):,}"
+    if snapshot.run is None:
+        return ""
+    running = snapshot.run.count(JobState.RUNNING)
+    waiting = snapshot.run.count(JobState.QUEUED, JobState.WAITING, JobState.SETTLING)
+    return f"{running:,} running, {waiting:,} to do" if running or waiting else plural(snapshot.run.total, "video")
+
+
+def _widths(width: int) -> tuple[int, int]:
+    wide = width >= _WIDE
+    what = _WHAT_WIDE if wide else _WHAT_NARROW
+    return max(4, width - 2 - _WORD - 1 - 1 - what - (22 if wide else 0)), what
+
+
+def _what(job: JobRow, width: int, *, wide: bool) -> Line:
+    if job.state is JobState.RUNNING:
+        if job.waiting_for and wide:
+            done, rest = bar(job.progress, 5)
+            return done, rest, Cell(f"{percent(job.progress):>5}"), cell(f" {job.waiting_for}", width - 10, "warn")
+        done, rest = bar(job.progress, width - 5)
+        return done, rest, Cell(f"{percent(job.progress):>5}")
+    if job.state is JobState.WAITING:
+        return (cell(job.waiting_for or f"try {job.attempts + 1} next", width, "warn"),)
+    if job.state is JobState.DONE:
+        return (cell(_result(job, wide), width, "quiet"),)
+    if job.state in _FAILED and job.failure is not None:
+        words = job.failure.replace("_", " ")
+        return (cell(f"{words}: {job.note}" if wide and job.note else words, width, "quiet"),)
+    if job.state is JobState.QUEUED and not wide:
+        return (cell(clock(job.duration_s) if job.duration_s else "", width, "quiet"),)
+    return (cell(job.note, width, "quiet"),)
+
+
+def _result(job: JobRow, wide: bool) -> str:
+    frames = plural(job.frames, "frame")
+    return f"{plural(job.scenes, 'scene')}, {frames}" if wide else frames

@@ -1,0 +1,56 @@
+"""The rows of the stages pane: what each stage of the run does, and which of them is busy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.snapshot import Snapshot, StageView
+from screens.presenters.words import NONE, number, percent, seconds_short, size, spark
+from screens.widgets.outside import Cell, Line, Tone, cell
+
+
+@dataclass(frozen=True)
+class _Column:
+    title: str
+    width: int
+    text: Callable[[StageView], str]
+    from_width: int = 0
+    """The width of the pane from which on this column is shown."""
+
+
+_COLUMNS = (
+    _Column("items/s", 7, lambda stage: number(stage.items_per_s)),
+    _Column("video", 7, lambda stage: f"{number(stage.video_s_per_s)}×" if stage.video_s_per_s > 0 else NONE, 60),
+    _Column("p50", 6, lambda stage: seconds_short(stage.p50_s)),
+    _Column("p95", 6, lambda stage: seconds_short(stage.p95_s), 44),
+    _Column("wait", 5, lambda stage: f"{stage.queue_depth:,}" if stage.queue_depth else NONE),
+    _Column("busy", 5, lambda stage: percent(stage.busy_share)),
+    _Column("done", 8, lambda stage: f"{stage.done:,}" if stage.done else NONE, 70),
+    _Column("held", 10, lambda stage: size(stage.bytes_waiting) if stage.bytes_waiting else NONE, 82),
+)
+_NAME = 8
+_SHORTEST_HISTORY = 6
+
+
+def stages(snapshot: Snapshot, width: int) -> tuple[Line, ...]:
+    """Return a heading and one line a stage; with no stage, one quiet line."""
+    if not snapshot.stages:
+        return ((Cell("Each stage's rate shows here", "quiet"),), (Cell("once a run is going.", "quiet"),))
+    columns = [column for column in _COLUMNS if width >= column.from_width]
+    room = width - _NAME - sum(column.width for column in columns) - 2  # what is left for the history
+    busiest = max(stage.busy_share for stage in snapshot.stages)
+    heading = (
+        cell("stage", _NAME, "quiet"),
+        *(cell(column.title, column.width, "quiet", right=True) for column in columns),
+    )
+    return heading, *(_row(stage, columns, room, busiest) for stage in snapshot.stages)
+
+
+def _row(stage: StageView, columns: list[_Column], room: int, busiest: float) -> Line:
+    idle = stage.items_per_s <= 0 and stage.busy_share <= 0
+    tone: Tone = "quiet" if idle else ""
+    name_tone: Tone = "accent" if stage.busy_share == busiest > 0 else tone
+    row = (
+        cell(stage.stage, _NAME, name_tone),
+        *(cell(column.text(stage), column.width, tone, right=True) for column in columns),
+    )
+    return (*row, Cell("  "), Cell(spark(stage.history, room), "bar")) if room >= _SHORTEST_HISTORY else row

@@ -1,0 +1,122 @@
+"""The one way text reaches the screen: nothing else in `screens` builds text, so nothing shows raw outside text.
+
+A presenter says what to show as `Line`s of `Cell`s, which are plain strings with a tone. This module turns them into
+what Textual draws. It never parses markup, and every string passes `pipeline.text.visible` on the way.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.app import App
+from textual.content import Content
+from textual.strip import Strip
+
+from pipeline.text import visible
+
+Tone = Literal["", "strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "mark"]
+"""What a cell means; the stylesheet decides how that looks. Words and symbols say the same without colour."""
+
+TONES: tuple[Tone, ...] = ("strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "mark")
+
+
+class Cell(NamedTuple):
+    """A piece of a line: its text and its tone."""
+
+    text: str
+    tone: Tone = ""
+
+
+Line = tuple[Cell, ...]
+"""One row of the screen, from left to right."""
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Return `text` made visible and exactly `width` terminal cells wide; the middle of a longer one is left out."""
+    text = visible(text)
+    if width <= 0:
+        return ""
+    length = cell_len(text)
+    if length > width:
+        head = (width - 1) // 2
+        text = set_cell_size(text, head) + "…" + _tail(text, width - 1 - head)
+        length = cell_len(text)
+    padding = " " * max(0, width - length)
+    return padding + text if right else text + padding
+
+
+def cell(text: str, width: int, tone: Tone = "", *, right: bool = False) -> Cell:
+    """Return a cell that is exactly `width` wide."""
+    return Cell(fit(text, width, right=right), tone)
+
+
+def line_width(line: Line) -> int:
+    """Return the width of `line` in terminal cells."""
+    return sum(cell_len(visible(part.text)) for part in line)
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Return one line with `left` and `right` at its two ends; `right` is dropped where both do not fit."""
+    gap = width - line_width(left) - line_width(right)
+    return (*left, Cell(" " * gap), *right) if gap >= 1 else left
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Return `text` made visible and broken into pieces of at most `width` cells, at spaces where there are some."""
+    rows: list[str] = []
+    current = ""
+    for word in visible(text).split(" "):
+        joined = f"{current} {word}" if current else word
+        if cell_len(joined) <= width:
+            current = joined
+            continue
+        if current:
+            rows.append(current)
+        while cell_len(word) > width:
+            piece = _head(word, width)
+            rows.append(piece)
+            word = word[len(piece) :]
+        current = word
+    return [*rows, current]
+
+
+def outside(text: str | bytes) -> Content:
+    """Return text from outside as content that shows it literally: no markup, no control bytes."""
+    return Content(visible(text))
+
+
+def outside_label(text: str | bytes) -> Text:
+    """Return the same for Textual's trees, which take Rich's text."""
+    return Text(visible(text), no_wrap=True)
+
+
+def tell(app: App[Any], text: str, *, problem: bool = False) -> None:
+    """Show `text` for a moment in the corner of the screen."""
+    app.notify(visible(text), severity="warning" if problem else "information", markup=False)
+
+
+def strip(line: Iterable[Cell], width: int, style_of: Callable[[Tone], Style]) -> Strip:
+    """Return `line` as Textual draws it, cut or filled to `width` cells."""
+    segments = [Segment(visible(part.text), style_of(part.tone)) for part in line]
+    return Strip(segments).adjust_cell_length(width, style_of(""))
+
+
+def _head(text: str, width: int) -> str:
+    cells = 0
+    for index, char in enumerate(text):
+        cells += cell_len(char)
+        if cells > width:
+            return text[: max(1, index)]
+    return text
+
+
+def _tail(text: str, width: int) -> str:
+    cells = 0
+    for index in range(len(text) - 1, -1, -1):
+        cells += cell_len(text[index])
+        if cells > width:
+            return text[index + 1 :]
+    return text

@@ -1,0 +1,169 @@
+"""The four live panes of the monitor, each a view of one part of the snapshot."""
+
+from pipeline.snapshot import FailureRow, JobRow, Snapshot
+from screens.order import QueueOrder
+from screens.presenters.devices import devices
+from screens.presenters.failures import failure_row, failures_empty, failures_title
+from screens.presenters.queue import queue_empty, queue_heading, queue_row, queue_title
+from screens.presenters.stages import stages
+from screens.widgets.lines import LineView
+from screens.widgets.outside import Line, outside
+
+
+class Pane(LineView):
+    """A view that takes a snapshot and keeps a title in its border."""
+
+    title = ""
+
+    def on_mount(self) -> None:
+        """Put the title into the border."""
+        self.border_title = outside(self.title)
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show a newer snapshot."""
+        raise NotImplementedError
+
+    def note(self, text: str) -> None:
+        """Write `text` into the lower border if it is not there yet."""
+        content = outside(text)
+        if self.border_subtitle != content:
+            self.border_subtitle = content
+
+
+class QueuePane(Pane):
+    """All jobs of the run, as a virtual list over the rows of the snapshot; the selection stays with its job."""
+
+    title = "1 queue"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.order = QueueOrder()
+        self.job_id: int | None = None
+        self._snapshot = Snapshot()
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show a newer snapshot; a selected row that was in view is followed to where it went."""
+        watched = self.cursor >= 0 and self.in_view(self.cursor)
+        if snapshot.run is None or self._snapshot.run is None or snapshot.run.run_id != self._snapshot.run.run_id:
+            self.job_id = None
+        self._snapshot = snapshot
+        self.order.update(snapshot.jobs)
+        self._refresh_rows(follow=watched)
+
+    def filter(self, needle: str) -> None:
+        """Show only the rows that contain `needle`."""
+        self.order.filter(needle)
+        self.scroll_home(animate=False)
+        self._refresh_rows(follow=True)
+
+    @property
+    def job(self) -> JobRow | None:
+        """The selected job, or None."""
+        return None if self.job_id is None else self.order.job(self.job_id)
+
+    @property
+    def cursor(self) -> int:
+        """The position of the selected job, -1 = none."""
+        position = None if self.job_id is None else self.order.position(self.job_id)
+        return -1 if position is None else position
+
+    def select(self, position: int) -> None:
+        """Select the job at a position."""
+        self.job_id = self.order.row(position).job_id
+
+    def unselect(self) -> None:
+        """Select nothing: the view stays with what runs."""
+        self.job_id = None
+
+    def row_count(self) -> int:
+        """Return how many rows the filter leaves."""
+        return len(self.order)
+
+    def row(self, index: int, width: int) -> Line:
+        """Return one row."""
+        return queue_row(self.order.row(index), width)
+
+    def heading(self, width: int) -> Line | None:
+        """Return the column titles where there is room."""
+        return queue_heading(width) if self._snapshot.jobs else None
+
+    def empty(self, width: int) -> tuple[Line, ...]:
+        """Return what an empty queue says."""
+        return queue_empty(self._snapshot, self.order.needle)
+
+    def _refresh_rows(self, *, follow: bool) -> None:
+        self.note(queue_title(self._snapshot, len(self.order), self.order.needle))
+        self.sync()
+        if follow and self.cursor >= 0 and not self.in_view(self.cursor):
+            self.reveal(self.cursor)
+
+
+class FailuresPane(Pane):
+    """The failed and quarantined videos with their reasons, newest first."""
+
+    title = "4 failed"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.job_id: int | None = None
+        self._snapshot = Snapshot()
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show a newer snapshot."""
+        self._snapshot = snapshot
+        self.set_class(bool(snapshot.failures), "-has-failures")
+        self.note(failures_title(snapshot))
+        self.sync()
+
+    @property
+    def failure(self) -> FailureRow | None:
+        """The selected failure, or None."""
+        return self._snapshot.failures[self.cursor] if self.cursor >= 0 else None
+
+    @property
+    def cursor(self) -> int:
+        """The position of the selected failure, -1 = none."""
+        rows = self._snapshot.failures if self.job_id is not None else ()
+        return next((index for index, row in enumerate(rows) if row.job_id == self.job_id), -1)
+
+    def select(self, position: int) -> None:
+        """Select the failure at a position."""
+        self.job_id = self._snapshot.failures[position].job_id
+
+    def unselect(self) -> None:
+        """Select nothing."""
+        self.job_id = None
+
+    def row_count(self) -> int:
+        """Return how many failures the snapshot holds."""
+        return len(self._snapshot.failures)
+
+    def row(self, index: int, width: int) -> Line:
+        """Return one failure."""
+        return failure_row(self._snapshot.failures[index], width)
+
+    def empty(self, width: int) -> tuple[Line, ...]:
+        """Return what the empty pane says."""
+        return failures_empty(self._snapshot)
+
+
+class StagesPane(Pane):
+    """Throughput of each stage."""
+
+    title = "2 stages"
+    selectable = False
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show a newer snapshot."""
+        self.show(stages(snapshot, self.line_width))
+
+
+class DevicesPane(Pane):
+    """GPU cards, or CPU and memory large where there is none."""
+
+    title = "3 devices"
+    selectable = False
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show a newer snapshot."""
+        self.show(devices(snapshot, self.line_width, self.page_rows))

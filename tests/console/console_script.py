@@ -1,0 +1,235 @@
+"""A scripted engine: it shows the snapshots a test gives it and keeps the commands it was sent."""
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+from pipeline.commands import Command, StartRun
+from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.settings import Settings, with_preset
+from pipeline.snapshot import (
+    FailureRow,
+    HostView,
+    JobRow,
+    MachineView,
+    Notice,
+    RunSummary,
+    RunView,
+    Snapshot,
+    StageView,
+    WorkerPlan,
+)
+from screens.ports import Refusal, RunRequest
+from vconsole.app import ConsoleApp, make_app
+
+SMALL, LARGE = (80, 24), (140, 45)
+
+HOSTILE = (
+    "[/]",
+    "[/",
+    "[red]warm[/red].mp4",
+    "[@click=app.quit]press.mp4",
+    "esc\x1b[2J\x1b]52;c;aGk=\x07.mp4",
+    "two\nlines\ttab.mp4",
+    "left\u202etxt.4pm",
+    "c1\x9b31m.mp4",
+    "not-utf8-\udcff\udcfe.mp4",
+    "nul\x00.mp4",
+    "wide-動画-映像.mp4",
+    "x" * 250,
+)
+"""Names that would harm a terminal or a markup parser."""
+
+
+class ScriptedEngine:
+    """Gives `snapshot`, keeps `sent`, and counts how it was closed."""
+
+    def __init__(self, snapshot: Snapshot | None = None) -> None:
+        self.snapshot = snapshot or Snapshot(serial=1, machine=MACHINE)
+        self.sent: list[Command] = []
+        self.closed: list[bool] = []
+        self.may_close = threading.Event()
+        self.may_close.set()
+
+    def latest(self) -> Snapshot:
+        return self.snapshot
+
+    def send(self, command: Command) -> None:
+        self.sent.append(command)
+
+    def close(self, *, now: bool = False) -> None:
+        self.closed.append(now)
+        if not now:
+            self.may_close.wait(20)
+
+    def change(self, **parts: Any) -> None:
+        """Publish a newer snapshot that differs in these parts."""
+        self.snapshot = replace(self.snapshot, serial=self.snapshot.serial + 1, **parts)
+
+
+def app_over(engine: ScriptedEngine, *, refusal: Refusal | None = None, theme: str = "vconsole-dark") -> ConsoleApp:
+    """Return the console over a scripted engine, with checks that pass unless a refusal is given."""
+    settings = Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
+
+    def prepare(request: RunRequest) -> StartRun | Refusal:
+        pipeline = with_preset(settings, request.preset)
+        return refusal or StartRun(request.kind, request.inputs, request.out, request.preset, pipeline)
+
+    return make_app(engine, settings, prepare=prepare)
+
+
+MACHINE = MachineView(
+    cpu_share=0.91,
+    cpu_per_core=(0.94, 0.88),
+    memory_used_bytes=int(3.4 * 2**30),
+    memory_total_bytes=8 * 2**30,
+    disk_free_bytes=121 * 2**30,
+    disk_total_bytes=250 * 2**30,
+    disk_read_bytes_per_s=14.2 * 2**20,
+    disk_write_bytes_per_s=0.8 * 2**20,
+    cpu_history=tuple(0.5 + 0.45 * ((i * 7) % 11) / 11 for i in range(120)),
+    gpu_note="no GPU: NVML is not on this machine",
+)
+
+PLAN = WorkerPlan(
+    workers=1,
+    decode_threads=2,
+    by_cores=1,
+    by_memory=5,
+    by_gpu=None,
+    sentence="workers 1: cores allow 1, memory 5",
+)
+
+NAMES = (
+    "2019/holiday-in-the-alps.mp4",
+    "2019/rope-swing.mkv",
+    "archive/interview_part_one.mov",
+    "archive/interview_part_two.mov",
+    "drone/field-0001.mp4",
+    "drone/field-0002.mp4",
+    "drone/field-0003.mp4",
+    "lectures/week-03-optimisation.webm",
+    "lectures/week-04-convexity.webm",
+    "phone/VID_20240312_101112.mp4",
+)
+
+_MESSAGES = {
+    FailureClass.CORRUPT: "the file ends in the middle of its index: moov atom not found",
+    FailureClass.STALLED: "no progress for 60 s; its worker was ended",
+    FailureClass.TOO_LARGE: "a picture has 67,108,864 pixels, 50,000,000 are allowed",
+}
+
+
+def job(job_id: int, state: JobState = JobState.QUEUED, **parts: Any) -> JobRow:
+    """Return a row with a likely name and length."""
+    known: dict[str, Any] = {"name": NAMES[job_id % len(NAMES)], "duration_s": 61.0 + 137 * (job_id % 9)}
+    return JobRow(job_id=job_id, state=state, **(known | parts))
+
+
+def failure(job_id: int, kind: FailureClass = FailureClass.CORRUPT, **parts: Any) -> FailureRow:
+    """Return a failure with its sentence."""
+    known: dict[str, Any] = {
+        "name": NAMES[job_id % len(NAMES)],
+        "state": JobState.QUARANTINED if kind is FailureClass.STALLED else JobState.FAILED,
+        "failure": kind,
+        "stage": Stage.PROBE,
+        "message": _MESSAGES[kind],
+        "remedy": "Copy or download the file again, or repair it with a transcode.",
+        "attempts": 2,
+        "at_s": 1_763_700_000.0,
+        "detail": "av.error.InvalidDataError: [Errno 1094995529] Invalid data found when processing input",
+    }
+    return FailureRow(job_id=job_id, **(known | parts))
+
+
+def stage_views() -> tuple[StageView, ...]:
+    """Return what the stages of an extraction look like in mid-run."""
+    busy = {"scenes": 0.92, "embed": 0.41, "frames": 0.05, "probe": 0.01}
+    return tuple(
+        StageView(
+            stage=stage,
+            done=380 + 3 * (7 - index),
+            items_per_s=(1.2, 0.4, 412.0, 11.3, 11.1, 10.9, 0.4)[index],
+            video_s_per_s=(0.0, 0.0, 18.2, 18.2, 18.2, 17.9, 18.0)[index],
+            p50_s=(0.012, 0.18, 21.0, 0.4, 0.003, 3.1, 0.06)[index],
+            p95_s=(0.05, 0.4, 96.0, 1.1, 0.01, 9.4, 0.11)[index],
+            queue_depth=(0, 0, 251, 0, 0, 2, 0)[index],
+            busy_share=busy.get(stage, 0.0),
+            bytes_waiting=(0, 0, 0, 0, 0, 4_816_896, 0)[index],
+            history=tuple(1.0 + ((i * 5 + index) % 9) for i in range(90)),
+        )
+        for index, stage in enumerate(STAGES[RunKind.EXTRACT])
+    )
+
+
+def counts_of(jobs: tuple[JobRow, ...]) -> tuple[tuple[JobState, int], ...]:
+    """Count jobs by state."""
+    states = [row.state for row in jobs]
+    return tuple((state, states.count(state)) for state in JobState if state in states)
+
+
+def run_view(jobs: tuple[JobRow, ...], **parts: Any) -> RunView:
+    """Return a run in mid-way over these jobs."""
+    known: dict[str, Any] = {
+        "run_id": 7,
+        "kind": RunKind.EXTRACT,
+        "state": RunState.RUNNING,
+        "preset": "standard",
+        "inputs": ("/data/videos",),
+        "out": "/data/videos-features",
+        "started_s": 1_763_699_000.0,
+        "elapsed_s": 1234.0,
+        "total": len(jobs),
+        "counts": counts_of(jobs),
+        "eta_s": 830.0,
+        "eta_low_s": 660.0,
+        "eta_high_s": 1140.0,
+        "video_s_per_s": 18.2,
+        "bytes_read": 41 * 2**30,
+        "bytes_written": int(1.2 * 2**30),
+        "bottleneck": "scenes holds the run up: 1 of 1 workers decode, the model host is 41 % busy",
+    }
+    return RunView(**(known | parts))
+
+
+def busy() -> Snapshot:
+    """Return a snapshot of a run in mid-way, with a bit of everything."""
+    jobs = (
+        *(job(i, JobState.DONE, scenes=12 + i, frames=31 + i, attempts=1) for i in range(1, 9)),
+        job(9, JobState.FAILED, failure=FailureClass.CORRUPT, note=_MESSAGES[FailureClass.CORRUPT], attempts=1),
+        job(10, JobState.QUARANTINED, failure=FailureClass.STALLED, note="no progress for 60 s, twice", attempts=2),
+        job(11, JobState.PARTIAL, failure=FailureClass.CORRUPT, note="4.2 s lost at 0:31", frames=8, attempts=1),
+        job(12, JobState.SKIPPED, note="duplicate of 2019/rope-swing.mkv"),
+        job(13, JobState.RUNNING, stage=Stage.SCENES, progress=0.62, rate=18.2, attempts=1, worker=0),
+        job(14, JobState.RUNNING, stage=Stage.EMBED, progress=0.91, attempts=1, worker=1, waiting_for="model host"),
+        job(15, JobState.WAITING, attempts=1, waiting_for="try 2 in 8 s"),
+        job(16, JobState.SETTLING, note="still being copied"),
+        *(job(i) for i in range(17, 60)),
+    )
+    return Snapshot(
+        serial=1,
+        taken_s=1_763_700_100.0,
+        run=run_view(jobs),
+        jobs=jobs,
+        failures=(failure(10, FailureClass.STALLED), failure(9)),
+        stages=stage_views(),
+        worker_plan=PLAN,
+        hosts=(HostView(device="cpu", state="ready", models=("clip-vit-b-32",), batch_size=16, busy_share=0.41),),
+        machine=MACHINE,
+        notices=(Notice(at_s=1_763_699_900.0, level="info", text="worker 1 was replaced after 500 videos"),),
+    )
+
+
+def interrupted_before() -> Snapshot:
+    """Return what a start finds after a run was interrupted."""
+    earlier = RunSummary(
+        run_id=6,
+        kind=RunKind.EXTRACT,
+        state=RunState.INTERRUPTED,
+        preset="quick",
+        out="/data/videos-features",
+        created_s=1_763_600_000.0,
+        total=655,
+        failed=3,
+    )
+    return Snapshot(serial=1, machine=MACHINE, worker_plan=PLAN, runs=(earlier,))

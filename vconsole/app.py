@@ -1,0 +1,201 @@
+"""The Textual app: themes, leaving, and the wiring of screens to the engine."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from textual import on, work
+from textual.app import App
+from textual.binding import BindingType
+from textual.message import Message
+from textual.theme import Theme
+
+import themes
+from pipeline.commands import Drain, StartRun, Unpause
+from pipeline.errors import VconsoleError
+from pipeline.model import JobState
+from pipeline.settings import PRESETS, PipelineSettings, Settings, with_preset
+from screens.actions import bindings
+from screens.dialogs import Choice, Page, Question, Stopping, help_lines
+from screens.monitor import Monitor
+from screens.ports import Prepare, Refusal, RunRequest, Source
+from screens.presenters.header import is_live
+from screens.presenters.words import plural
+from screens.widgets.outside import tell
+from vconsole.signals import EXIT_INTERRUPTED, ended_in_time
+
+EXIT_USAGE = 2
+"""Exit code of a program that was started in a way that cannot work."""
+
+_NO_TERMINAL = "The console needs a terminal; without one use `vconsole extract INPUT --out DIR`."
+_LEAVE_DRAIN, _LEAVE_NOW, _STAY = "drain", "now", "stay"
+
+
+class EngineLike(Source, Protocol):
+    """The engine as the app holds it."""
+
+    def close(self, *, now: bool = False) -> None:
+        """Checkpoint and end; with `now`, at once. Blocks, so the app calls it from a thread."""
+        ...
+
+
+class ConsoleApp(App[int], inherit_bindings=False):
+    """The console over an engine that runs in a thread of its own."""
+
+    CSS_PATH = themes.STYLESHEET
+    TITLE = "vconsole"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("anywhere")]
+
+    class Closed(Message):
+        """The engine is closed."""
+
+    def __init__(self, engine: EngineLike, settings: Settings, prepare: Prepare) -> None:
+        plain = bool(os.environ.get("NO_COLOR"))
+        super().__init__(ansi_color=True if plain else None)
+        self._engine = engine
+        self._settings = settings
+        self._prepare_run = prepare
+        self._stopping = False
+        self._own_loop: asyncio.AbstractEventLoop | None = None
+        for data in themes.built_in():
+            self.register_theme(_theme(data))
+        self._theme_names = [data.name for data in themes.built_in()]
+        wanted = "ansi" if plain else settings.console.theme
+        self.theme = wanted if wanted in self._theme_names else self._theme_names[0]
+        self._unknown_theme = wanted if wanted not in self._theme_names else ""
+
+    def on_mount(self) -> None:
+        """Open the monitor."""
+        self._own_loop = asyncio.get_running_loop()
+        presets = {**PRESETS, **self._settings.presets}
+        self.push_screen(Monitor(self._engine, self._prepare_run, presets, self._settings.console.refresh_hz))
+        if self._unknown_theme:
+            known = ", ".join(self._theme_names)
+            tell(self, f"There is no theme {self._unknown_theme}; there are {known}.", problem=True)
+
+    def leave_from_thread(self) -> None:
+        """Ask the app to leave, from any thread and without waiting."""
+        if self._own_loop is not None:
+            self._own_loop.call_soon_threadsafe(self.exit, EXIT_INTERRUPTED)
+
+    @property
+    def monitor(self) -> Monitor:
+        """The home screen."""
+        return next(screen for screen in self.screen_stack if isinstance(screen, Monitor))
+
+    def action_next_theme(self) -> None:
+        """Take the next theme."""
+        at = self._theme_names.index(self.theme)
+        self.theme = self._theme_names[(at + 1) % len(self._theme_names)]
+
+    def action_help(self) -> None:
+        """Show every key."""
+        if not isinstance(self.screen, Page):
+            self.push_screen(Page("keys", help_lines))
+
+    def action_ask_quit(self) -> None:
+        """Ask how to leave; where nothing runs, leave."""
+        if self._stopping:
+            self._close(now=True)
+        elif not is_live(self.monitor.snapshot.run):
+            self._stop()
+        elif not isinstance(self.screen, Question):
+            self.push_screen(self._quit_question(), self._quit_answered)
+
+    def _quit_question(self) -> Question:
+        run = self.monitor.snapshot.run
+        running = plural(run.count(JobState.RUNNING) if run else 0, "video")
+        choices = (
+            Choice(
+                "a", _LEAVE_DRAIN, "After what runs", f"{running} that run now are finished, then the console leaves."
+            ),
+            Choice("n", _LEAVE_NOW, "Now", "The videos that run are given back; the next start offers to go on."),
+            Choice("s", _STAY, "Stay", "Change nothing."),
+        )
+        return Question("A run is under way. How do you want to leave?", choices)
+
+    def _quit_answered(self, answer: str | None) -> None:
+        if answer == _LEAVE_NOW:
+            self._stop()
+        elif answer == _LEAVE_DRAIN:
+            self._engine.send(Drain())
+            self.monitor.leaving = True
+            self.monitor.redraw()
+        elif self.monitor.leaving:
+            self._engine.send(Unpause())
+            self.monitor.leaving = False
+            self.monitor.redraw()
+
+    @on(Monitor.Finished)
+    def _nothing_runs(self) -> None:
+        if not self._stopping:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self.push_screen(Stopping())
+        self._close(now=False)
+
+    @work(thread=True)
+    def _close(self, *, now: bool) -> None:
+        self._engine.close(now=now)
+        self.post_message(self.Closed())
+
+    @on(Closed)
+    def _engine_closed(self) -> None:
+        self.exit(0)
+
+
+def make_app(engine: EngineLike, settings: Settings, *, prepare: Prepare) -> ConsoleApp:
+    """Return the app over an engine; the command line and the tests use the same."""
+    return ConsoleApp(engine, settings, prepare)
+
+
+def preparer(resolve: Callable[[str], PipelineSettings], check: Callable[[StartRun], None]) -> Prepare:
+    """Return the function that turns a request into a checked command.
+
+    Args:
+        resolve: Gives the settings of a run with a preset of that name.
+        check: Raises a VconsoleError if the run would surely fail.
+    """
+
+    def prepare(request: RunRequest) -> StartRun | Refusal:
+        try:
+            command = StartRun(request.kind, request.inputs, request.out, request.preset, resolve(request.preset))
+            check(command)
+        except VconsoleError as error:
+            return Refusal(str(error), error.remedy)
+        return command
+
+    return prepare
+
+
+def _theme(data: themes.ThemeData) -> Theme:
+    colours: dict[str, Any] = dict(data.colours)
+    return Theme(name=data.name, dark=data.dark, ansi=data.ansi, variables=dict(data.variables), **colours)
+
+
+def run_console(settings: Settings, state_dir: Path) -> int:
+    """Start the engine, show the console until the operator leaves, and return the exit code.
+
+    Raises LedgerError or EngineRunningError where the engine cannot start, before anything is drawn.
+    """
+    from pipeline.engine import Engine
+    from pipeline.engine.plan import check
+
+    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        print(_NO_TERMINAL, file=sys.stderr)  # noqa: T201
+        return EXIT_USAGE
+    engine = Engine(settings, state_dir=state_dir)
+    engine.start()
+    app = make_app(engine, settings, prepare=preparer(partial(with_preset, settings), check))
+    try:
+        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
+            return app.run() or 0
+    finally:
+        engine.close()

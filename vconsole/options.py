@@ -1,6 +1,7 @@
 """What the parsed command line says about settings."""
 
 import argparse
+import os
 
 from vconsole.config import Options
 from vconsole.layers import Entry
@@ -25,3 +26,8 @@ def _own_options(args: argparse.Namespace) -> list[Entry]:
     if device := getattr(args, "device", None):
         entries.append(Entry(("host", "device"), device, "--device"))
     return entries
+
+
+def absolute(path: str) -> bytes:
+    """Return the absolute path as bytes, without `..`; links stay as they were named, so that names stay the user's."""
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links

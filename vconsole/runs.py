@@ -1,0 +1,41 @@
+"""`vconsole runs`: lists what the ledger knows, newest first."""
+
+import argparse
+import sys
+import time
+from dataclasses import asdict
+
+from pipeline.engine.reader import LedgerReader
+from pipeline.engine.store import LEDGER_NAME
+from pipeline.snapshot import RunSummary
+from pipeline.text import visible
+from vconsole.config import load, state_dir
+from vconsole.exits import Exit
+from vconsole.options import from_arguments
+from vconsole.progress import write_json
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the run history and return the exit code. Raises LedgerError if the ledger cannot be read."""
+    folder = state_dir(load(from_arguments(args)))
+    summaries: tuple[RunSummary, ...] = ()
+    if (folder / LEDGER_NAME).exists():
+        with LedgerReader.read_only(folder) as ledger:
+            summaries = ledger.summaries()
+    for summary in summaries:
+        if args.json:
+            write_json({"event": "run", **asdict(summary)}, sys.stdout)
+        else:
+            sys.stdout.write(_line(summary) + "\n")
+    if not summaries and not args.json:
+        sys.stdout.write("No runs yet. `vconsole extract INPUT... --out DIR` makes the first.\n")
+    return Exit.OK
+
+
+def _line(summary: RunSummary) -> str:
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.created_s))
+    failed = f"{summary.failed} failed" if summary.failed else ""
+    return (
+        f"{summary.run_id:>5}  {at}  {summary.kind:<8} {summary.state:<12} {visible(summary.preset, 16):<16} "
+        f"{summary.total:>7} videos  {failed:<10}  {visible(summary.out)}"
+    )

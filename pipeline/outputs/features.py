@@ -177,11 +177,14 @@ def _image(features: Features, compression: str) -> bytes:
 def _write_info(file: Group, info: FeatureInfo) -> None:
     file.attrs["format"] = FORMAT
     file.attrs["format_version"] = FORMAT_VERSION
-    for entry in dataclasses.fields(info):
-        file.attrs[entry.name] = getattr(info, entry.name)
-    file.attrs["source"] = np.frombuffer(info.source, dtype=np.uint8)
-    file.attrs["crop_xywh"] = np.array(info.crop_xywh, dtype=np.int32)
-    file.attrs["stage_keys"] = json.dumps(dict(info.stage_keys), sort_keys=True)
+    values = {entry.name: getattr(info, entry.name) for entry in dataclasses.fields(info)}
+    values |= {
+        "source": np.frombuffer(info.source, dtype=np.uint8),
+        "crop_xywh": np.array(info.crop_xywh, dtype=np.int32),
+        "stage_keys": json.dumps(dict(info.stage_keys), sort_keys=True),
+    }
+    for name, value in values.items():
+        file.attrs[name] = value
 
 
 def _write_table(file: Group, name: str, columns: Table, options: Mapping[str, Any]) -> None:

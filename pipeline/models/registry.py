@@ -42,7 +42,7 @@ PACKAGED = Path(__file__).parent
 BUILTIN: dict[str, tuple[Path, str]] = {
     "tiny-shapes": (
         PACKAGED / "tiny_shapes" / "tiny-shapes.safetensors",
-        "",
+        "3a9c09c7bf14d117675db54ab03bd71f9979d5c0395d6d6c09981a341aaf09ee",
     ),
 }
 """Name of a packaged checkpoint -> its file and SHA-256."""

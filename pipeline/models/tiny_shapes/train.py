@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train, report on combinations never shown, and write the weights. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.models.tiny_shapes.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE / "tiny-shapes.safetensors")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=1300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
@@ -154,7 +154,7 @@ class Trainer:
 def save(model: Any, path: Path, tokens_seen: set[int]) -> None:
     """Write the weights in half precision; words never seen get zeros, so they carry no meaning by chance."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors import torch as safetensors
 
     state = {
         name: value.detach().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
@@ -165,7 +165,7 @@ def save(model: Any, path: Path, tokens_seen: set[int]) -> None:
     words[seen] = state["token_embedding.weight"][seen]
     state["token_embedding.weight"] = words
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, str(path))
+    path.write_bytes(safetensors.save(state))
 
 
 def _first_of_each(order: Sequence[Combination], names: Sequence[str]) -> list[int]:

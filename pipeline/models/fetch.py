@@ -1,0 +1,100 @@
+"""Downloads the weights of a model from the Hugging Face hub into its cache and checks them."""
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import VconsoleError
+from pipeline.models.registry import CONFIG_FILE, HUB_PREFIX, WeightsStatus, locate
+from pipeline.models.weights import sha256_of
+from pipeline.settings import ModelSettings
+
+ASK_S = 20.0
+"""How long the hub may take to answer a question."""
+
+
+class FetchError(VconsoleError):
+    """Weights could not be downloaded, or are not what they should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch left on this machine."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    downloaded: bool
+    """False if it was here already."""
+
+
+def fetch(key: str, model: ModelSettings, *, started: Callable[[str, int], None], show_bar: bool) -> Fetched:
+    """Make sure that the weights of `model` are on this machine and are the right ones.
+
+    `started(what, size_bytes)` is called before a download; `show_bar` lets the hub's library draw its progress on
+    stderr. Raises FetchError with a remedy, or SettingsError if the weights cannot be named.
+    """
+    status = locate(key, model)
+    if status.path is not None:
+        return _checked(status, status.path, status.expected_sha256, downloaded=False)
+    if not status.repository:
+        raise FetchError(
+            f"model {key} is a local file, {status.looked[0]}, and that is not here",
+            remedy=f"Put the file there, or correct [models.{key}] path.",
+        )
+    try:
+        path, expected = _download(status, started, show_bar=show_bar)
+    except VconsoleError:
+        raise
+    except Exception as error:
+        # The hub's library, its HTTP client and the disk each have errors of their own.
+        raise _unreachable(status, error) from error
+    return _checked(status, path, model.sha256 or expected, downloaded=True)
+
+
+def _download(status: WeightsStatus, started: Callable[[str, int], None], *, show_bar: bool) -> tuple[Path, str]:
+    """Return the downloaded checkpoint and the SHA-256 the hub gives for it, empty if it gives none."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not show_bar:
+        disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    if status.model.architecture.startswith(HUB_PREFIX):
+        hf_hub_download(status.repository, CONFIG_FILE, etag_timeout=ASK_S)
+    for name in status.files:
+        try:
+            answer = get_hf_file_metadata(hf_hub_url(status.repository, name), timeout=ASK_S)
+        except EntryNotFoundError:
+            continue
+        started(f"{status.repository}/{name}", answer.size or 0)
+        path = Path(hf_hub_download(status.repository, name, etag_timeout=ASK_S))
+        known = answer.etag or ""
+        return path, known if re.fullmatch(r"[0-9a-f]{64}", known) else ""
+    raise FetchError(
+        f"the repository {status.repository} has none of {', '.join(status.files)}",
+        remedy="Name another repository, or a checkpoint file (path), in the settings.",
+    )
+
+
+def _checked(status: WeightsStatus, path: Path, expected: str, *, downloaded: bool) -> Fetched:
+    sha256 = sha256_of(path)
+    if expected and sha256 != expected:
+        raise FetchError(
+            f"{path} is damaged or not the expected file: its SHA-256 is {sha256}, not {expected}",
+            remedy=f"Delete it and run `vconsole models fetch {status.key}` again, or correct the pinned sha256.",
+        )
+    return Fetched(path, path.stat().st_size, sha256, downloaded)
+
+
+def _unreachable(status: WeightsStatus, error: Exception) -> FetchError:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return FetchError(
+        f"the weights of model {status.key} could not be fetched from "
+        f"https://huggingface.co/{status.repository}: {first}",
+        remedy="Check the network (a proxy is taken from HTTPS_PROXY), or copy the checkpoint here by hand and name "
+        f'it: [models.{status.key}] path = "FILE".',
+    )

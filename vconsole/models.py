@@ -1,0 +1,123 @@
+"""`vconsole models list` and `vconsole models fetch KEY`."""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import SettingsError
+from pipeline.models.fetch import fetch
+from pipeline.models.registry import catalogue, locate
+from pipeline.settings import ModelSettings, Settings
+from pipeline.text import visible
+from vconsole import config
+from vconsole.exits import Exit
+from vconsole.options import from_arguments
+
+HEADINGS = ("Model", "Architecture", "Weights", "Size", "Licence", "Here", "Where")
+FIXED = frozenset({"Model", "Size", "Here"})
+"""Columns that a narrow terminal must not break."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model of the catalogue and where its weights are."""
+
+    key: str
+    model: ModelSettings
+    here: bool
+    size_bytes: int
+    """0 if nobody knows."""
+    where: str
+    """The checkpoint file, or where it was looked for, or why it cannot be named."""
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as texts fit for a terminal, in the order of HEADINGS."""
+        size = f"{self.size_bytes / 1e6:.0f} MB" if self.size_bytes else "?"
+        weights = self.model.weights or self.model.path or "-"
+        texts = (self.key, self.model.architecture, weights, size, self.model.licence or "?")
+        return tuple(visible(text) for text in (*texts, "yes" if self.here else "no", self.where))
+
+    def to_object(self) -> dict[str, Any]:
+        """Return the row as `--json` prints it."""
+        fields = self.model.model_dump(mode="json", exclude={"size_mb"})
+        return {"key": self.key, **fields, "here": self.here, "size_bytes": self.size_bytes, "where": self.where}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out `vconsole models ...` and return the exit code.
+
+    Raises SettingsError for a key that does not exist, FetchError if weights cannot be had.
+    """
+    settings = config.load(from_arguments(args))
+    if args.action == "fetch":
+        return _fetch(str(args.key), settings)
+    return _list(settings, as_json=bool(getattr(args, "json", False)))
+
+
+def rows(settings: Settings) -> list[Row]:
+    """Return every model of the catalogue by key; nothing is downloaded."""
+    return [_row(key, model) for key, model in sorted(catalogue(settings).items())]
+
+
+def _row(key: str, model: ModelSettings) -> Row:
+    try:
+        status = locate(key, model)
+    except SettingsError as error:
+        return Row(key, model, here=False, size_bytes=0, where=str(error))
+    where = str(status.path) if status.path else ", ".join(status.looked)
+    return Row(key, model, status.on_disk, status.size_bytes, where)
+
+
+def _list(settings: Settings, *, as_json: bool) -> int:
+    found = rows(settings)
+    if as_json:
+        for row in found:
+            sys.stdout.write(json.dumps(row.to_object()) + "\n")
+    elif sys.stdout.isatty():
+        _draw(found)
+    else:
+        for cells in (HEADINGS, *(row.cells() for row in found)):
+            sys.stdout.write("\t".join(cells) + "\n")
+    return Exit.OK
+
+
+def _draw(found: list[Row]) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE, pad_edge=False)
+    for heading in HEADINGS[:-1]:
+        table.add_column(heading, justify="right" if heading == "Size" else "left", no_wrap=heading in FIXED)
+    for row in found:
+        table.add_row(*(Text(cell) for cell in row.cells()[:-1]), style="" if row.here else "dim")
+    Console().print(table)
+    _say(
+        "Fetch what is not here with `vconsole models fetch MODEL`; `vconsole models list | cat` shows the places, too."
+    )
+
+
+def _fetch(key: str, settings: Settings) -> int:
+    models = catalogue(settings)
+    if key not in models:
+        raise SettingsError(
+            f"there is no model {key!r}; there are {', '.join(sorted(models))}",
+            remedy="See `vconsole models list`, or describe the model in [models.KEY] of the configuration file.",
+        )
+    done = fetch(key, models[key], started=_say_start, show_bar=sys.stderr.isatty())
+    news = "fetched" if done.downloaded else "here already"
+    megabytes = f"{done.size_bytes / 1e6:.0f} MB"
+    _say(f"{key}: {news}, {megabytes}, {done.path}\nsha256 {done.sha256}")
+    return Exit.OK
+
+
+def _say_start(what: str, size_bytes: int) -> None:
+    _say(f"fetching {what}, {size_bytes / 1e6:.0f} MB" if size_bytes else f"fetching {what}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write("\n".join(visible(line) for line in text.splitlines()) + "\n")
+    sys.stdout.flush()

@@ -206,6 +206,7 @@ def _add_models(commands: Commands) -> None:
     listing = _parser(actions.add_parser, "list", "List the models and whether their weights are here.", "")
     fetching = _parser(actions.add_parser, "fetch", "Download the weights of one model and check them.", "")
     fetching.add_argument("key", metavar="KEY", help="a model of `vconsole models list`")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
     for action in (listing, fetching):
         _add_settings(action)
 

@@ -16,6 +16,7 @@ from vconsole.config import DEFAULT_PRESET, load, state_dir
 from vconsole.headless import drive
 from vconsole.options import absolute, from_arguments
 from vconsole.progress import choose
+from vconsole.summary import Summary
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         from vconsole.dry_run import show
 
         return show(command, state_dir(settings), as_json=args.json)
-    return carry_out(command, settings, state_dir(settings), as_json=args.json)
+    return carry_out(command, settings, state_dir(settings), as_json=args.json).exit_code
 
 
 def start_run(args: argparse.Namespace, settings: Settings) -> StartRun:
@@ -48,8 +49,8 @@ def start_run(args: argparse.Namespace, settings: Settings) -> StartRun:
     )
 
 
-def carry_out(command: StartRun | ResumeRun, settings: Settings, folder: Path, *, as_json: bool) -> int:
-    """Run an engine for one command and return the exit code. Raises LedgerError if it cannot start."""
+def carry_out(command: StartRun | ResumeRun, settings: Settings, folder: Path, *, as_json: bool) -> Summary:
+    """Run an engine for one command and return how it ended. Raises LedgerError if it cannot start."""
     engine = Engine(settings, state_dir=folder)
     face = choose(as_json=as_json, stream=sys.stdout)
     return drive(engine, command, face, grace_s=settings.engine.grace_s)

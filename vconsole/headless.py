@@ -50,8 +50,8 @@ class Face(Protocol):
         """Leave the terminal as it was found; may be called twice."""
 
 
-def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s: float) -> int:
-    """Carry out `command` to its end or to a signal, and return the exit code.
+def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s: float) -> Summary:
+    """Carry out `command` to its end or to a signal, and return how it ended.
 
     Raises LedgerError if the engine cannot start, VconsoleError if it refuses the command.
     """
@@ -68,7 +68,7 @@ def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s:
                     remedy="All that is done is kept; go on with `vconsole resume`.",
                 ) from error
             face.end(summary)
-            return summary.exit_code
+            return summary
     finally:
         face.close()
         engine.close()

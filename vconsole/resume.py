@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if record is None:
         return _nothing(as_json=args.json)
     check(_as_command(record))
-    return carry_out(ResumeRun(record.run_id), settings, folder, as_json=args.json)
+    return carry_out(ResumeRun(record.run_id), settings, folder, as_json=args.json).exit_code
 
 
 def _find(folder: Path, run_id: int) -> RunRecord | None:

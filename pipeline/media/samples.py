@@ -6,11 +6,10 @@ Coloured shapes move over plain grounds, a scene for each; `truth.json` beside t
 of its own, because whoever asks (the console) must never import av.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,40 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.media.shapes import Combination, Look, draw, random_look
+from pipeline.media.truth import TRUTH, Sample, Scene, read_truth, write_truth
 
-TRUTH = "truth.json"
 RATE = 25
 SEED = 7
 DRIFT = 0.02
 """How far a shape moves from frame to frame within its scene, as a share of the picture's shorter side, at most."""
 
 Picture = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One scene of a sample: what it shows, and when, in frames and seconds, half-open."""
-
-    caption: str
-    start_frame: int
-    end_frame: int
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One file that was made: `crop_xywh` and `rotation_deg` are what extraction should find."""
-
-    name: str
-    kind: str
-    """video | picture | broken"""
-    width: int = 0
-    height: int = 0
-    """Size of the coded picture, before rotation."""
-    rotation_deg: int = 0
-    crop_xywh: tuple[int, int, int, int] = (0, 0, 0, 0)
-    scenes: tuple[Scene, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +63,14 @@ def make(folder: Path) -> tuple[Sample, ...]:
 
     A folder that has its `truth.json` is left as it is. Raises OSError.
     """
-    truth = folder / TRUTH
-    if truth.is_file():
+    if (folder / TRUTH).is_file():
         return read_truth(folder)
     folder.mkdir(parents=True, exist_ok=True)
     samples = [make_video(folder, recipe) for recipe in RECIPES]
     samples.append(_make_picture(folder))
     samples.append(_make_broken(folder))
-    part = truth.with_suffix(".new")
-    part.write_text(json.dumps([asdict(sample) for sample in samples], indent=1))
-    part.replace(truth)
+    write_truth(folder, samples)
     return tuple(samples)
-
-
-def read_truth(folder: Path) -> tuple[Sample, ...]:
-    """Return what `make` wrote about `folder`. Raises OSError or ValueError."""
-    entries = json.loads((folder / TRUTH).read_text())
-    return tuple(
-        Sample(
-            **{**entry, "crop_xywh": tuple(entry["crop_xywh"]), "scenes": tuple(Scene(**s) for s in entry["scenes"])}
-        )
-        for entry in entries
-    )
 
 
 def make_video(folder: Path, recipe: Recipe) -> Sample:

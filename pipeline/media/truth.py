@@ -1,0 +1,53 @@
+"""What is known of the sample videos that `pipeline.media.samples` makes; light, so that the console may read it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+TRUTH = "truth.json"
+"""Name of the file beside the samples that says what is in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scene of a sample: what it shows, and when, in frames and seconds, half-open."""
+
+    caption: str
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One file that was made: `crop_xywh` and `rotation_deg` are what extraction should find."""
+
+    name: str
+    kind: str
+    """video | picture | broken"""
+    width: int = 0
+    height: int = 0
+    """Size of the coded picture, before rotation."""
+    rotation_deg: int = 0
+    crop_xywh: tuple[int, int, int, int] = (0, 0, 0, 0)
+    scenes: tuple[Scene, ...] = ()
+
+
+def read_truth(folder: Path) -> tuple[Sample, ...]:
+    """Return what is known about `folder`. Raises OSError or ValueError."""
+    entries = json.loads((folder / TRUTH).read_text())
+    return tuple(
+        Sample(
+            **{**entry, "crop_xywh": tuple(entry["crop_xywh"]), "scenes": tuple(Scene(**s) for s in entry["scenes"])}
+        )
+        for entry in entries
+    )
+
+
+def write_truth(folder: Path, samples: Sequence[Sample]) -> None:
+    """Write the truth about `folder`; it comes last, so that a folder that has it is complete. Raises OSError."""
+    part = (folder / TRUTH).with_suffix(".new")
+    part.write_text(json.dumps([asdict(sample) for sample in samples], indent=1))
+    part.replace(folder / TRUTH)

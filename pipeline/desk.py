@@ -41,7 +41,7 @@ class Desk:
         except OSError:
             os._exit(0)
 
-    def do(self, job: dict[str, Any], run: dict[str, Any], wanted_back: Callable[[], bool]) -> None:
+    def do(self, job: dict[str, Any], run: dict[str, Any] | None, wanted_back: Callable[[], bool]) -> None:
         """Do the job of a `job` message that belongs to the `run` message, and send `finished` whatever happens."""
         report = _Report(self, job, wanted_back)
         try:
@@ -55,7 +55,9 @@ class Desk:
             )
             self._answer(job, "failed", {}, failure)
 
-    def _extract(self, job: dict[str, Any], run: dict[str, Any], report: "_Report") -> Outcome:
+    def _extract(self, job: dict[str, Any], run: dict[str, Any] | None, report: "_Report") -> Outcome:
+        if run is None:
+            raise WireError("a job of a run that was never announced")
         if self._run is None or run is not self._run_message:
             self._run, self._run_message = _run_context(run), run
         return extract(_extract_job(job), self._run, report)

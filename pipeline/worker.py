@@ -56,9 +56,9 @@ class Inbox:
         else:
             raise ValueError(f"unknown message {kind!r}")
 
-    def run(self, run_id: int) -> dict[str, Any]:
-        """Return the message that announced a run. Raises KeyError."""
-        return self._runs[run_id]
+    def run_of(self, lease: _Lease) -> dict[str, Any] | None:
+        """Return the message that announced the run of a job, None if there was none."""
+        return self._runs.get(lease.message["run_id"])
 
     def wanted_back(self, lease: _Lease) -> bool:
         """Return whether a stop came after this job: it gives back the job that runs and those leased ahead."""
@@ -111,7 +111,7 @@ def _serve(sock: socket.socket, inbox: Inbox) -> None:
     desk.send({"type": "ready", "pid": os.getpid()})
     while True:
         lease = inbox.jobs.get()
-        desk.do(lease.message, inbox.run(lease.message["run_id"]), functools.partial(inbox.wanted_back, lease))
+        desk.do(lease.message, inbox.run_of(lease), functools.partial(inbox.wanted_back, lease))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ ACTIONS: tuple[Action, ...] = (
         "run.pause", ("space",), "pause", "pause", "Pause the run, or go on after a pause or a drain.", "monitor", 1
     ),
     Action("run.drain", ("d",), "drain", "drain", "Finish the videos that run, start no more.", "monitor", 9),
-    Action("run.cancel", ("x",), "cancel", "cancel", "Cancel the selected video or the run; asks first.", "monitor", 5),
+    Action("run.cancel", ("x",), "cancel", "cancel", "Cancel the selected video or the run; asks first.", "monitor", 7),
     Action(
         "run.retry",
         ("r",),
@@ -83,7 +83,7 @@ ACTIONS: tuple[Action, ...] = (
         "retry",
         "Try the selected failure again; with none selected, all of them.",
         "monitor",
-        3,
+        5,
     ),
     Action("run.retry-all", ("R",), "retry_all", "retry all", "Try all failed videos again.", "monitor"),
     Action(
@@ -93,13 +93,13 @@ ACTIONS: tuple[Action, ...] = (
         "filter",
         "Show only the videos whose name, state, stage or failure contains a text.",
         "monitor",
-        4,
+        6,
     ),
     Action("pane.queue", ("1",), "pane('queue')", "queue", "Go to the queue.", "monitor"),
     Action("pane.stages", ("2",), "pane('stages')", "stages", "Go to the stages.", "monitor"),
     Action("pane.devices", ("3",), "pane('devices')", "devices", "Go to the devices.", "monitor"),
     Action("pane.failures", ("4",), "pane('failures')", "failed", "Go to the failed videos.", "monitor"),
-    Action("pane.zoom", ("z",), "zoom", "zoom", "Show one pane on the whole screen, and back.", "monitor", 6),
+    Action("pane.zoom", ("z",), "zoom", "zoom", "Show one pane on the whole screen, and back.", "monitor", 8),
     Action(
         "list.details", ("enter",), "details", "details", "Show all that is known of the selected video.", "monitor", 10
     ),
@@ -118,7 +118,7 @@ ACTIONS: tuple[Action, ...] = (
         "newrun.parent", ("ctrl+p",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True
     ),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
-    Action("app.help", ("question_mark", "f1"), "help", "help", "Show every key.", "anywhere", 7),
+    Action("app.help", ("question_mark", "f1"), "help", "help", "Show every key.", "anywhere", 3),
     Action(
         "app.quit",
         ("q", "ctrl+q"),
@@ -126,7 +126,7 @@ ACTIONS: tuple[Action, ...] = (
         "quit",
         "Leave: after what runs now, or at once, or not at all.",
         "anywhere",
-        8,
+        4,
     ),
     Action(
         "app.interrupt", ("ctrl+c",), "ask_quit", "quit", "The same, also while a text is typed.", "anywhere", 0, True

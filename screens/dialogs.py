@@ -65,8 +65,9 @@ class Question(ModalScreen[str]):
         Binding("escape", "leave", show=False),
     ]
 
-    def __init__(self, question: str, choices: tuple[Choice, ...]) -> None:
+    def __init__(self, title: str, question: str, choices: tuple[Choice, ...]) -> None:
         super().__init__()
+        self._title = title
         self._question = question
         self._choices = choices
         self._at = len(choices) - 1
@@ -76,7 +77,7 @@ class Question(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """Build the box."""
         with Vertical(classes="box question") as box:
-            box.border_title = outside("?")
+            box.border_title = outside(self._title)
             yield _Page(self._lines)
 
     def on_mount(self) -> None:

@@ -27,7 +27,9 @@ from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import tell
 from screens.widgets.panes import DevicesPane, FailuresPane, Pane, QueuePane, StagesPane
 
-_PANES = ("queue", "stages", "devices", "failures")
+_ALONE = ("-zoomed", "-small", "-short")
+"""Classes of the screen under which one pane is shown alone."""
+
 _FAILED = (JobState.FAILED, JobState.QUARANTINED)
 
 
@@ -92,7 +94,10 @@ class Monitor(Screen[None]):
         """Give the snapshot to every part; each draws only what differs."""
         top = self.query_one("#header", Lines)
         top.show(header(self.snapshot, top.line_width, leaving=self.leaving))
+        alone = any(map(self.has_class, _ALONE))
         for pane in self.query(Pane):
+            others = sorted(other.title for other in self.query(Pane) if other is not pane) if alone else []
+            pane.entitle("  ".join(others))
             pane.take(self.snapshot)
         self._label_keys()
 
@@ -173,7 +178,7 @@ class Monitor(Screen[None]):
             elif answer == "video" and job is not None:
                 self._source.send(CancelJob(job.job_id))
 
-        self.app.push_screen(Question("What shall be cancelled?", tuple(choices)), answered)
+        self.app.push_screen(Question("cancel", "What shall be cancelled?", tuple(choices)), answered)
 
     def action_pane(self, name: str) -> None:
         """Go to a pane; with one pane on the screen, show that one."""

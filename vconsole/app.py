@@ -117,7 +117,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
             Choice("n", _LEAVE_NOW, "Now", "The videos that run are given back; the next start offers to go on."),
             Choice("s", _STAY, "Stay", "Change nothing."),
         )
-        return Question("A run is under way. How do you want to leave?", choices)
+        return Question("leave", "A run is under way. How do you want to leave?", choices)
 
     def _quit_answered(self, answer: str | None) -> None:
         if answer == _LEAVE_NOW:

@@ -55,7 +55,7 @@ def _cpu_large(machine: MachineView, width: int, room: int) -> list[Line]:
     graph_rows = min(_GRAPH, room - core_rows)
     if machine.cpu_history and graph_rows >= 1:
         drawn = graph(machine.cpu_history, width - _LABEL, graph_rows, top=1.0)
-        lines += [(Cell(" " * _LABEL), Cell(row, "bar")) for row in drawn]
+        lines += [(Cell(" " * _LABEL), Cell(row, "graph")) for row in drawn]
     if not core_rows:
         return lines
     for first in range(0, len(cores), columns):
@@ -86,7 +86,7 @@ def _gpu(gpu: GpuView, width: int) -> list[Line]:
     engines = f"decoder {percent(gpu.decoder)}   encoder {percent(gpu.encoder)}"
     lines.append((Cell(" " * _LABEL), cell(engines, width - _LABEL, "quiet")))
     if gpu.history and width >= 50:
-        lines.append((Cell(" " * _LABEL), Cell(spark(gpu.history, width - _LABEL, top=1.0), "bar")))
+        lines.append((Cell(" " * _LABEL), Cell(spark(gpu.history, width - _LABEL, top=1.0), "graph")))
     return lines
 
 

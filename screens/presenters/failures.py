@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pipeline.model import JobState
 from pipeline.snapshot import FailureRow, JobRow, Snapshot
 from screens.presenters.words import JOB_SIGNS, clock, percent, plural
-from screens.widgets.outside import Cell, Line, Tone, cell, wrap
+from screens.widgets.outside import Cell, Line, Tone, cell, sentence, wrap
 
 _WIDE = 70
 _CLASS = 15
@@ -19,7 +19,7 @@ def failure_row(row: FailureRow, width: int) -> Line:
     if width < _WIDE:
         name = max(8, (width - 4) * 2 // 5)
         text = f"{words}: {row.message}"
-        return cell(sign, 2, tone), cell(row.name, name), Cell("  "), cell(text, max(4, width - 4 - name), "quiet")
+        return cell(sign, 2, tone), cell(row.name, name), Cell("  "), sentence(text, max(4, width - 4 - name), "quiet")
     name = max(12, (width - _CLASS - 14) // 3)
     return (
         cell(sign, 2, tone),
@@ -27,7 +27,7 @@ def failure_row(row: FailureRow, width: int) -> Line:
         cell(row.stage or "", 8, "quiet"),
         cell(row.name, name),
         Cell("  "),
-        cell(row.message, max(4, width - 2 - _CLASS - 8 - name - 2), "quiet"),
+        sentence(row.message, max(4, width - 2 - _CLASS - 8 - name - 2), "quiet"),
     )
 
 
@@ -44,7 +44,7 @@ def failures_title(snapshot: Snapshot) -> str:
         return ""
     failed = snapshot.run.count(JobState.FAILED, JobState.QUARANTINED)
     shown = len(snapshot.failures)
-    return f"newest {shown:,} of {failed:,}" if failed > shown > 0 else f"{failed:,}" if failed else ""
+    return f"newest {shown:,} of {failed:,}" if failed > shown > 0 else f"{failed:,} failed" if failed else ""
 
 
 def failure_details(row: FailureRow, width: int) -> tuple[Line, ...]:

@@ -3,7 +3,7 @@
 from pipeline.model import TERMINAL, JobState, RunState
 from pipeline.snapshot import RunSummary, RunView, Snapshot
 from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, clock, joined, number, percent, plural, size
-from screens.widgets.outside import Cell, Line, cell, line_width, spread
+from screens.widgets.outside import Cell, Line, cell, line_width, sentence, spread
 
 NOTICE_SHOWN_S = 20.0
 """How long a notice is shown in the last line of the header."""
@@ -43,22 +43,17 @@ def header(snapshot: Snapshot, width: int, *, leaving: bool = False) -> tuple[Li
     """Return the four lines of the header."""
     run = snapshot.run
     if run is None:
-        return _title(width), *_invitation(snapshot, width), _sentence(snapshot, width, leaving)
+        return *_invitation(snapshot, width), (), _sentence(snapshot, width, leaving)
     return _state(run, width), _progress(run, width), _figures(run, width), _sentence(snapshot, width, leaving)
 
 
-def _title(width: int) -> Line:
-    return spread((Cell("vconsole", "strong"), Cell("  no run yet", "quiet")), (), width)
-
-
 def _invitation(snapshot: Snapshot, width: int) -> tuple[Line, Line]:
-    start: Line = (Cell("n", "accent"), Cell("  choose a folder and start a run"))
+    title: Line = (Cell("vconsole", "strong"), sentence("  turns folders of videos into features", width - 8, "quiet"))
     run = interrupted(snapshot)
     if run is None:
-        return start, (Cell("?", "accent"), Cell("  all keys"))
-    text = f"  go on with run {run.run_id}, which was interrupted: {run.kind} · {run.preset}, "
-    text += f"{plural(run.total, 'video')} → {run.out}"
-    return start, (Cell("u", "accent"), cell(text, width - 1))
+        return title, (Cell("No run yet.", "quiet"),)
+    text = f"Run {run.run_id} was interrupted: {run.kind} · {run.preset}, {plural(run.total, 'video')} → {run.out}"
+    return title, (sentence(text, width, "warn"),)
 
 
 def _state(run: RunView, width: int) -> Line:
@@ -128,20 +123,20 @@ def _eta(run: RunView) -> str:
 def _sentence(snapshot: Snapshot, width: int, leaving: bool) -> Line:
     run = snapshot.run
     if snapshot.fatal:
-        return (cell(f"✗ the engine can go no further: {snapshot.fatal}", width, "bad"),)
+        return (sentence(f"✗ the engine can go no further: {snapshot.fatal}", width, "bad"),)
     if run is not None and run.paused_because:
-        return (cell(f"‖ paused: {run.paused_because}", width, "warn"),)
+        return (sentence(f"‖ paused: {run.paused_because}", width, "warn"),)
     if leaving and run is not None:
         running = plural(run.count(JobState.RUNNING), "video")
-        return (cell(f"▽ leaving when {running} that run now are finished; q to think again", width, "warn"),)
+        return (sentence(f"▽ leaving when {running} that run now are finished; q to think again", width, "warn"),)
     fresh = [note for note in snapshot.notices[:1] if snapshot.taken_s - note.at_s <= NOTICE_SHOWN_S]
     if fresh and fresh[0].level != "info":
-        return (cell(f"! {fresh[0].text}", width, "bad" if fresh[0].level == "error" else "warn"),)
+        return (sentence(f"! {fresh[0].text}", width, "bad" if fresh[0].level == "error" else "warn"),)
     if run is not None and not is_live(run):
         return _ending(run, width)
     if run is not None and run.bottleneck:
-        return (cell(run.bottleneck, width, "quiet"),)
-    return (cell(fresh[0].text, width, "quiet"),) if fresh else ()
+        return (sentence(run.bottleneck, width, "quiet"),)
+    return (sentence(fresh[0].text, width, "quiet"),) if fresh else ()
 
 
 def _ending(run: RunView, width: int) -> Line:

@@ -4,7 +4,7 @@ from pipeline.model import JobState
 from pipeline.snapshot import JobRow, Snapshot
 from screens.presenters.header import interrupted
 from screens.presenters.words import JOB_SIGNS, NONE, bar, clock, number, percent, plural
-from screens.widgets.outside import Cell, Line, cell
+from screens.widgets.outside import Cell, Line, cell, sentence
 
 _WIDE = 76
 _WORD = 11
@@ -97,20 +97,20 @@ def _widths(width: int) -> tuple[int, int]:
 def _what(job: JobRow, width: int, *, wide: bool) -> Line:
     if job.state is JobState.RUNNING:
         if job.waiting_for and wide:
-            done, rest = bar(job.progress, 5)
-            return done, rest, Cell(f"{percent(job.progress):>5}"), cell(f" {job.waiting_for}", width - 10, "warn")
+            done, rest = bar(job.progress, 4)
+            return done, rest, Cell(f"{percent(job.progress):>5}"), sentence(f" {job.waiting_for}", width - 9, "warn")
         done, rest = bar(job.progress, width - 5)
         return done, rest, Cell(f"{percent(job.progress):>5}")
     if job.state is JobState.WAITING:
-        return (cell(job.waiting_for or f"try {job.attempts + 1} next", width, "warn"),)
+        return (sentence(job.waiting_for or f"try {job.attempts + 1} next", width, "warn"),)
     if job.state is JobState.DONE:
-        return (cell(_result(job, wide), width, "quiet"),)
+        return (sentence(_result(job, wide), width, "quiet"),)
     if job.state in _FAILED and job.failure is not None:
         words = job.failure.replace("_", " ")
-        return (cell(f"{words}: {job.note}" if wide and job.note else words, width, "quiet"),)
+        return (sentence(f"{words}: {job.note}" if wide and job.note else words, width, "quiet"),)
     if job.state is JobState.QUEUED and not wide:
         return (cell(clock(job.duration_s) if job.duration_s else "", width, "quiet"),)
-    return (cell(job.note, width, "quiet"),)
+    return (sentence(job.note, width, "quiet"),)
 
 
 def _result(job: JobRow, wide: bool) -> str:

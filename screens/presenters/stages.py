@@ -53,4 +53,4 @@ def _row(stage: StageView, columns: list[_Column], room: int, busiest: float) ->
         cell(stage.stage, _NAME, name_tone),
         *(cell(column.text(stage), column.width, tone, right=True) for column in columns),
     )
-    return (*row, Cell("  "), Cell(spark(stage.history, room), "bar")) if room >= _SHORTEST_HISTORY else row
+    return (*row, Cell("  "), Cell(spark(stage.history, room), "graph")) if room >= _SHORTEST_HISTORY else row

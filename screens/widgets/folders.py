@@ -14,6 +14,10 @@ from screens.widgets.outside import outside_label
 class FolderTree(DirectoryTree):
     """Folders and files as they are named, hidden ones left out."""
 
+    ICON_NODE = "▸ "
+    ICON_NODE_EXPANDED = "▾ "
+    ICON_FILE = "  "
+
     def process_label(self, label: str | Text) -> Text:
         """Show a name literally."""
         return outside_label(label if isinstance(label, str) else label.plain)

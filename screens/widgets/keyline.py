@@ -1,23 +1,26 @@
-"""The last line of a screen: the keys worth knowing there, as many as fit."""
+"""The last line of a screen: the keys worth knowing there."""
 
 from collections.abc import Iterable
 
-from screens.actions import Place, prominent
+from screens.actions import ACTIONS, Action, Place, prominent
 from screens.widgets.lines import Lines
 from screens.widgets.outside import Cell, Line, line_width
 
 
 def key_line(places: Iterable[Place], width: int, renamed: dict[str, str]) -> Line:
-    """Return the keys of `places`, most wanted first, cut where the line is full; `renamed` maps an id to a label."""
-    line: Line = ()
+    """Return the keys of `places` in the order of the registry; where room is short, the most wanted ones.
+
+    `renamed` gives an action another label by its id; an empty label hides it.
+    """
+    chosen: dict[Action, Line] = {}
+    left = width + 2  # the last one needs no gap after it
     for action in prominent(places):
         label = renamed.get(action.id, action.label)
-        if not label:
-            continue
         piece: Line = (Cell(action.key, "accent"), Cell(f" {label}  ", "quiet"))
-        if line_width(line) + line_width(piece) - 2 <= width:
-            line = (*line, *piece)
-    return line
+        if label and line_width(piece) <= left:
+            chosen[action] = piece
+            left -= line_width(piece)
+    return tuple(part for action in ACTIONS if action in chosen for part in chosen[action])
 
 
 class KeyLine(Lines, can_focus=False):

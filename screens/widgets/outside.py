@@ -17,10 +17,10 @@ from textual.strip import Strip
 
 from pipeline.text import visible
 
-Tone = Literal["", "strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "mark"]
+Tone = Literal["", "strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "graph", "mark"]
 """What a cell means; the stylesheet decides how that looks. Words and symbols say the same without colour."""
 
-TONES: tuple[Tone, ...] = ("strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "mark")
+TONES: tuple[Tone, ...] = ("strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "graph", "mark")
 
 
 class Cell(NamedTuple):
@@ -34,14 +34,17 @@ Line = tuple[Cell, ...]
 """One row of the screen, from left to right."""
 
 
-def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Return `text` made visible and exactly `width` terminal cells wide; the middle of a longer one is left out."""
+def fit(text: str, width: int, *, right: bool = False, sentence: bool = False) -> str:
+    """Return `text` made visible and exactly `width` terminal cells wide.
+
+    Of a longer one the middle is left out, because names differ at their ends; of a `sentence`, the end.
+    """
     text = visible(text)
     if width <= 0:
         return ""
     length = cell_len(text)
     if length > width:
-        head = (width - 1) // 2
+        head = width - 1 if sentence else (width - 1) // 2
         text = set_cell_size(text, head) + "…" + _tail(text, width - 1 - head)
         length = cell_len(text)
     padding = " " * max(0, width - length)
@@ -51,6 +54,11 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 def cell(text: str, width: int, tone: Tone = "", *, right: bool = False) -> Cell:
     """Return a cell that is exactly `width` wide."""
     return Cell(fit(text, width, right=right), tone)
+
+
+def sentence(text: str, width: int, tone: Tone = "") -> Cell:
+    """Return a cell that is exactly `width` wide and loses its end where it does not fit."""
+    return Cell(fit(text, width, sentence=True), tone)
 
 
 def line_width(line: Line) -> int:

@@ -15,13 +15,15 @@ class Pane(LineView):
 
     title = ""
 
-    def on_mount(self) -> None:
-        """Put the title into the border."""
-        self.border_title = outside(self.title)
-
     def take(self, snapshot: Snapshot) -> None:
         """Show a newer snapshot."""
         raise NotImplementedError
+
+    def entitle(self, others: str) -> None:
+        """Name the panes that are hidden beside the title, while this one is shown alone."""
+        content = outside(f"{self.title}   {others}" if others else self.title)
+        if self.border_title != content:
+            self.border_title = content
 
     def note(self, text: str) -> None:
         """Write `text` into the lower border if it is not there yet."""
@@ -33,7 +35,7 @@ class Pane(LineView):
 class QueuePane(Pane):
     """All jobs of the run, as a virtual list over the rows of the snapshot; the selection stays with its job."""
 
-    title = "1 queue"
+    title = "[1] queue"
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -101,7 +103,7 @@ class QueuePane(Pane):
 class FailuresPane(Pane):
     """The failed and quarantined videos with their reasons, newest first."""
 
-    title = "4 failed"
+    title = "[4] failed videos"
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -150,7 +152,7 @@ class FailuresPane(Pane):
 class StagesPane(Pane):
     """Throughput of each stage."""
 
-    title = "2 stages"
+    title = "[2] stages"
     selectable = False
 
     def take(self, snapshot: Snapshot) -> None:
@@ -161,7 +163,7 @@ class StagesPane(Pane):
 class DevicesPane(Pane):
     """GPU cards, or CPU and memory large where there is none."""
 
-    title = "3 devices"
+    title = "[3] devices"
     selectable = False
 
     def take(self, snapshot: Snapshot) -> None:

@@ -1,8 +1,14 @@
 """A scripted engine: it shows the snapshots a test gives it and keeps the commands it was sent."""
 
+import html
+import re
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+
+from textual.pilot import Pilot
 
 from pipeline.commands import Command, StartRun
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
@@ -20,6 +26,7 @@ from pipeline.snapshot import (
     WorkerPlan,
 )
 from screens.ports import Refusal, RunRequest
+from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp, make_app
 
 SMALL, LARGE = (80, 24), (140, 45)
@@ -233,3 +240,26 @@ def interrupted_before() -> Snapshot:
         failed=3,
     )
     return Snapshot(serial=1, machine=MACHINE, worker_plan=PLAN, runs=(earlier,))
+
+
+async def until(pilot: Pilot[Any], reached: Callable[[], bool], limit_s: float = 20.0) -> None:
+    """Let the app work until a condition holds."""
+    deadline = time.monotonic() + limit_s
+    while not reached():
+        assert time.monotonic() < deadline, "the condition never came to hold"
+        await pilot.pause(0.01)
+
+
+def words_of(svg: str) -> str:
+    """Return the text of a screenshot, as a reader sees it."""
+    return html.unescape(re.sub(r"<[^>]*>", "", svg)).replace("\xa0", " ")
+
+
+def picture(app: ConsoleApp) -> str:
+    """Return the words on the whole screen."""
+    return words_of(app.export_screenshot())
+
+
+def row_texts(view: LineView) -> list[str]:
+    """Return what each row of a pane shows, as drawn."""
+    return [view.render_line(y).text for y in range(view.size.height)]

@@ -1,0 +1,165 @@
+"""Following a run without a screen: what is told, in which form, and with which exit code it ends."""
+
+import io
+import json
+import os
+import re
+import signal
+from collections.abc import Sequence
+
+import pytest
+from scripted import NOTHING, ScriptedEngine, job, noticed, snapshot, with_history
+
+from pipeline.commands import ResumeRun
+from pipeline.errors import VconsoleError
+from pipeline.model import JobState, RunState
+from pipeline.snapshot import Snapshot
+from vconsole import headless
+from vconsole.exits import Exit
+from vconsole.headless import drive
+from vconsole.live import LiveFace
+from vconsole.progress import JsonFace, PlainFace
+from vconsole.summary import Summary
+
+HOSTILE = "\x1b]0;owned\x07[/]\x1b[2J\u202e\nlist \udcff.mp4"
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]")
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headless, "POLL_S", 0.001)
+
+
+def follow(script: Sequence[Snapshot], before: Snapshot = NOTHING) -> tuple[str, Summary, ScriptedEngine]:
+    stream = io.StringIO()
+    engine = ScriptedEngine(script, before)
+    summary = drive(engine, ResumeRun(), PlainFace(stream), grace_s=1.0)
+    return stream.getvalue(), summary, engine
+
+
+def test_a_run_that_ends_well_exits_with_0_and_says_where_things_are() -> None:
+    told, summary, engine = follow(
+        [snapshot(job(1, JobState.RUNNING)), snapshot(job(1, JobState.DONE), state=RunState.DONE)]
+    )
+    assert summary.exit_code == Exit.OK
+    assert "done         1.mp4  2 scenes, 5 frames" in told
+    assert "run 1 done: 1 done of 1" in told
+    assert "/out  (features/, manifest.jsonl.gz" in told
+    assert engine.closed
+
+
+def test_failed_videos_exit_with_1_and_are_told_with_class_sentence_and_remedy() -> None:
+    rows = (job(1, JobState.FAILED, note="no index"), job(2, JobState.QUARANTINED, note="crashed twice"))
+    told, summary, _ = follow([snapshot(*rows, state=RunState.DONE)])
+    assert summary.exit_code == Exit.SOME_FAILED
+    assert "failed: 1.mp4\n    corrupt in probe: no index\n    Copy it again.\n" in told
+    assert "quarantined: 2.mp4" in told
+    assert "give the same command again" in told
+
+
+def test_a_partial_video_is_no_failure() -> None:
+    _, summary, _ = follow([snapshot(job(1, JobState.PARTIAL), state=RunState.DONE)])
+    assert summary.exit_code == Exit.OK
+
+
+def test_what_was_whole_already_does_not_count_into_the_rate() -> None:
+    rows = (job(1, JobState.DONE, attempts=0), job(2, JobState.DONE))
+    told, summary, _ = follow([snapshot(*rows, state=RunState.DONE)])
+    assert summary.video_s == 10.0
+    assert "whole        1.mp4  was done already" in told
+
+
+def test_a_resumed_run_does_not_tell_old_results_as_news() -> None:
+    before = with_history(snapshot(job(1, JobState.DONE), state=RunState.INTERRUPTED), 1)
+    going = snapshot(job(1, JobState.DONE), job(2, JobState.RUNNING))
+    ended = snapshot(job(1, JobState.DONE), job(2, JobState.DONE), state=RunState.DONE)
+    told, summary, _ = follow([going, ended], with_history(Snapshot(), 1))
+    assert "1.mp4" not in told
+    assert summary.video_s == 10.0
+    told, summary, _ = follow([before, going, ended], before)
+    assert "1.mp4" not in told
+    assert summary.exit_code == Exit.OK
+
+
+def test_an_older_run_on_display_is_not_taken_for_ours() -> None:
+    old = snapshot(job(9, JobState.FAILED), state=RunState.DONE, run_id=4)
+    ended = snapshot(job(1, JobState.DONE), state=RunState.DONE, run_id=5)
+    told, summary, _ = follow([old, old, ended], old)
+    assert summary.run.run_id == 5
+    assert "9.mp4" not in told
+
+
+def test_a_refused_command_becomes_an_error_not_a_wait() -> None:
+    with pytest.raises(VconsoleError, match="no such run"):
+        follow([noticed(Snapshot(), "no such run", "error")])
+
+
+def test_an_engine_that_can_go_no_further_is_told() -> None:
+    halted = snapshot(job(1, JobState.QUEUED))
+    halted = Snapshot(run=halted.run, jobs=halted.jobs, fatal="the ledger is gone")
+    told, summary, _ = follow([halted])
+    assert summary.exit_code == Exit.SOME_FAILED
+    assert "held up: the ledger is gone" in told
+    assert "vconsole resume 1" in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_closes_the_engine_says_how_to_go_on_and_exits_with_130(number: signal.Signals) -> None:
+    class Told(ScriptedEngine):
+        def send(self, command: object) -> None:
+            super().send(ResumeRun())
+            os.kill(os.getpid(), number)
+
+    stream = io.StringIO()
+    engine = Told([snapshot(job(1, JobState.RUNNING)), snapshot(job(1, JobState.QUEUED), state=RunState.INTERRUPTED)])
+    before = signal.getsignal(number)
+    summary = drive(engine, ResumeRun(), PlainFace(stream), grace_s=5.0)
+    assert summary.exit_code == Exit.INTERRUPTED
+    assert "to go on: vconsole resume 1" in stream.getvalue()
+    assert engine.closed
+    assert signal.getsignal(number) is before
+
+
+def test_plain_lines_hold_no_control_characters_whatever_a_name_holds() -> None:
+    rows = (job(1, JobState.FAILED, HOSTILE, note=HOSTILE), job(2, JobState.DONE, HOSTILE))
+    told, _, _ = follow([noticed(snapshot(*rows, state=RunState.DONE), HOSTILE)])
+    assert not CONTROL.search(told)
+    assert len(told.splitlines()) == told.count("\n")
+
+
+def test_the_live_face_lets_no_name_control_the_terminal() -> None:
+    stream = io.StringIO()
+    rows = (job(1, JobState.FAILED, HOSTILE, note=HOSTILE), job(2, JobState.RUNNING, HOSTILE))
+    going = noticed(snapshot(*rows), HOSTILE)
+    ended = snapshot(rows[0], job(2, JobState.DONE, HOSTILE), state=RunState.DONE)
+    drive(ScriptedEngine([going, ended]), ResumeRun(), LiveFace(stream), grace_s=1.0)
+    told = stream.getvalue()
+    assert "owned" in told
+    assert "\x1b]0;" not in told
+    assert "\x1b[2J" not in told
+    assert "\u202e" not in told
+
+
+def test_json_is_one_object_a_line_and_the_last_is_the_summary() -> None:
+    stream = io.StringIO()
+    rows = (job(1, JobState.FAILED, HOSTILE, note="no index"), job(2, JobState.DONE))
+    engine = ScriptedEngine([noticed(snapshot(*rows, state=RunState.DONE), "slow disk")])
+    drive(engine, ResumeRun(), JsonFace(stream), grace_s=1.0)
+    assert stream.getvalue().isascii()
+    objects = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [entry["event"] for entry in objects] == ["notice", "run", "job", "job", "progress", "summary"]
+    assert objects[2]["name"] == HOSTILE
+    assert objects[-1]["exit_code"] == 1
+    assert objects[-1]["counts"] == {"failed": 1, "done": 1}
+    assert objects[-1]["failures"][0]["class"] == "corrupt"
+
+
+def test_a_reader_that_went_away_stops_the_run_and_keeps_what_is_done() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    engine = ScriptedEngine([snapshot(job(1, JobState.RUNNING))])
+    with pytest.raises(VconsoleError, match="cannot be written"):
+        drive(engine, ResumeRun(), PlainFace(Gone()), grace_s=1.0)
+    assert engine.closed

@@ -1,0 +1,55 @@
+"""The arrows between the packages, looked at from inside: what a fresh interpreter holds after an import."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "av", "cv2", "whisper", "easyocr", "open_clip", "scenedetect")
+SCREEN = ("textual", "rich")
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after `code`."""
+    told = f"{code}\nimport json, sys\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["models", "--help"], ["--version"]])
+def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
+    held = modules_after(f"from vconsole.__main__ import main\nassert main({arguments}) == 0")
+    assert held.isdisjoint({*HEAVY, *SCREEN, "pydantic", "numpy", "h5py"})
+
+
+def test_the_engine_needs_no_screen_and_no_codec() -> None:
+    held = modules_after("import pipeline.engine, pipeline.engine.plan")
+    assert held.isdisjoint({*HEAVY, *SCREEN})
+
+
+def test_the_door_needs_neither_codec_nor_arrays() -> None:
+    door = ("model", "errors", "settings", "commands", "snapshot", "text", "wire")
+    held = modules_after("import " + ", ".join(f"pipeline.{name}" for name in door))
+    assert held.isdisjoint({*HEAVY, *SCREEN, "numpy", "h5py"})
+
+
+def test_a_worker_needs_no_screen_and_no_torch_before_its_first_job() -> None:
+    held = modules_after("import pipeline.worker")
+    assert held.isdisjoint({*SCREEN, "torch", "open_clip"})
+
+
+def test_the_model_host_needs_no_screen() -> None:
+    held = modules_after("import pipeline.models.host")
+    assert held.isdisjoint(SCREEN)
+
+
+def test_headless_commands_need_no_textual_and_no_codec() -> None:
+    names = ("extract", "resume", "verify", "runs", "models", "demo", "find")
+    held = modules_after("import " + ", ".join(f"vconsole.{name}" for name in names))
+    assert held.isdisjoint({*HEAVY, "textual"})
+
+
+def test_the_console_needs_no_codec() -> None:
+    held = modules_after("import vconsole.app, vconsole.console")
+    assert held.isdisjoint(HEAVY)

@@ -46,7 +46,9 @@ class Engine:
     def receive(self) -> dict[str, Any]:
         return wire.receive(self._sock)[0]
 
-    def start_run(self, run_id: int = 1, *, fingerprints: dict[str, str] | None = None, **sections: Any) -> None:
+    def start_run(
+        self, run_id: int = 1, *, fingerprints: dict[str, str] | None = None, host_socket: str = "", **sections: Any
+    ) -> None:
         """Announce a run; `embed` is off unless `sections` turns it on."""
         settings = PipelineSettings.model_validate({"embed": {"enabled": False}, **sections})
         self.send(
@@ -57,7 +59,7 @@ class Engine:
                 "settings": settings.model_dump(mode="json"),
                 "out": str(self.out),
                 "fingerprints": fingerprints or {},
-                "host_socket": "",
+                "host_socket": host_socket,
             }
         )
 
@@ -122,10 +124,17 @@ def ground(scene: int, number: int, width: int, height: int) -> np.ndarray:
 
 
 def make_video(
-    path: Path, *, scenes: int = 3, frames_per_scene: int = 25, width: int = 160, height: int = 96, keyframes: int = 25
+    path: Path,
+    *,
+    scenes: int = 3,
+    frames_per_scene: int = 25,
+    width: int = 160,
+    height: int = 96,
+    keyframes: int = 25,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Write an H.264 video of `scenes` cuts at 25 frames a second."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream("libx264", rate=25, options={"g": str(keyframes), "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(scenes * frames_per_scene):

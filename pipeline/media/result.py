@@ -29,7 +29,8 @@ class LostSpan:
     reason: str
 
 
-def _gone() -> Picture:
+def no_picture() -> Picture:
+    """Raise RuntimeError: the source of a frame whose picture was let go."""
     raise RuntimeError("the picture of a kept frame lives only during on_frame")
 
 
@@ -43,7 +44,7 @@ class KeptFrame:
     scene: int
     dhash: int
     sharpness: float
-    source: Callable[[], Picture] = field(default=_gone, repr=False, compare=False)
+    source: Callable[[], Picture] = field(default=no_picture, repr=False, compare=False)
     """Where `picture` comes from; only the frame given to `on_frame` has one."""
 
     def picture(self) -> Picture:

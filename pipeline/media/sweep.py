@@ -1,12 +1,27 @@
 """The one decode of a video: every frame is scored, the best are kept and handed on while decoding goes on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
+from pipeline.media.collect import Collector
+from pipeline.media.conveyor import Conveyor
+from pipeline.media.decode import View
+from pipeline.media.open import open_media
+from pipeline.media.picture import coded_box
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan, Sweep
+from pipeline.media.score import Meter
+from pipeline.media.seen import IrregularError
+from pipeline.media.stretch import SPLITTABLE
+from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
 from pipeline.stages.probe import Probe
 
 __all__ = ["KeptFrame", "KnownFrames", "LostSpan", "SceneSpan", "Sweep", "sweep"]
+
+_MB = 1 << 20
+_FPS = 25.0
+_TICK_S = 1 / 90_000
 
 
 def sweep(
@@ -22,7 +37,69 @@ def sweep(
 ) -> Sweep:
     """Decode the video at `path` (absolute) once and return what was found.
 
-    `on_frame` and `progress` are called in this thread. Raises JobError, and whatever those two raise; nothing
-    is left open or running then.
+    The video is split at keyframes and decoded by `decode_threads` decoders at once. Where that turns out to be
+    impossible it is decoded again from the start in one piece: what is returned never depends on `decode_threads`.
+    `on_frame` and `progress` are called in this thread. A frame may be handed to `on_frame` again, with the same
+    `frame_index`, after such a new start; the last one counts, and `Sweep.frames` says which frames count at all
+    (and their scenes). Raises JobError, and whatever those two raise; nothing is left open or running then.
     """
-    raise NotImplementedError(path, probe, crop_xywh, settings, decode_threads, on_frame, progress, known)
+    damaged = False
+    for attempt in _attempts(probe, max(1, decode_threads)):
+        if damaged and attempt.strict:
+            continue
+        view = _view(probe, crop_xywh, settings, attempt.split)
+        conveyor = Conveyor(
+            partial(open_media, path, Stage.SCENES, settings.probe.max_pixels),
+            probe.video_stream,
+            view,
+            decoders=attempt.decoders,
+            codec_threads=attempt.codec_threads,
+            max_pixels=settings.probe.max_pixels,
+            pending_bytes=settings.frames.hold_mb * _MB // 4,
+            every_stream=not probe.frames,
+        )
+        collector = Collector(probe, crop_xywh, settings, view, on_frame, progress)
+        try:
+            return collector.collect(conveyor, strict=attempt.strict)
+        except IrregularError as reason:
+            damaged = reason.damaged
+    raise AssertionError("the last attempt takes everything")
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    split: bool
+    decoders: int
+    codec_threads: int
+    strict: bool
+
+
+def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
+    """Return ways to decode, fastest first; the last one takes every damage as it is, with one thread."""
+    ways = []
+    if probe.video_codec in SPLITTABLE and not probe.is_picture and not probe.interlaced:
+        ways.append(_Attempt(True, threads, 1, True))
+    if threads > 1:
+        ways.append(_Attempt(False, 1, threads, True))
+    return [*ways, _Attempt(False, 1, 1, False)]
+
+
+def _view(probe: Probe, crop: tuple[int, int, int, int], settings: PipelineSettings, split: bool) -> View:
+    turned = probe.rotation_deg in (90, 270)
+    coded_width, coded_height = (probe.height, probe.width) if turned else (probe.width, probe.height)
+    box = coded_box(crop, probe.rotation_deg, coded_width, coded_height)
+    frames, scenes = settings.frames, settings.scenes
+    keyframes = frames.method == "keyframes"
+    grid_s = 0.0 if keyframes else frames.interval_s if frames.method == "interval" else 1 / frames.candidates_per_s
+    keys_only = keyframes and not scenes.enabled
+    return View(
+        box=box,
+        tick_s=probe.tick_s or _TICK_S,
+        start_s=probe.start_s,
+        step_s=1 / (probe.fps or probe.nominal_fps or _FPS),
+        grid_s=grid_s,
+        meter=Meter(scenes.detector, box) if scenes.enabled and not probe.is_picture else None,
+        weighing=frames if frames.method == "scenes" else None,
+        keys_only=keys_only,
+        split=split and not keys_only,
+    )

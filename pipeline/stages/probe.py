@@ -1,8 +1,28 @@
 """Stage probe: what a file is, judged by its packets rather than by its header."""
 
+import os
+import time
 from dataclasses import dataclass
+from itertools import islice, pairwise
+from statistics import median
 
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from pipeline.errors import JobError
+from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
+from pipeline.model import FailureClass, Stage
 from pipeline.settings import ProbeSettings
+
+_PACKETS_SEEN = 240
+_BYTES_SEEN = 16 << 20
+_INDEX_SEEN = 20_000
+_LONGEST_S = 7 * 86_400.0
+_HDR = {16: "pq", 18: "hlg"}
+_SPACES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
+_FULL_RANGE = 2
+_WHOLE_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +40,17 @@ class Probe:
     rotation_deg: int
     """Clockwise turn that makes the decoded picture upright: 0, 90, 180 or 270."""
     duration_s: float
-    """What the packets say if they were read, else what the header says; 0 when unknown."""
+    """What the index of packets says where there is one, else what the header says; 0 when unknown or absurd."""
     header_duration_s: float
     fps: float
     """True average; 0 for a single picture."""
+    nominal_fps: float
+    """What FFmpeg guesses from the header; PySceneDetect counts in it."""
+    tick_s: float
+    """The unit of the video stream's clock, in seconds."""
     variable_rate: bool
     frames: int
-    """Pictures that the packets promise; 0 when unknown."""
+    """Pictures that the index of packets promises; 0 when unknown."""
     start_s: float
     """Earliest start of any stream in the file's own clock: presentation time 0."""
     pixel_format: str
@@ -49,9 +73,171 @@ class Probe:
     """Wall time of the probe."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    duration_s: float
+    fps: float
+    variable: bool
+    frames: int
+
+
 def probe(path: bytes, settings: ProbeSettings) -> Probe:
     """Return what the file at `path` (absolute) holds.
 
     Raises JobError (stage probe): empty without a picture, corrupt, unsupported, encrypted, too_large, io.
     """
-    raise NotImplementedError(path, settings)
+    began = time.monotonic()
+    with open_media(path, Stage.PROBE, settings.max_pixels) as container, translated(Stage.PROBE):
+        stream = video_stream(container, Stage.PROBE)
+        context = stream.codec_context
+        check_size(context.width, context.height, settings.max_pixels, Stage.PROBE)
+        header_s = container.duration / 1e6 if container.duration and container.duration > 0 else 0.0
+        indexed = _from_index(container, stream)
+        prepare_decoder(stream, settings.max_pixels, 1)
+        times, frame = _look_inside(container, stream)
+        is_picture = container.format.name in PICTURE_FORMATS
+        timing = _timing(stream, header_s, indexed, times, is_picture)
+        return _describe(container, stream, frame, timing, header_s, is_picture, os.stat(path).st_size, began)
+
+
+def check_size(width: int, height: int, max_pixels: int, stage: Stage) -> None:
+    """Raise JobError (too_large) for a picture above the cap."""
+    if width * height > max_pixels:
+        raise JobError(
+            FailureClass.TOO_LARGE,
+            f"The picture is {width} x {height}; probe.max_pixels allows {max_pixels} pixels.",
+            stage=stage,
+        )
+
+
+def _describe(
+    container: InputContainer,
+    stream: VideoStream,
+    frame: VideoFrame | None,
+    timing: _Timing,
+    header_s: float,
+    is_picture: bool,
+    size_bytes: int,
+    began: float,
+) -> Probe:
+    context = stream.codec_context
+    shown = frame if frame is not None else context
+    rotation = round(-frame.rotation / 90) * 90 % 360 if frame is not None else 0
+    width, height = shown.width, shown.height
+    if rotation in (90, 270):
+        width, height = height, width
+    pixels = shown.format
+    sound = container.streams.audio[0] if container.streams.audio else None
+    heard = sound.codec_context if sound is not None else None
+    return Probe(
+        container=container.format.name,
+        video_codec=context.codec.canonical_name,
+        audio_codec=heard.codec.canonical_name if heard is not None else "",
+        width=width,
+        height=height,
+        rotation_deg=rotation,
+        duration_s=timing.duration_s,
+        header_duration_s=header_s,
+        fps=timing.fps,
+        nominal_fps=float(stream.guessed_rate or 0),
+        tick_s=float(stream.time_base or 0),
+        variable_rate=timing.variable,
+        frames=timing.frames,
+        start_s=start_seconds(container),
+        pixel_format=pixels.name if pixels is not None else "",
+        bit_depth=max((part.bits for part in pixels.components), default=0) if pixels is not None else 0,
+        hdr=_HDR.get(int(shown.color_trc or 0), ""),
+        colour_space=_SPACES.get(int(shown.colorspace or 0), ""),
+        full_range=int(shown.color_range or 0) == _FULL_RANGE
+        or (pixels is not None and pixels.name.startswith("yuvj")),
+        interlaced=bool(frame is not None and frame.interlaced_frame),
+        audio_layout=heard.layout.name if heard is not None else "",
+        audio_rate_hz=heard.sample_rate or 0 if heard is not None else 0,
+        is_picture=is_picture,
+        video_stream=stream.index,
+        subtitle_streams=len(container.streams.subtitles),
+        audio_streams=len(container.streams.audio),
+        size_bytes=size_bytes,
+        seconds=time.monotonic() - began,
+    )
+
+
+def start_seconds(container: InputContainer) -> float:
+    """Return the earliest start of any stream in the file's own clock, in seconds."""
+    starts = [
+        float(stream.start_time * stream.time_base)
+        for stream in (*container.streams.video, *container.streams.audio)
+        if stream.start_time is not None and stream.time_base
+    ]
+    return min(starts, default=0.0)
+
+
+def _from_index(container: InputContainer, stream: VideoStream) -> _Timing | None:
+    """Return what the index says where it lists every packet; it is built from the file's own tables."""
+    if container.format.name not in _WHOLE_INDEX or not stream.time_base:
+        return None
+    entries = stream.index_entries
+    count = len(entries)
+    if count < 2:
+        return None
+    ticks = [entry.timestamp for entry in islice(entries, _INDEX_SEEN) if not entry.is_discard]
+    span = entries[count - 1].timestamp - entries[0].timestamp
+    if len(ticks) < 2 or span <= 0:
+        return None
+    duration = float(span * stream.time_base) * count / (count - 1)
+    return _Timing(duration, count / duration, _uneven(ticks), count)
+
+
+def _uneven(ticks: list[int]) -> bool:
+    gaps = [after - before for before, after in pairwise(ticks) if after > before]
+    if len(gaps) < 2:
+        return False
+    middle = median(gaps)
+    odd = sum(abs(gap - middle) > max(1.0, 0.2 * middle) for gap in gaps)
+    return odd > max(1, len(gaps) // 100)
+
+
+def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[int], VideoFrame | None]:
+    """Return the times of the first packets and the first picture. Raises JobError (encrypted)."""
+    ticks: list[int] = []
+    frame: VideoFrame | None = None
+    seen_bytes = 0
+    locked = "enc_key_id" in stream.metadata or stream.codec_context.codec_tag == "encv"
+    for number, packet in enumerate(container.demux(stream)):
+        locked = locked or packet.has_sidedata("encryption_info")
+        if locked:
+            raise JobError(FailureClass.ENCRYPTED, "The video is encrypted.", stage=Stage.PROBE)
+        seen_bytes += packet.size
+        if packet.pts is not None and packet.size:
+            ticks.append(packet.pts)
+        if frame is None:
+            frame = _first_picture(stream, packet)
+        if number >= _PACKETS_SEEN or seen_bytes >= _BYTES_SEEN:
+            break
+    return sorted(ticks), frame
+
+
+def _first_picture(stream: VideoStream, packet: object) -> VideoFrame | None:
+    from av.error import FFmpegError
+    from av.packet import Packet
+
+    try:
+        frames = stream.codec_context.decode(packet if isinstance(packet, Packet) and packet.size else None)
+    except FFmpegError:
+        return None  # The sweep judges damage; the probe goes on to the next packet.
+    return frames[0] if frames else None
+
+
+def _timing(
+    stream: VideoStream, header_s: float, indexed: _Timing | None, ticks: list[int], is_picture: bool
+) -> _Timing:
+    if is_picture:
+        return _Timing(0.0, 0.0, False, 1)
+    if indexed is not None and indexed.duration_s <= _LONGEST_S:
+        return indexed
+    duration = header_s if header_s <= _LONGEST_S else 0.0
+    rate = stream.average_rate or stream.guessed_rate
+    fps = float(rate) if rate else 0.0
+    if len(ticks) > 2 and stream.time_base and (not 0 < fps < 1000 or _uneven(ticks)):
+        fps = (len(ticks) - 1) / float((ticks[-1] - ticks[0]) * stream.time_base or 1)
+    return _Timing(duration, fps, _uneven(ticks), 0)

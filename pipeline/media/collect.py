@@ -1,0 +1,230 @@
+"""What happens to the frames of a sweep in order: scenes are closed, frames chosen and handed on, losses noted."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from pipeline.errors import JobError
+from pipeline.media.conveyor import Conveyor
+from pipeline.media.decode import View, is_candidate
+from pipeline.media.loss import Losses
+from pipeline.media.picture import Box, luma, to_rgb
+from pipeline.media.result import KeptFrame, SceneSpan, Sweep, no_picture
+from pipeline.media.score import Measure
+from pipeline.media.seen import Candidate, IrregularError, Seen
+from pipeline.media.stretch import Stretch
+from pipeline.model import FailureClass, Stage
+from pipeline.settings import PipelineSettings
+from pipeline.stages.dedupe import Dedupe, dhash
+from pipeline.stages.frames import Reservoir, SceneChooser
+from pipeline.stages.probe import Probe
+from pipeline.stages.scenes import Scenes
+
+_PROGRESS_S = 0.1
+_HASHED_LONGEST = 256
+
+OnFrame = Callable[[KeptFrame], None]
+Progress = Callable[[float, int], None]
+
+
+class Collector:
+    """Goes through the frames of one attempt at a video; `collect` is called once."""
+
+    def __init__(
+        self,
+        probe: Probe,
+        crop: Box,
+        settings: PipelineSettings,
+        view: View,
+        on_frame: OnFrame,
+        progress: Progress,
+    ) -> None:
+        self._probe, self._crop, self._settings, self._view = probe, crop, settings, view
+        self._on_frame, self._progress = on_frame, progress
+        self._scenes = Scenes(settings.scenes, probe.nominal_fps)
+        self._chooser = SceneChooser(settings.frames, view.grid_s)
+        self._reservoir = Reservoir(settings.frames, view.grid_s)
+        self._dedupe = Dedupe(settings.dedupe)
+        self._losses = Losses(view.step_s)
+        self._kept: list[KeptFrame] = []
+        self._chosen = self._count = self._scene = 0
+        self._first_s = self._last_s = self._high = self._scene_start_s = 0.0
+        self._seconds = {Stage.SCENES: 0.0, Stage.FRAMES: 0.0, Stage.DEDUPE: 0.0}
+        self._told_s = time.monotonic()
+        self._told = (0, 0)
+
+    def collect(self, conveyor: Conveyor, *, strict: bool) -> Sweep:
+        """Take every frame and return the result.
+
+        With `strict`, IrregularError is raised as soon as anything is lost. Raises JobError where nothing can be
+        decoded, and what the callbacks raise.
+        """
+        began = time.monotonic()
+        current: Stretch | None = None
+        measure: Measure | None = None
+        with conveyor:
+            for stretch, batch in conveyor:
+                if stretch is not current:
+                    measure = current.last if current is not None else None
+                    current = stretch
+                for seen in batch:
+                    if strict and (seen.lost or seen.damaged):
+                        raise IrregularError("pictures lost", damaged=True)
+                    self._take(seen, measure)
+                    if self._cut_off():
+                        break
+                self._tell(conveyor)
+                if self._cut_off():
+                    break
+        sweep = self._finish(conveyor)
+        spent = time.monotonic() - began
+        self._seconds[Stage.SCENES] = max(0.0, spent - self._seconds[Stage.FRAMES] - self._seconds[Stage.DEDUPE])
+        self._progress(sweep.duration_s, self._count)
+        return replace(sweep, seconds={str(stage): seconds for stage, seconds in self._seconds.items()})
+
+    def _cut_off(self) -> bool:
+        most = self._settings.probe.max_frames
+        return bool(most) and self._count >= most
+
+    def _tell(self, conveyor: Conveyor) -> None:
+        now = time.monotonic()
+        state = (self._count, conveyor.tally.packets)
+        if now - self._told_s >= _PROGRESS_S and state != self._told:
+            self._progress(self._last_s, self._count)
+            self._told_s, self._told = now, state
+
+    @contextmanager
+    def _timed(self, stage: Stage) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._seconds[stage] += time.monotonic() - began
+
+    def _take(self, seen: Seen, before: Measure | None) -> None:
+        for time_s in seen.lost:
+            self._losses.picture(time_s, "pictures missing")
+        if seen.time_s < 0:
+            return
+        if seen.damaged:
+            self._losses.picture(seen.time_s, "damaged pictures")
+        first = self._count == 0
+        if first:
+            self._first_s = self._scene_start_s = seen.time_s
+        elif seen.time_s <= self._last_s:
+            raise IrregularError("times going back")
+        score = seen.score
+        if score is None and seen.measure is not None and self._view.meter is not None:
+            score = self._view.meter.compare(before, seen.measure)
+        cuts = self._scenes.feed(seen.time_s, 0.0 if score is None else score)
+        self._consider(seen, first, score if isinstance(score, float) else 0.0)
+        self._last_s = seen.time_s
+        self._count += 1
+        for cut_s in cuts:
+            self._close_scene(cut_s)
+
+    def _consider(self, seen: Seen, first: bool, score: float) -> None:
+        high, self._high = self._high, score
+        candidate = seen.candidate
+        if candidate is None:
+            return
+        view = self._view
+        if view.grid_s and not is_candidate(view, first, self._last_s, seen.time_s, high, score):
+            return
+        candidate.frame_index = seen.rank if seen.rank >= 0 else self._count
+        method = self._settings.frames.method
+        if method in ("interval", "keyframes"):
+            self._keep(candidate)
+            return
+        if method == "scenes":
+            self._chooser.add(candidate)
+        if method == "uniform" or self._settings.frames.min_coverage:
+            self._reservoir.add(candidate)
+
+    def _close_scene(self, end_s: float) -> None:
+        if self._settings.frames.method == "scenes":
+            with self._timed(Stage.FRAMES):
+                chosen = self._chooser.close(self._scene_start_s, end_s)
+            for candidate in chosen:
+                self._keep(candidate)
+        self._scene_start_s = end_s
+        self._scene += 1
+
+    def _keep(self, candidate: Candidate) -> None:
+        with self._timed(Stage.DEDUPE):
+            self._chosen += 1
+            grey = np.rot90(luma(candidate.frame, self._view.box, _HASHED_LONGEST), -self._probe.rotation_deg // 90)
+            value = dhash(np.ascontiguousarray(grey))
+            new = self._dedupe.is_new(value)
+        if not new:
+            return
+        with self._timed(Stage.FRAMES):
+            source = partial(to_rgb, candidate.frame, self._probe.rotation_deg, self._crop)
+            kept = KeptFrame(candidate.time_s, candidate.frame_index, self._scene, value, candidate.sharpness, source)
+            self._on_frame(kept)
+            self._kept.append(replace(kept, source=no_picture))
+
+    def _finish(self, conveyor: Conveyor) -> Sweep:
+        tally = conveyor.tally
+        if not self._count:
+            self._explain_nothing(tally.packets)
+        duration_s = self._duration(conveyor)
+        for cut_s in self._scenes.finish():
+            self._close_scene(cut_s)
+        self._close_scene(duration_s)
+        if not self._cut_off():
+            self._losses.ending(self._probe, tally, duration_s)
+        sampling = self._sample(duration_s)
+        scenes = self._scenes.spans(duration_s)
+        if self._view.keys_only:
+            scenes = (SceneSpan(self._first_s, duration_s, 0, tally.packets),)
+        ends = np.array([scene.end_s for scene in scenes[:-1]])
+        frames = tuple(
+            replace(kept, scene=int(np.searchsorted(ends, kept.time_s, side="right"))) for kept in self._kept
+        )
+        shown = tally.packets if self._view.keys_only else self._count
+        return Sweep(
+            scenes=scenes,
+            frames=frames,
+            sampling=sampling,
+            frames_decoded=self._count,
+            frames_lost=self._losses.frames,
+            lost=tuple(self._losses.spans),
+            duration_s=duration_s,
+            fps=0.0 if self._probe.is_picture or duration_s <= 0 else shown / (duration_s - self._first_s),
+            seconds={},
+            bytes_read=tally.bytes_read,
+        )
+
+    def _sample(self, duration_s: float) -> str:
+        """Return how frames were sampled, after falling back to uniform sampling where scenes gave too few."""
+        frames = self._settings.frames
+        if frames.method in ("interval", "keyframes"):
+            return frames.method
+        enough = self._chosen >= frames.min_coverage * duration_s / 60
+        if frames.method == "scenes" and enough:
+            return "scenes"
+        self._kept = []
+        self._dedupe = Dedupe(self._settings.dedupe)
+        for candidate in self._reservoir.spread(duration_s):
+            self._keep(candidate)
+        return "uniform"
+
+    def _duration(self, conveyor: Conveyor) -> float:
+        """Return the end of the last picture shown, by its packet or by the nominal step."""
+        if self._probe.is_picture:
+            return 0.0
+        end_s = self._last_s + self._view.step_s
+        tick = conveyor.tally.end_tick
+        if tick is None or self._cut_off():
+            return end_s
+        by_packets = tick * self._view.tick_s - self._view.start_s
+        return by_packets if self._last_s < by_packets <= self._last_s + 10 * self._view.step_s else end_s
+
+    def _explain_nothing(self, packets: int) -> None:
+        promised = max(packets, self._probe.frames)
+        if promised:
+            raise JobError(FailureClass.CORRUPT, f"None of its {promised} pictures can be decoded.", stage=Stage.SCENES)
+        raise JobError(FailureClass.EMPTY, "The video track holds no picture.", stage=Stage.SCENES)

@@ -1,0 +1,229 @@
+"""Decoding one stretch: packets in, what the deciding stages need out; runs in a decoder thread."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from pipeline.media.picture import Box, frame_bytes
+from pipeline.media.score import Measure, Meter, weigh
+from pipeline.media.seen import Candidate, IrregularError, Seen, VideoPacket
+from pipeline.media.stretch import Stretch
+from pipeline.settings import FramesSettings
+
+CUT_HINT = 15.0
+"""Score from which a frame may begin a scene and is weighed as a candidate too (AdaptiveDetector's own least)."""
+
+_COVERED = 0.75
+_PLACES = 128  # More than any decoder holds back.
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What decoder threads need to know of the video and of the settings."""
+
+    box: Box
+    """The crop in the picture as coded."""
+    tick_s: float
+    start_s: float
+    step_s: float
+    """Nominal time between frames."""
+    grid_s: float
+    """Candidates are the first frames in each cell of this length; 0 = keyframes are."""
+    meter: Meter | None
+    """None where scenes are not looked for."""
+    weighing: FramesSettings | None
+    """None where candidates are not compared with each other."""
+    keys_only: bool
+    """Keyframes are decoded and nothing else."""
+    split: bool
+
+    def cell(self, time_s: float) -> int:
+        """Return the cell of the candidate grid that a time lies in."""
+        return int((time_s + 1e-6) / self.grid_s)
+
+    def times(self, ticks: tuple[int, ...]) -> tuple[float, ...]:
+        """Return presentation seconds."""
+        return tuple(tick * self.tick_s - self.start_s for tick in ticks)
+
+
+def is_candidate(view: View, first: bool, before_s: float, time_s: float, high: float, score: float) -> bool:
+    """Whether a frame is a candidate: the first of a grid cell, or the first whose score hints at a cut."""
+    if first or view.cell(time_s) != view.cell(before_s):
+        return True
+    return view.weighing is not None and high < CUT_HINT <= score
+
+
+class _Clock:
+    """Presentation seconds that always grow; in an unsplit video a time that is missing or goes back is replaced."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._shift = 0.0
+        self._last: float | None = None
+
+    def time(self, pts: int | None) -> float:
+        view = self._view
+        time_s = None if pts is None else pts * view.tick_s - view.start_s + self._shift
+        if time_s is None or time_s < 0 or (self._last is not None and time_s <= self._last):
+            if view.split:
+                raise IrregularError("times missing or going back")
+            wanted = 0.0 if self._last is None else self._last + view.step_s
+            if time_s is not None:
+                self._shift += wanted - time_s
+            time_s = wanted
+        self._last = time_s
+        return time_s
+
+
+class _Promises:
+    """Times of pictures that the packets promise; tells which did not come although later ones did."""
+
+    def __init__(self, view: View) -> None:
+        self._near = _COVERED * view.step_s / view.tick_s
+        self._waiting: list[int] = []
+        self._last: int | None = None
+
+    def add(self, packet: VideoPacket) -> None:
+        if packet.pts is not None and not packet.is_discard:
+            heappush(self._waiting, packet.pts)
+
+    def came(self, pts: int | None) -> tuple[int, ...]:
+        """Return the promised ticks before `pts` that no frame covers; a second field is covered by its first."""
+        missing: list[int] = []
+        while pts is not None and self._waiting and self._waiting[0] <= pts:
+            tick = heappop(self._waiting)
+            last = missing[-1] if missing else self._last
+            if tick < pts and (last is None or tick - last > self._near):
+                missing.append(tick)
+        self._last = pts
+        return tuple(missing)
+
+    def rest(self) -> tuple[int, ...]:
+        """Return the promised ticks that no frame covered by the end."""
+        return self.came(max(self._waiting) + 1) if self._waiting else ()
+
+
+class _Watch:
+    """Turns the decoded frames of one stretch into what was seen."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._clock = _Clock(view)
+        self._before_s = self._score = 0.0
+        self.count = 0
+        self.measure: Measure | None = None
+        self.promises = _Promises(view)
+
+    def see(self, frame: VideoFrame) -> Seen:
+        """Measure the frame, and weigh it if it is a candidate."""
+        view = self._view
+        if view.split and frame.is_corrupt:
+            raise IrregularError("damaged picture", damaged=True)
+        missing = () if view.split else self.promises.came(frame.pts)
+        seen = Seen(self._clock.time(frame.pts), keyframe=frame.key_frame, damaged=frame.is_corrupt)
+        seen.lost = view.times(missing)
+        if view.meter is not None:
+            before, self.measure = self.measure, view.meter.measure(frame)
+            if before is None:
+                seen.measure = self.measure
+            else:
+                seen.score = view.meter.compare(before, self.measure)
+        # The second frame is weighed at any high score: whether the first had one is known only to the collector.
+        high, self._score = self._score, seen.score if isinstance(seen.score, float) else 0.0
+        if self.count == 1:
+            high = 0.0
+        if not view.grid_s:
+            wanted = seen.keyframe
+        else:
+            wanted = is_candidate(view, self.count == 0, self._before_s, seen.time_s, high, self._score)
+        if wanted:
+            seen.candidate = self._candidate(frame, seen.time_s)
+        self._before_s = seen.time_s
+        self.count += 1
+        return seen
+
+    def _candidate(self, frame: VideoFrame, time_s: float) -> Candidate:
+        sharpness, good = 0.0, True
+        limits = self._view.weighing
+        if limits is not None:
+            sharpness, entropy, brightness = weigh(frame, self._view.box)
+            good = brightness >= limits.min_luma and entropy >= limits.min_entropy_bits
+        return Candidate(time_s, -1, frame, sharpness, good, frame_bytes(frame))
+
+
+class Decoder:
+    """Decodes stretches one after another with one codec context."""
+
+    def __init__(self, stream: VideoStream, view: View) -> None:
+        self._context = stream.codec_context
+        self._view = view
+
+    def frames(self, stretch: Stretch, packets: Iterator[VideoPacket]) -> Iterator[Seen]:
+        """Yield every frame of the stretch. Raises IrregularError in a split video where something is wrong."""
+        if stretch.number:
+            self._context.flush_buffers()
+        watch = _Watch(self._view)
+        yield from self._key_frames(packets, watch) if self._view.keys_only else self._all(stretch, packets, watch)
+        stretch.last = watch.measure
+        if self._view.split and watch.count != stretch.promised:
+            raise IrregularError(f"{stretch.promised} packets gave {watch.count} pictures")
+        rest = watch.promises.rest()
+        if rest:
+            yield Seen(-1.0, lost=self._view.times(rest))
+
+    def _all(self, stretch: Stretch, packets: Iterator[VideoPacket], watch: _Watch) -> Iterator[Seen]:
+        for packet in packets:
+            if not self._view.split:
+                watch.promises.add(packet)
+            for frame in self._send(packet):
+                if _belongs(frame, stretch):
+                    yield watch.see(frame)
+        for frame in self._send(None):
+            if _belongs(frame, stretch):
+                yield watch.see(frame)
+
+    def _key_frames(self, packets: Iterator[VideoPacket], watch: _Watch) -> Iterator[Seen]:
+        """Decode keyframes only; the other packets are counted, so that frames keep their places."""
+        places: dict[int | None, int] = {}
+        waiting: list[tuple[int | None, Seen]] = []
+        key_pts: int | None = None
+        for count, packet in enumerate(packets):
+            if packet.is_keyframe:
+                yield from _placed(waiting, places)
+                key_pts = packet.pts
+                places = {**dict(list(places.items())[-_PLACES:]), key_pts: count}
+                watch.promises.add(packet)
+                waiting = [(frame.pts, watch.see(frame)) for frame in self._send(packet)]
+            elif key_pts is not None and packet.pts is not None and packet.pts < key_pts:
+                places[key_pts] += 1
+        yield from _placed(waiting, places)
+        yield from _placed([(frame.pts, watch.see(frame)) for frame in self._send(None)], places)
+
+    def _send(self, packet: VideoPacket | None) -> list[VideoFrame]:
+        try:
+            return self._context.decode(packet)
+        except EOFError:
+            return []
+        except (FFmpegError, UnicodeError, AttributeError, LookupError, ValueError) as error:
+            if self._view.split:
+                raise IrregularError(f"decoding error: {error}", damaged=True) from error
+            return []  # The promise of this packet stays open and is counted as lost.
+
+
+def _placed(waiting: list[tuple[int | None, Seen]], places: dict[int | None, int]) -> Iterator[Seen]:
+    for pts, seen in waiting:
+        seen.rank = places.get(pts, -1)
+        yield seen
+
+
+def _belongs(frame: VideoFrame, stretch: Stretch) -> bool:
+    """Whether the frame lies between the bounds of the stretch; pictures past the end are the next one's."""
+    if frame.pts is None:
+        return True
+    if stretch.start is not None and frame.pts < stretch.start:
+        return False
+    return stretch.end is None or frame.pts < stretch.end

@@ -1,0 +1,54 @@
+"""What of a video could not be read: single pictures, unreadable places, and an end that is missing."""
+
+from pipeline.media.result import LostSpan
+from pipeline.media.stretch import Tally
+from pipeline.stages.probe import Probe
+
+_MOST_SPANS = 1000
+_BELIEVED_S = 7 * 86_400.0
+_HEADER_SLACK_S, _HEADER_SLACK_SHARE = 1.0, 0.02
+_TRUE_HEADERS = frozenset({"matroska,webm", "flv", "asf", "mov,mp4,m4a,3gp,3g2,mj2"})
+"""Formats whose header was written when the length was known; others estimate it from the size."""
+
+
+class Losses:
+    """Gathers losses in the order of time; spans that touch are one."""
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self.spans: list[LostSpan] = []
+        self.frames = 0
+
+    def picture(self, time_s: float, reason: str) -> None:
+        """Note one lost or damaged picture at `time_s`."""
+        self.frames += 1
+        self.span(max(0.0, time_s), max(0.0, time_s) + self._step_s, reason)
+
+    def span(self, start_s: float, end_s: float, reason: str) -> None:
+        """Note a lost part."""
+        if self.spans:
+            last = self.spans[-1]
+            touches = last.reason == reason and start_s <= last.end_s + 0.6 * self._step_s
+            if touches or len(self.spans) >= _MOST_SPANS:
+                self.spans[-1] = LostSpan(last.start_s, max(last.end_s, end_s), last.reason)
+                return
+        self.spans.append(LostSpan(start_s, end_s, reason))
+
+    def ending(self, probe: Probe, tally: Tally, end_s: float) -> None:
+        """Compare what the index and the header promise with the packets that were there.
+
+        An absurd promise (over a week) is not believed.
+        """
+        for fault in tally.faults:
+            at = max(0.0, fault.start_s - probe.start_s)
+            self.span(at, at, fault.reason)
+        missing = probe.frames - tally.packets
+        if missing > 0 and probe.duration_s <= _BELIEVED_S:
+            self.frames += missing
+            self.span(end_s, max(end_s, probe.duration_s), f"the file ends {missing} pictures early")
+            return
+        promised_s = probe.header_duration_s
+        slack_s = max(_HEADER_SLACK_S, _HEADER_SLACK_SHARE * promised_s)
+        reached_s = max(tally.end_s - probe.start_s, end_s)
+        if probe.container in _TRUE_HEADERS and reached_s + slack_s < promised_s <= _BELIEVED_S:
+            self.span(reached_s, promised_s, "the file ends before the length that its header promises")

@@ -1,0 +1,39 @@
+"""Stage dedupe: near-identical frames of a video are kept once."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.settings import DedupeSettings
+
+
+def dhash(grey: NDArray[np.uint8]) -> int:
+    """Return the 64-bit difference hash of a uint8 (h, w) picture.
+
+    Each bit says whether a pixel of the 9 x 8 thumbnail is darker than its right neighbour, row by row, most
+    significant bit first (N. Krawetz, "Kind of Like That", 2013).
+    """
+    small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
+    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
+
+
+class Dedupe:
+    """Tells which frames are new; remembers the hash of every frame it let through."""
+
+    def __init__(self, settings: DedupeSettings) -> None:
+        self._settings = settings
+        self._hashes = np.zeros(64, np.uint64)
+        self._count = 0
+
+    def is_new(self, value: int) -> bool:
+        """Return whether no frame let through before is within the distance, and remember this one if so."""
+        seen = self._hashes[: self._count]
+        if self._settings.enabled:
+            distances = np.bitwise_count(seen ^ np.uint64(value))
+            if bool((distances <= self._settings.max_distance).any()):
+                return False
+        if self._count == len(self._hashes):
+            self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
+        self._hashes[self._count] = value
+        self._count += 1
+        return True

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from pipeline.model import JobState
+from pipeline.model import JobState, RunState
 from pipeline.snapshot import JobRow, Notice, RunView, Snapshot
+
+ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
+"""States of a run that nothing more happens in."""
 
 _SILENT = frozenset({JobState.QUEUED, JobState.SETTLING})
 
@@ -41,10 +44,17 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[Event]:
         yield Told(notice)
     if after.run is None:
         return
-    same_run = before.run is not None and before.run.run_id == after.run.run_id
-    if not same_run or (before.run is not None and before.run.state != after.run.state):
+    run_changed = _run_changed(before.run, after.run)
+    if run_changed and after.run.state not in ENDED:
         yield RunChanged(after.run)
+    same_run = before.run is not None and before.run.run_id == after.run.run_id
     yield from _job_changes(before.jobs if same_run else (), after.jobs)
+    if run_changed and after.run.state in ENDED:
+        yield RunChanged(after.run)
+
+
+def _run_changed(before: RunView | None, after: RunView) -> bool:
+    return before is None or (before.run_id, before.state) != (after.run_id, after.state)
 
 
 def _job_changes(before: tuple[JobRow, ...], after: tuple[JobRow, ...]) -> Iterator[Event]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,8 @@ def encode(words: str, key: str, models: Mapping[str, ModelSettings], host: Host
             vectors: Vector = client.encode_texts(key, [words])
         finally:
             client.close()
-    return vectors[0]
+    vector: Vector = vectors[0]
+    return vector
 
 
 def find(out: bytes, key: str, vector: Vector) -> Iterator[Hit]:
@@ -53,7 +55,7 @@ def find(out: bytes, key: str, vector: Vector) -> Iterator[Hit]:
     for entry in read_manifest(out):
         if "features" not in entry:
             continue
-        features = read_features(os.path.join(out, os.fsencode(entry["features"])))
+        features = read_features(os.fsencode(Path(os.fsdecode(out)) / entry["features"]))
         if key not in features.embeddings or not len(features.frames["time_s"]):
             continue
         scores = features.embeddings[key].vectors @ vector

@@ -6,16 +6,14 @@ from typing import Protocol
 
 from pipeline.commands import Command, ResumeRun, StartRun
 from pipeline.errors import VconsoleError
-from pipeline.model import TERMINAL, JobState, RunState
+from pipeline.model import TERMINAL, JobState
 from pipeline.snapshot import JobRow, Snapshot
-from vconsole.events import Event, JobChanged, changes
+from vconsole.events import ENDED, Event, JobChanged, changes
 from vconsole.signals import HEADLESS, ended_in_time
 from vconsole.summary import Summary, summarise
 
 POLL_S = 0.2
 """Time between two looks at the engine."""
-
-_ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
 
 
 class Engine(Protocol):
@@ -152,7 +150,7 @@ class _Follower:
         return run.run_id == self._run_id
 
     def _ended(self, snapshot: Snapshot) -> bool:
-        return self._is_ours(snapshot) and snapshot.run is not None and snapshot.run.state in _ENDED
+        return self._is_ours(snapshot) and snapshot.run is not None and snapshot.run.state in ENDED
 
     def _refused(self, snapshot: Snapshot) -> None:
         if self._is_ours(snapshot):

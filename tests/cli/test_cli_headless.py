@@ -147,8 +147,8 @@ def test_json_is_one_object_a_line_and_the_last_is_the_summary() -> None:
     drive(engine, ResumeRun(), JsonFace(stream), grace_s=1.0)
     assert stream.getvalue().isascii()
     objects = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [entry["event"] for entry in objects] == ["notice", "run", "job", "job", "progress", "summary"]
-    assert objects[2]["name"] == HOSTILE
+    assert [entry["event"] for entry in objects] == ["notice", "job", "job", "run", "progress", "summary"]
+    assert objects[1]["name"] == HOSTILE
     assert objects[-1]["exit_code"] == 1
     assert objects[-1]["counts"] == {"failed": 1, "done": 1}
     assert objects[-1]["failures"][0]["class"] == "corrupt"

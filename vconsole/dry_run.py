@@ -1,0 +1,68 @@
+"""`vconsole extract --dry-run`: says what a run would do with each input, and which weights it needs."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands import StartRun
+from pipeline.engine.plan import PlannedJob, plan
+from pipeline.models.registry import catalogue, locate
+from pipeline.outputs.paths import features_name
+from pipeline.text import visible
+from vconsole.exits import Exit
+from vconsole.progress import write_json
+
+WORK = frozenset({"to do", "changed", "settling"})
+"""Verdicts that lead to an output."""
+
+
+def show(command: StartRun, folder: Path, *, as_json: bool) -> int:
+    """Print the plan of `command` against the ledger in `folder` and return the exit code; changes nothing."""
+    counts: Counter[str] = Counter()
+    for job in plan(command, folder):
+        counts[job.verdict] += 1
+        if as_json:
+            write_json({"event": "plan", **_job_object(job)}, sys.stdout)
+        else:
+            sys.stdout.write(_line(job) + "\n")
+    weights = _weights(command)
+    if as_json:
+        out = os.fsdecode(command.out)
+        summary = {"exit_code": int(Exit.OK), "total": counts.total(), "counts": counts, "out": out, "weights": weights}
+        write_json({"event": "summary", **summary}, sys.stdout)
+        return Exit.OK
+    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
+    sys.stdout.write(f"{counts.total()} inputs: {told or 'nothing found'}\n")
+    sys.stdout.write(f"outputs would go to {visible(command.out)}\n")
+    for entry in weights:
+        sys.stdout.write(f"model {visible(entry['model'])}: {visible(entry['weights'])}\n")
+    return Exit.OK
+
+
+def _output(job: PlannedJob) -> str:
+    return os.fsdecode(features_name(job.relative)) if job.verdict in WORK else ""
+
+
+def _line(job: PlannedJob) -> str:
+    told = visible(job.reason) or (f"-> {visible(_output(job))}" if job.verdict in WORK else "")
+    return f"{job.verdict:<12} {visible(job.relative)}  {told}".rstrip()
+
+
+def _job_object(job: PlannedJob) -> dict[str, Any]:
+    return {
+        "name": os.fsdecode(job.relative),
+        "verdict": job.verdict,
+        "reason": job.reason,
+        "size_bytes": job.size_bytes,
+        "output": _output(job),
+    }
+
+
+def _weights(command: StartRun) -> list[dict[str, str]]:
+    """Return the model keys that the run needs and where their weights are; `check` has seen that they are here."""
+    embed = command.settings.embed
+    models = catalogue(command.settings)
+    keys = embed.models if embed.enabled else ()
+    return [{"model": key, "weights": str(locate(key, models[key]).path)} for key in keys]

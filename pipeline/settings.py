@@ -62,6 +62,20 @@ class EngineSettings(Section):
     )
     scan_batch: Count = Field(1000, description="Files that discovery hands to the ledger at once.")
     events_kept: Count = Field(200, description="Notices and failures that a snapshot holds at most.")
+    runs_queued: Count = Field(16, description="Runs that may wait for the active one; a further one is refused.")
+    snapshot_hz: Annotated[float, Field(gt=0, le=30)] = Field(
+        5.0, description="Snapshots a second at most; none is made while nothing changes."
+    )
+    sensor_s: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="Seconds between two readings of CPU, memory, disk and GPU."
+    )
+    sensor_deadline_s: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="A GPU that has not answered for this long is shown as lost."
+    )
+    rate_window_s: Annotated[float, Field(gt=0)] = Field(30.0, description="Seconds over which rates are averaged.")
+    history_kept: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        120, description="Past readings that a snapshot holds of each rate and gauge."
+    )
 
 
 class ProbeSettings(Section):

@@ -40,16 +40,16 @@ def decode_head(data: bytes) -> Message:
     return head
 
 
-def _check(head_bytes: int, payload_bytes: int) -> None:
-    if head_bytes > MAX_HEAD_BYTES or payload_bytes > MAX_PAYLOAD_BYTES:
+def _check(head_bytes: int, payload_bytes: int, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+    if head_bytes > MAX_HEAD_BYTES or payload_bytes > max_payload_bytes:
         raise WireError(f"message above the cap: head {head_bytes} bytes, payload {payload_bytes} bytes")
 
 
-async def read(reader: asyncio.StreamReader) -> tuple[Message, bytes]:
+async def read(reader: asyncio.StreamReader, *, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> tuple[Message, bytes]:
     """Return the next message. Raises WireError, or EOFError when the peer is gone."""
     try:
         head_bytes, payload_bytes = HEADER.unpack(await reader.readexactly(HEADER.size))
-        _check(head_bytes, payload_bytes)
+        _check(head_bytes, payload_bytes, max_payload_bytes)
         head = decode_head(await reader.readexactly(head_bytes))
         payload = await reader.readexactly(payload_bytes) if payload_bytes else b""
     except (asyncio.IncompleteReadError, ConnectionError) as error:

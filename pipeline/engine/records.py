@@ -95,3 +95,24 @@ class OutputRecord:
     identity: Identity
     """Identity of the source when it was done."""
     result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one attempt ended, and what that makes of its job.
+
+    `charged` false gives the attempt back: it is not counted against the video.
+    """
+
+    state: JobState
+    outcome: str
+    """done | partial | failed | skipped | given_back | crashed | stalled | killed | surroundings | changed"""
+    failure: FailureClass | None = None
+    stage: Stage | None = None
+    message: str = ""
+    detail: str = ""
+    reason: str = ""
+    charged: bool = True
+    crash: bool = False
+    kill: bool = False
+    result: dict[str, Any] = field(default_factory=dict)

@@ -57,7 +57,7 @@ CREATE TABLE attempts (
 CREATE TABLE outputs (
     out BLOB NOT NULL,
     relative BLOB NOT NULL,
-    output TEXT NOT NULL,
+    output BLOB NOT NULL,
     output_bytes INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     mtime_ns INTEGER NOT NULL,

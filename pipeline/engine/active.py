@@ -1,0 +1,165 @@
+"""The active run in memory: a row a job, counts, failures and rates; nothing else grows with the number of jobs."""
+
+import os
+from array import array
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
+from pipeline.engine.records import JobRecord, RunRecord
+from pipeline.engine.scheduler import Queue
+from pipeline.errors import REMEDIES
+from pipeline.model import STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
+from pipeline.settings import PipelineSettings
+from pipeline.snapshot import FailureRow, JobRow
+
+BAD = frozenset({JobState.FAILED, JobState.QUARANTINED})
+
+
+class ActiveRun:
+    """What the engine holds of the run it works on, or worked on last."""
+
+    def __init__(self, record: RunRecord, settings: PipelineSettings, fingerprints: Mapping[str, str]) -> None:
+        self.record = record
+        self.settings = settings
+        self.fingerprints = dict(fingerprints)
+        self.state = RunState.RUNNING
+        self.paused_because = ""
+        self.hold: FailureClass | None = None
+        """The fault of the surroundings that the run waits for."""
+        self.hold_due_s = 0.0
+        self.holds = 0
+        """How often in a row the fault came back."""
+        self.discovering = True
+        self.reported = False
+        """Whether manifest and reports have been written since the last job ended."""
+        self.queue = Queue()
+        self.reused = 0
+        self.active_s = 0.0
+        self.bytes_read = 0
+        self.bytes_written = 0
+        self.estimate = Estimate()
+        limits = settings.engine
+        self.video_s = Window(limits.rate_window_s)
+        self.stages: dict[Stage, StageRates] = {
+            stage: stage_rates(limits.rate_window_s, limits.history_kept) for stage in STAGES[record.kind]
+        }
+        self.failures: deque[FailureRow] = deque(maxlen=limits.events_kept)
+        self.rows: list[JobRow] = []
+        self.counts: Counter[JobState] = Counter()
+        self._ids = array("q")
+
+    def add(self, job: JobRecord) -> None:
+        """Take in a job that is new, or that a resumed run already has; ids come in rising order."""
+        self._ids.append(job.job_id)
+        self.rows.append(row_of(job))
+        self.counts[job.state] += 1
+        self.reused += job.reused
+        if job.state in BAD:
+            self._add_failure(job)
+        if job.state not in TERMINAL:
+            self.estimate.add(job.job_id, job.identity.size_bytes, work_of(job.result))
+
+    def has(self, job_id: int) -> bool:
+        """Whether the run has this job."""
+        index = bisect_left(self._ids, job_id)
+        return index < len(self._ids) and self._ids[index] == job_id
+
+    def row(self, job_id: int) -> JobRow:
+        """Return the row of a job of this run."""
+        return self.rows[bisect_left(self._ids, job_id)]
+
+    def set(self, job_id: int, **changes: Any) -> None:
+        """Replace the row of a job by one with `changes`."""
+        index = bisect_left(self._ids, job_id)
+        before = self.rows[index]
+        after = replace(before, **changes)
+        if after.state is not before.state:
+            self.counts[before.state] -= 1
+            self.counts[after.state] += 1
+        self.rows[index] = after
+
+    def put(self, job: JobRecord) -> None:
+        """Replace the row of a job by what the ledger says of it."""
+        index = bisect_left(self._ids, job.job_id)
+        before = self.rows[index].state
+        self.rows[index] = row_of(job)
+        self.counts[before] -= 1
+        self.counts[job.state] += 1
+        if before in BAD:
+            self._drop_failure(job.job_id)
+        if job.state in BAD:
+            self._add_failure(job)
+        if before not in TERMINAL and job.state in TERMINAL:
+            self.estimate.drop(job.job_id, job.identity.size_bytes)
+        elif before in TERMINAL and job.state not in TERMINAL:
+            self.estimate.add(job.job_id, job.identity.size_bytes, work_of(job.result))
+
+    def is_over(self) -> bool:
+        """Whether no job is left to do and discovery is over."""
+        left = sum(count for state, count in self.counts.items() if state not in TERMINAL)
+        return not self.discovering and left == 0
+
+    def _add_failure(self, job: JobRecord) -> None:
+        failure = job.failure or FailureClass.IO
+        self.failures.appendleft(
+            FailureRow(
+                job_id=job.job_id,
+                name=os.fsdecode(job.relative),
+                state=job.state,
+                failure=failure,
+                stage=job.stage,
+                message=job.message,
+                remedy=REMEDIES[failure],
+                attempts=job.attempts,
+                at_s=job.ended_s,
+                detail=job.detail,
+            )
+        )
+
+    def _drop_failure(self, job_id: int) -> None:
+        kept = [row for row in self.failures if row.job_id != job_id]
+        self.failures.clear()
+        self.failures.extend(kept)
+
+
+def work_of(result: Mapping[str, Any]) -> float:
+    """Return duration times pixels of a video, 0 if it has not been opened yet."""
+    return float(result.get("duration_s", 0.0) * max(1, int(result.get("width", 0)) * int(result.get("height", 0))))
+
+
+def row_of(job: JobRecord) -> JobRow:
+    """Return what a screen may know of a job."""
+    over = job.state in TERMINAL
+    return JobRow(
+        job_id=job.job_id,
+        name=os.fsdecode(job.relative),
+        state=job.state,
+        stage=job.stage,
+        progress=1.0 if job.state in {JobState.DONE, JobState.PARTIAL} else 0.0,
+        duration_s=float(job.result.get("duration_s", 0.0)),
+        attempts=job.attempts,
+        waiting_for=_waiting_for(job),
+        scenes=int(job.result.get("scenes", 0)),
+        frames=int(job.result.get("frames", 0)),
+        note=_note(job) if over else "",
+        failure=job.failure,
+    )
+
+
+def _waiting_for(job: JobRecord) -> str:
+    if job.state is JobState.WAITING:
+        return f"another attempt: {job.message}"
+    return "the file to stop changing" if job.state is JobState.SETTLING else ""
+
+
+def _note(job: JobRecord) -> str:
+    if job.state is JobState.PARTIAL:
+        lost = f"lost {float(job.result.get('lost_s', 0.0)):.1f} s, {job.result.get('lost_frames', 0)} frames"
+        return f"{lost}; done already" if job.reused else lost
+    if job.reused:
+        return "done already"
+    return job.reason or job.message

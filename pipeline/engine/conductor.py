@@ -1,0 +1,305 @@
+"""Carries runs from their start to their end: one is active, the others wait."""
+
+import asyncio
+import concurrent.futures
+import threading
+from collections import deque
+from dataclasses import replace
+
+from pipeline.engine.active import ActiveRun
+from pipeline.engine.core import Core
+from pipeline.engine.dispatch import Dispatcher
+from pipeline.engine.planner import Planner
+from pipeline.engine.records import JobRecord, NewJob, RunRecord
+from pipeline.engine.reports import write_reports
+from pipeline.engine.scheduler import retry_pause
+from pipeline.engine.settling import Settling
+from pipeline.engine.surroundings import SENTENCES, has_passed
+from pipeline.engine.threads import in_thread
+from pipeline.errors import VconsoleError
+from pipeline.model import TERMINAL, FailureClass, JobState, RunState
+from pipeline.models import registry
+from pipeline.outputs.atomic import make_folder, remove_stale_parts
+from pipeline.settings import PipelineSettings
+from pipeline.snapshot import RunSummary
+
+LOAD_ROWS = 2000
+"""Rows of the ledger that are taken in at once when a run is resumed."""
+
+
+class Conductor:
+    """The life of runs. Listens to the model host too."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.dispatcher = Dispatcher(core, settle=self._settle, held=self.hold, idle=self.look_for_end)
+        self._settling = Settling(core, self.dispatcher.enqueue, self._moved)
+        self._pending: deque[int] = deque()
+        self._scan_stop = threading.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._ticked_s = core.clock()
+
+    @property
+    def waiting_runs(self) -> int:
+        """How many runs wait for the active one."""
+        return len(self._pending)
+
+    def enqueue_run(self, run_id: int) -> None:
+        """Let a run begin as soon as no other is active."""
+        self._pending.append(run_id)
+        self._next()
+
+    def forget_pending(self, run_id: int) -> bool:
+        """Take a run that waits out of the queue; return whether it was there."""
+        if run_id not in self._pending:
+            return False
+        self._pending.remove(run_id)
+        return True
+
+    def is_active(self) -> bool:
+        """Whether a run is under way (being begun, running, paused, draining or being ended)."""
+        run = self._core.active
+        busy = self._task is not None and not self._task.done()
+        return busy or (run is not None and run.state in {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
+
+    def tick(self) -> None:
+        """Do what time alone brings about."""
+        core, run, now = self._core, self._core.active, self._core.clock()
+        passed, self._ticked_s = now - self._ticked_s, now
+        core.pool.watch()
+        core.host.tick()
+        self._settling.tick()
+        if run is None or core.closing:
+            return
+        if core.pool.running():
+            run.active_s += passed
+            core.dirty = True
+        if run.queue.ripen(now):
+            core.dirty = True
+        self.dispatcher.hand_out()
+        if run.hold is not None and now >= run.hold_due_s and self._idle_task():
+            self._task = asyncio.create_task(self._probe(run, run.hold))
+        elif run.state is RunState.DRAINING and not core.pool.running():
+            self.set_state(run, RunState.PAUSED, "Drained: what ran is finished, nothing more is started.")
+        self.look_for_end()
+
+    def hold(self, run: ActiveRun, fault: FailureClass, why: str) -> None:
+        """Hold a run up because of its surroundings; it goes on by itself when they allow."""
+        core = self._core
+        if run.hold is fault:
+            return
+        run.hold = fault
+        run.holds += 1
+        run.hold_due_s = core.clock() + retry_pause(run.holds, run.settings.engine)
+        sentence = f"{SENTENCES.get(fault, '')} {why}".strip()
+        core.note("error", sentence)
+        if run.state is RunState.RUNNING:
+            self.set_state(run, RunState.PAUSED, sentence)
+
+    def go_on(self, run: ActiveRun) -> None:
+        """End a pause, a drain or a hold."""
+        run.hold = None
+        self._core.pool.close_breaker()
+        self.set_state(run, RunState.RUNNING, "")
+        self.dispatcher.hand_out()
+
+    def set_state(self, run: ActiveRun, state: RunState, because: str = "") -> None:
+        """Move the active run to another state, in memory and in the ledger."""
+        run.state, run.paused_because = state, because
+        self.record_state(run.record.run_id, state)
+
+    def record_state(self, run_id: int, state: RunState) -> None:
+        """Move a run to another state in the ledger."""
+        core, now_s = self._core, self._core.wall_clock()
+        core.dirty = True
+        core.ledger.submit(
+            lambda ledger: (ledger.move_run(run_id, state, now_s), ledger.summaries())
+        ).add_done_callback(self._recorded)
+
+    def stop_scan(self) -> None:
+        """End discovery at the next file."""
+        self._scan_stop.set()
+
+    def look_for_end(self) -> None:
+        """End the run if nothing of it is left to do, and begin the next."""
+        core, run = self._core, self._core.active
+        if run is None or core.closing or not self._idle_task() or core.pool.running():
+            return
+        over = run.state in {RunState.RUNNING, RunState.DRAINING, RunState.PAUSED} and run.is_over()
+        if over and run.hold is None:
+            self._task = asyncio.create_task(self._end(run, RunState.DONE))
+        elif run.state is RunState.CANCELLED and run.is_over() and not run.reported:
+            self._task = asyncio.create_task(self._end(run, RunState.CANCELLED))
+        elif not self.is_active():
+            self._next()
+
+    def host_changed(self) -> None:
+        """The view of the model host is another."""
+        self._core.dirty = True
+
+    def host_noted(self, level: str, text: str) -> None:
+        """The model host has something to say."""
+        self._core.note(level, text)
+
+    def host_failed(self, why: str) -> None:
+        """The model host cannot serve: hold the run up."""
+        if self._core.active and self.is_active():
+            self.hold(self._core.active, FailureClass.MODEL, why)
+
+    def host_back(self) -> None:
+        """The model host serves again."""
+        run = self._core.active
+        if run and run.hold is FailureClass.MODEL:
+            self._core.note("info", "The model host is back; the run goes on.")
+            self.go_on(run)
+
+    def _settle(self, run: ActiveRun, job: JobRecord) -> None:
+        self._settling.add(run, job)
+
+    def _moved(self) -> None:
+        self.dispatcher.hand_out()
+        self.look_for_end()
+
+    def _idle_task(self) -> bool:
+        return self._task is None or self._task.done()
+
+    def _next(self) -> None:
+        if self._pending and not self.is_active() and not self._core.closing:
+            self._task = asyncio.create_task(self._begin(self._pending.popleft()))
+
+    def _recorded(self, future: "asyncio.Future[tuple[RunRecord, tuple[RunSummary, ...]]]") -> None:
+        core = self._core
+        error = future.exception()
+        if error is not None:
+            core.give_up(error)
+            return
+        record, core.runs = future.result()
+        if core.active and core.active.record.run_id == record.run_id:
+            core.active.record = record
+        core.dirty = True
+
+    async def _begin(self, run_id: int) -> None:
+        """Make a run the active one: clean its folder, take in its rows, start discovery."""
+        core = self._core
+        record = await core.ledger.submit(lambda ledger: ledger.move_run(run_id, RunState.RUNNING, core.wall_clock()))
+        try:
+            settings = PipelineSettings.model_validate(record.settings)
+            fingerprints = await in_thread(lambda: _prepare(record, settings))
+        except (VconsoleError, OSError, ValueError) as error:
+            core.note("error", f"Run {run_id} cannot begin: {error}")
+            self.record_state(run_id, RunState.INTERRUPTED)
+            self._next_soon()
+            return
+        run = ActiveRun(record, settings, fingerprints)
+        core.active = run
+        core.pool.close_breaker()
+        await self._load(run)
+        self.set_state(run, RunState.RUNNING)
+        self._scan_stop = threading.Event()
+        self._start_scan(run, self._scan_stop)
+        self.dispatcher.hand_out()
+
+    async def _load(self, run: ActiveRun) -> None:
+        last = 0
+        while True:
+            after = last
+            jobs = await self._core.ledger.submit(
+                lambda ledger, after=after: ledger.jobs_after(run.record.run_id, after, LOAD_ROWS)  # type: ignore[misc]
+            )
+            if not jobs:
+                return
+            for job in jobs:
+                run.add(job)
+                self.dispatcher.enqueue(run, job)
+            last = jobs[-1].job_id
+
+    def _start_scan(self, run: ActiveRun, stop: threading.Event) -> None:
+        loop = asyncio.get_running_loop()
+        planner = Planner(run.record, run.settings, run.fingerprints, self._core.state_dir)
+
+        def main() -> None:
+            error = ""
+            try:
+                for batch in planner.batches(stop):
+                    _wait(asyncio.run_coroutine_threadsafe(self._accept(run, batch), loop), stop)
+            except Exception as raised:  # noqa: BLE001 - told to the operator
+                error = f"Discovery ended early: {raised!r}"
+            if not (loop.is_closed() or stop.is_set()):
+                loop.call_soon_threadsafe(self._discovered, run, error)
+
+        threading.Thread(target=main, name="discovery", daemon=True).start()
+
+    async def _accept(self, run: ActiveRun, batch: list[NewJob]) -> None:
+        jobs = await self._core.ledger.submit(lambda ledger: ledger.add_jobs(run.record.run_id, batch))
+        cancelled = run.state is RunState.CANCELLED
+        if cancelled:
+            found = [job.job_id for job in jobs]
+            await self._core.ledger.submit(lambda ledger: ledger.move(found, JobState.CANCELLED))
+        for job in jobs:
+            run.add(replace(job, state=JobState.CANCELLED) if cancelled and job.state not in TERMINAL else job)
+            self.dispatcher.enqueue(run, job)
+        self._core.dirty = True
+        self.dispatcher.hand_out()
+
+    def _discovered(self, run: ActiveRun, error: str) -> None:
+        run.discovering = False
+        if error:
+            self._core.note("error", error)
+        else:
+            run_id = run.record.run_id
+            self._core.ledger.submit(lambda ledger: ledger.set_discovered(run_id, True))
+        self._core.dirty = True
+        self.look_for_end()
+
+    async def _probe(self, run: ActiveRun, fault: FailureClass) -> None:
+        core, out, host_ready = self._core, run.record.out, self._core.host.ready
+        if fault is FailureClass.WORKER_CRASHED or await in_thread(
+            lambda: has_passed(fault, out, host_ready=host_ready)
+        ):
+            if run.hold is fault:
+                core.note("info", "The fault has passed; the run goes on.")
+                self.go_on(run)
+            return
+        run.holds += 1
+        run.hold_due_s = core.clock() + retry_pause(run.holds, run.settings.engine)
+
+    async def _end(self, run: ActiveRun, state: RunState) -> None:
+        """Write the reports, then note the end: a crash in between writes them again."""
+        core = self._core
+        ended = replace(run.record, state=state, ended_s=core.wall_clock())
+        try:
+            await in_thread(lambda: write_reports(core.state_dir, ended))
+        except (OSError, VconsoleError) as error:
+            core.note("error", f"The reports of run {run.record.run_id} could not be written: {error}")
+            if state is RunState.DONE:
+                self.hold(run, FailureClass.DISK_FULL, "The reports could not be written.")
+                return
+        run.reported = True
+        if run.is_over() and not run.queue.ready():
+            self.set_state(run, state)
+        self._next_soon()
+
+    def _next_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self.look_for_end)
+
+
+def _prepare(record: RunRecord, settings: PipelineSettings) -> dict[str, str]:
+    """Make the output folder, or remove what crashed writers left in it; return the fingerprint of each model."""
+    make_folder(record.out)
+    remove_stale_parts(record.out)
+    if not settings.embed.enabled:
+        return {}
+    models = registry.catalogue(settings)
+    return {key: registry.fingerprint(models[key]) for key in settings.embed.models}
+
+
+def _wait(future: concurrent.futures.Future[None], stop: threading.Event) -> None:
+    """Wait until a batch is taken in; the bound on what discovery may run ahead. Gives up when told to stop."""
+    while not stop.is_set():
+        try:
+            future.result(timeout=0.5)
+        except TimeoutError:
+            if future.done():
+                raise
+        else:
+            return

@@ -1,0 +1,51 @@
+"""What the parts of the engine share on its loop."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.engine.active import ActiveRun
+from pipeline.engine.hosts import ModelHost
+from pipeline.engine.ledger_thread import LedgerThread
+from pipeline.engine.workers import Pool
+from pipeline.errors import VconsoleError
+from pipeline.settings import Settings
+from pipeline.snapshot import Notice, RunSummary, WorkerPlan
+
+
+@dataclass
+class Core:
+    """The engine's state; only its own loop touches it."""
+
+    settings: Settings
+    state_dir: Path
+    clock: Callable[[], float]
+    """Monotonic seconds: for every pause and deadline, so that a changed wall clock does no harm."""
+    wall_clock: Callable[[], float]
+    """Unix time: only to be shown and recorded."""
+    ledger: LedgerThread
+    worker_plan: WorkerPlan
+    active: ActiveRun | None = None
+    fatal: str = ""
+    ledger_trouble: str = ""
+    runs: tuple[RunSummary, ...] = ()
+    closing: bool = False
+    dirty: bool = True
+    notices: deque[Notice] = field(default_factory=deque)
+    pool: Pool = field(init=False)
+    host: ModelHost = field(init=False)
+
+    def note(self, level: str, text: str) -> None:
+        """Tell the operator something; the oldest notices make room."""
+        self.notices.appendleft(Notice(self.wall_clock(), level, text))
+        while len(self.notices) > self.settings.engine.events_kept:
+            self.notices.pop()
+        self.dirty = True
+
+    def give_up(self, error: BaseException) -> None:
+        """Go no further: the ledger or the engine itself failed."""
+        if not self.fatal:
+            remedy = error.remedy if isinstance(error, VconsoleError) else "Start vconsole again."
+            self.fatal = f"{error or type(error).__name__} {remedy}".strip()
+            self.note("error", self.fatal)

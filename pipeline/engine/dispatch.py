@@ -1,0 +1,302 @@
+"""Hands jobs to workers and takes their results: each start and each end is one move in the ledger."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pipeline import wire
+from pipeline.engine.active import ActiveRun, work_of
+from pipeline.engine.child import Death
+from pipeline.engine.core import Core
+from pipeline.engine.ledger import Ledger
+from pipeline.engine.meter import Meter
+from pipeline.engine.records import JobRecord, OutputRecord
+from pipeline.engine.scheduler import Report, judge, runs_alone
+from pipeline.engine.workers import Running, Worker
+from pipeline.errors import WireError
+from pipeline.model import FailureClass, JobState, RunState, Stage
+from pipeline.text import visible
+
+OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "stopped"})
+MESSAGE_CHARS = 2000
+"""How much of a text that a worker sends is kept."""
+
+
+class Dispatcher:
+    """Listens to the pool. `settle` takes a job whose file changed, `held` a fault of the surroundings, and
+    `idle` is called when a job is over and the run may be too."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        settle: Callable[[ActiveRun, JobRecord], None],
+        held: Callable[[ActiveRun, FailureClass, str], None],
+        idle: Callable[[], None],
+    ) -> None:
+        self._core = core
+        self._settle = settle
+        self._held = held
+        self._idle = idle
+        self._meter = Meter(core)
+
+    def enqueue(self, run: ActiveRun, job: JobRecord) -> None:
+        """Put a job where its state says: into the queue, or to the files that settle."""
+        if job.state in {JobState.QUEUED, JobState.WAITING}:
+            run.queue.add(job.job_id, alone=runs_alone(job, run.settings.engine))
+        elif job.state is JobState.SETTLING:
+            self._settle(run, job)
+
+    def hand_out(self) -> None:
+        """Give jobs to free workers while the run goes on."""
+        core, run = self._core, self._core.active
+        if run is None or not self._may_start(run):
+            return
+        busy = len(core.pool.running())
+        core.pool.ensure(busy + run.queue.ready())
+        while not any(worker.alone for worker in core.pool.workers.values()):
+            worker = core.pool.free()
+            taken = run.queue.take(len(core.pool.running())) if worker else None
+            if worker is None or taken is None:
+                return
+            self._charge(run, worker, *taken)
+
+    def stop_job(self, worker: Worker, why: str) -> None:
+        """Ask a worker to give its job back; `why` is stopped or cancelled."""
+        if worker.running and worker.child:
+            worker.running.stopping = why
+            worker.child.send({"type": "stop"})
+            self._core.dirty = True
+
+    def _may_start(self, run: ActiveRun) -> bool:
+        core = self._core
+        return run.state is RunState.RUNNING and not (core.fatal or core.closing or core.ledger_trouble)
+
+    def _charge(self, run: ActiveRun, worker: Worker, job_id: int, alone: bool) -> None:
+        worker.reserved, worker.alone = True, alone
+        token, now_s, out = secrets.token_hex(8), self._core.wall_clock(), run.record.out
+
+        def start(ledger: Ledger) -> tuple[JobRecord, OutputRecord | None] | None:
+            job = ledger.start(job_id, token, now_s)
+            return (job, ledger.output(out, job.relative)) if job else None
+
+        self._core.ledger.submit(start).add_done_callback(partial(self._charged, run, worker))
+
+    def _charged(
+        self, run: ActiveRun, worker: Worker, future: "asyncio.Future[tuple[JobRecord, OutputRecord | None] | None]"
+    ) -> None:
+        alone, worker.reserved = worker.alone, False
+        error = future.exception()
+        if error is not None:
+            self._core.give_up(error)
+            return
+        started = future.result()
+        if started is None:
+            worker.alone = False
+            self.hand_out()
+            return
+        job, known = started
+        running = Running(job, alone, self._core.clock())
+        run.put(job)
+        gone = self._core.pool.workers.get(worker.slot) is not worker or worker.killed or worker.retiring
+        if gone or run is not self._core.active or not self._may_start(run):
+            worker.alone = False
+            self._close(run, running, Report("cancelled" if run.state is RunState.CANCELLED else "stopped"))
+            self._core.pool.ensure(0)
+            return
+        self._send(run, worker, running, known)
+
+    def _send(self, run: ActiveRun, worker: Worker, running: Running, known: OutputRecord | None) -> None:
+        core, job = self._core, running.job
+        assert worker.child is not None
+        needs_host = run.settings.embed.enabled and bool(run.settings.embed.models)
+        if needs_host:
+            core.host.need(run.settings)
+        if worker.told_run != run.record.run_id:
+            worker.told_run = run.record.run_id
+            worker.child.send(
+                {
+                    "type": "run",
+                    "run_id": run.record.run_id,
+                    "kind": run.record.kind,
+                    "settings": run.settings.model_dump(mode="json"),
+                    "out": os.fsdecode(run.record.out),
+                    "fingerprints": run.fingerprints,
+                    "host_socket": str(core.host.socket_path) if needs_host else "",
+                }
+            )
+        worker.running = running
+        worker.heard_s = core.clock()
+        worker.child.send(
+            {
+                "type": "job",
+                "run_id": job.run_id,
+                "job_id": job.job_id,
+                "attempt": job.attempt,
+                "token": job.token,
+                "source": os.fsdecode(job.source),
+                "relative": os.fsdecode(job.relative),
+                "identity": list(job.identity),
+                "content_id": job.content_id,
+                "decode_threads": core.worker_plan.decode_threads,
+                "known_sha256": known.sha256 if known else "",
+                "force": run.record.force,
+            }
+        )
+        run.set(job.job_id, worker=worker.slot, progress=0.0)
+        core.dirty = True
+
+    def worker_ready(self, worker: Worker) -> None:
+        """A worker can be given a job."""
+        self._core.dirty = True
+        self.hand_out()
+
+    def worker_said(self, worker: Worker, message: wire.Message) -> None:
+        """Take a message about a job. Raises WireError for one that no worker of ours sends."""
+        run, running = self._core.active, worker.running
+        kind = message.get("type")
+        if kind not in {"progress", "stage", "finished"}:
+            raise WireError(f"no such message: {str(kind)[:80]!r}")
+        if run is None or running is None or message.get("token") != running.job.token:
+            if kind == "finished":
+                self._core.note("warning", "A result came after its attempt had been given up; it was not taken.")
+            return
+        self._core.dirty = True
+        if kind == "progress":
+            self._meter.progress(run, worker, running, message)
+        elif kind == "stage":
+            self._meter.stage_over(run, running, message)
+        else:
+            self._finished(run, worker, running, message)
+
+    def worker_died(self, worker: Worker, death: Death | OSError) -> None:
+        """Close the attempt that died with its worker."""
+        core, run, running = self._core, self._core.active, worker.running
+        core.dirty = True
+        if running is not None and run is not None:
+            report = _report_death(running, death, closing=core.closing)
+            worker.running = None
+            if not core.closing:
+                name = visible(running.job.relative, 120)
+                core.note("warning", f"Worker {worker.slot} {_how(running, death)} during {name}.")
+            self._close(run, running, report)
+        elif not (worker.retiring or core.closing):
+            said = f": {death.said.splitlines()[-1][:300]}" if isinstance(death, Death) and death.said else ""
+            core.note("warning", f"Worker {worker.slot} ended without a job ({death}){said}.")
+        self.hand_out()
+
+    def breaker_opened(self, deaths: int, death: Death | OSError) -> None:
+        """Hold the run up: workers die at start."""
+        said = death.said.splitlines()[-1][:300] if isinstance(death, Death) and death.said else str(death)
+        if self._core.active:
+            self._held(
+                self._core.active,
+                FailureClass.WORKER_CRASHED,
+                f"Workers die at start, {deaths} times in a row (the last: {said}). Mend the cause and go on.",
+            )
+
+    def _finished(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
+        report = _report_result(running, message)
+        self._meter.finished(run, running, report)
+        self._core.pool.release(worker)
+        self._close(run, running, report)
+        self.hand_out()
+
+    def _close(self, run: ActiveRun, running: Running, report: Report) -> None:
+        """Close an attempt in the ledger, and then do with the job what the verdict says."""
+        core, job = self._core, running.job
+        verdict = judge(
+            job,
+            report,
+            run.settings.engine,
+            alone=running.alone,
+            host_ready=core.host.ready,
+            keep_partial=run.settings.probe.keep_partial,
+        )
+        if verdict.hold is not None:
+            self._held(run, verdict.hold, report.message)
+        now_s = core.wall_clock()
+
+        def finish(ledger: Ledger) -> JobRecord | None:
+            taken = ledger.finish(job.job_id, job.attempt, job.token, verdict.ending, now_s)
+            return ledger.job(job.job_id) if taken else None
+
+        def closed(future: "asyncio.Future[JobRecord | None]") -> None:
+            error = future.exception()
+            if error is not None:
+                core.give_up(error)
+                return
+            after = future.result()
+            core.dirty = True
+            if after is None:
+                core.note("warning", "A result came after its attempt had been given up; it was not taken.")
+                return
+            run.put(after)
+            if after.state is JobState.WAITING:
+                run.queue.add_later(after.job_id, core.clock() + verdict.pause_s, alone=verdict.alone)
+            elif after.state is JobState.QUEUED:
+                alone = verdict.alone or runs_alone(after, run.settings.engine)
+                run.queue.add_first(after.job_id, alone=alone)
+            else:
+                self.enqueue(run, after)
+            self.hand_out()
+            self._idle()
+
+        core.ledger.submit(finish).add_done_callback(closed)
+
+
+def _report_result(running: Running, message: wire.Message) -> Report:
+    """Return what a worker tells of its job's end. Raises WireError if it makes no sense."""
+    outcome, result, failure = message.get("outcome"), message.get("result") or {}, message.get("failure") or {}
+    if outcome not in OUTCOMES or not isinstance(result, dict) or not isinstance(failure, dict):
+        raise WireError(f"not a result: {str(outcome)[:80]!r}")
+    if outcome == "stopped":
+        return Report(running.stopping or "stopped")
+    if outcome == "failed" and "class" not in failure:
+        raise WireError("a failure without a class")
+    if outcome in {"done", "partial"}:
+        _check_output(result)
+    try:
+        kind = FailureClass(failure["class"]) if failure else None
+        stage = Stage(failure["stage"]) if failure.get("stage") else running.stage if failure else None
+    except ValueError as error:
+        raise WireError(f"not a failure: {error}") from error
+    message_text, detail = str(failure.get("message", "")), str(failure.get("detail", ""))
+    return Report(outcome, kind, stage, message_text[:MESSAGE_CHARS], detail[:MESSAGE_CHARS], result)
+
+
+def _check_output(result: dict[str, Any]) -> None:
+    wanted = {"output": str, "output_bytes": int, "output_sha256": str, "output_mtime_ns": int, "content_id": str}
+    wrong = [name for name, kind in wanted.items() if not isinstance(result.get(name), kind)]
+    if wrong or not isinstance(result.get("stage_keys"), dict):
+        raise WireError(f"a result without {', '.join(wrong) or 'stage_keys'}")
+    work_of(result)
+
+
+def _report_death(running: Running, death: Death | OSError, *, closing: bool) -> Report:
+    """Return what the death of its worker makes of an attempt."""
+    why = running.lost or ("protocol" if isinstance(death, Death) and death.broken else "")
+    said = death.said if isinstance(death, Death) else str(death)
+    if closing or running.stopping:
+        return Report(running.stopping or "stopped")
+    if why == "stalled":
+        text = "No progress for longer than engine.stall_s; the worker was ended."
+        return Report("stalled", FailureClass.STALLED, running.stage, text, said)
+    if why == "timeout":
+        text = "It took longer than engine.job_timeout_s."
+        return Report("failed", FailureClass.TIMEOUT, running.stage, text, said)
+    if why == "protocol":
+        text = f"The worker sent what is not a message: {death.broken if isinstance(death, Death) else death}"
+        return Report("failed", FailureClass.PROTOCOL, running.stage, text[:MESSAGE_CHARS], said)
+    outside = isinstance(death, Death) and death.from_outside
+    text = f"The worker {'was' if outside else 'crashed:'} {death}."
+    return Report("killed" if outside else "crashed", FailureClass.WORKER_CRASHED, running.stage, text, said)
+
+
+def _how(running: Running, death: Death | OSError) -> str:
+    if running.lost:
+        return f"was ended ({running.lost})"
+    return f"died ({death})"

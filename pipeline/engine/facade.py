@@ -1,0 +1,215 @@
+"""The engine as others see it: a thread that can be asked for a snapshot and given commands."""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.commands import Command
+from pipeline.engine.conductor import Conductor
+from pipeline.engine.core import Core
+from pipeline.engine.hosts import ModelHost, runtime_folder
+from pipeline.engine.ledger import Ledger
+from pipeline.engine.ledger_thread import LedgerThread
+from pipeline.engine.orders import Orders
+from pipeline.engine.store import state_folder
+from pipeline.engine.telemetry import Telemetry
+from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
+from pipeline.engine.view import View
+from pipeline.engine.workers import Pool
+from pipeline.errors import VconsoleError
+from pipeline.model import RunState
+from pipeline.settings import Settings
+from pipeline.snapshot import Snapshot
+
+WORKER_COMMAND = (sys.executable, "-m", "pipeline.worker")
+HOST_COMMAND = (sys.executable, "-m", "pipeline.models.host")
+FIRST_GPU_READING_S = 2.0
+"""How long the start waits for the first reading of the GPUs, which `workers = auto` counts."""
+
+
+class Engine:
+    """Runs videos through stages; one engine at a time holds a state folder.
+
+    `worker_command` and `host_command` replace the programs that are started (tests do that).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        state_dir: Path | None = None,
+        worker_command: Sequence[str] | None = None,
+        host_command: Sequence[str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._state_dir = (state_dir or state_folder(settings.state_dir)).absolute()
+        self._worker_command = tuple(worker_command or WORKER_COMMAND)
+        self._host_command = tuple(host_command or HOST_COMMAND)
+        self._snapshot = Snapshot()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._orders: Orders | None = None
+        self._grace_s = settings.engine.grace_s
+        self._started = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of the ledger."""
+        return self._state_dir
+
+    def start(self) -> None:
+        """Take the state folder's lock, open the ledger and begin to serve.
+
+        Raises LedgerError, or EngineRunningError that names who holds the folder.
+        """
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def latest(self) -> Snapshot:
+        """Return the newest snapshot; from any thread, without waiting."""
+        return self._snapshot
+
+    def send(self, command: Command) -> None:
+        """Ask for something; from any thread, without waiting. What cannot be done becomes a notice."""
+        loop, orders = self._loop, self._orders
+        if loop is not None and orders is not None:
+            with suppress(RuntimeError):  # the loop has ended: nobody is left to ask
+                loop.call_soon_threadsafe(orders.put, command)
+
+    def close(self, *, now: bool = False) -> None:
+        """Give running attempts back, end workers and host within `engine.grace_s` (`now`: at once), close the ledger.
+
+        From any thread; waits for the end; a second call with `now` hurries the first.
+        """
+        loop, stop = self._loop, self._stop
+        if now:
+            self._grace_s = 0.0
+        if loop is not None and stop is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(stop.set)
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - start() raises it, or the snapshot tells it
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop, self._stop = loop, asyncio.Event()
+        ledger = LedgerThread(self._state_dir, loop, lambda what: trouble(what))
+        await ledger.open()
+        limits = self._settings.engine
+        telemetry = Telemetry(limits, bytes(self._state_dir), lambda: _soon(loop, touch))
+        telemetry.start()
+        await asyncio.to_thread(telemetry.gpus.first.wait, FIRST_GPU_READING_S if limits.workers == "auto" else 0)
+        plan = plan_workers(
+            limits,
+            core_count=cores(),
+            free_memory_bytes=free_memory_bytes(),
+            gpu_memory_bytes=telemetry.gpus.memory_bytes(),
+        )
+        core = Core(self._settings, self._state_dir, time.monotonic, time.time, ledger, plan)
+
+        def touch() -> None:
+            core.dirty = True
+
+        def trouble(what: str | VconsoleError) -> None:
+            if isinstance(what, str):
+                core.ledger_trouble = what
+                core.note("error" if what else "info", what or "The ledger can be written again.")
+            else:
+                core.give_up(what)
+
+        conductor = Conductor(core)
+        core.pool = Pool(self._worker_command, limits, conductor.dispatcher, core.clock)
+        core.pool.target = plan.workers
+        core.host = ModelHost(self._host_command, runtime_folder(self._state_dir) / "host.sock", conductor, core.clock)
+        await self._recover(core)
+        self._orders = Orders(core, conductor)
+        view = View(core)
+        self._snapshot = view.build(telemetry.view)
+        self._started.set()
+        serving = asyncio.create_task(self._orders.serve())
+        try:
+            await self._tick(core, conductor, view, telemetry)
+        except Exception as error:  # noqa: BLE001 - the snapshot tells it
+            core.give_up(error)
+        finally:
+            serving.cancel()
+            await self._shut_down(core, conductor)
+            telemetry.stop()
+            self._snapshot = view.build(telemetry.view)
+
+    async def _recover(self, core: Core) -> None:
+        """Close what a dead engine left open."""
+        limits, now_s = self._settings.engine, core.wall_clock()
+
+        def recover(ledger: Ledger) -> int:
+            closed = ledger.recover(now_s, max_engine_deaths=limits.max_engine_deaths, max_crashes=limits.max_crashes)
+            core.runs = ledger.summaries()
+            return closed
+
+        closed = await core.ledger.submit(recover)
+        if closed:
+            core.note("warning", f"An engine died before this one; {closed} attempts were given back to their videos.")
+
+    async def _tick(self, core: Core, conductor: Conductor, view: View, telemetry: Telemetry) -> None:
+        """Do what time brings about and publish what changed, until told to stop."""
+        period_s = 1.0 / self._settings.engine.snapshot_hz
+        assert self._stop is not None
+        while not self._stop.is_set():
+            conductor.tick()
+            view.sample()
+            if core.active:
+                telemetry.disk_path = core.active.record.out
+            if core.dirty:
+                core.dirty = False
+                self._snapshot = view.build(telemetry.view)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), period_s)
+
+    async def _shut_down(self, core: Core, conductor: Conductor) -> None:
+        """Give attempts back, end children, note that the run was interrupted, close the ledger."""
+        core.closing = True
+        conductor.stop_scan()
+        for worker in core.pool.running():
+            conductor.dispatcher.stop_job(worker, "stopped")
+        await core.pool.close(lambda: self._grace_s)
+        await core.host.close(0.0)
+        now_s = core.wall_clock()
+        run = core.active
+        live = {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING}
+        core.ledger.give_up_soon()
+
+        def interrupt(ledger: Ledger) -> None:
+            for record in ledger.runs(RunState.QUEUED, *live, limit=1_000_000):
+                ledger.move_run(record.run_id, RunState.INTERRUPTED, now_s)
+            core.runs = ledger.summaries()
+
+        try:
+            await core.ledger.submit(interrupt)
+        except Exception as error:  # noqa: BLE001 - the next start recovers it
+            core.give_up(error)
+        if run and run.state in live:
+            run.state = RunState.INTERRUPTED
+        await core.ledger.close()
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Call on the loop from another thread, unless the loop has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)

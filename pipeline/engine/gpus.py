@@ -1,0 +1,129 @@
+"""Reads GPUs by NVML in a thread of its own: a driver call that hangs costs no one else anything."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pynvml
+
+from pipeline.snapshot import GpuView
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one round of NVML calls gave, and when it was over."""
+
+    at_s: float
+    gpus: tuple[GpuView, ...]
+    note: str
+
+
+class GpuReader:
+    """The last reading of every GPU; `view` never waits."""
+
+    def __init__(self, period_s: float, deadline_s: float, history_kept: int, nvml: Any = pynvml) -> None:
+        self._period_s = period_s
+        self._deadline_s = deadline_s
+        self._kept = history_kept
+        self._nvml = nvml
+        self._stop = threading.Event()
+        self._histories: dict[int, deque[float]] = {}
+        self._last = _Reading(time.monotonic(), (), "No reading of the GPU yet.")
+        self.first = threading.Event()
+        """Set once the first round is over."""
+
+    def start(self) -> None:
+        """Begin to read."""
+        threading.Thread(target=self._main, name="gpus", daemon=True).start()
+
+    def stop(self) -> None:
+        """Read no more; a call that hangs is left to itself."""
+        self._stop.set()
+
+    def view(self) -> tuple[tuple[GpuView, ...], str]:
+        """Return the GPUs and, if there is none to show, why."""
+        last = self._last
+        age_s = time.monotonic() - last.at_s
+        if age_s <= self._deadline_s + self._period_s:
+            return last.gpus, last.note
+        fault = f"The driver has not answered for {age_s:.0f} s."
+        return tuple(_blind(gpu, fault) for gpu in last.gpus), "" if last.gpus else fault
+
+    def memory_bytes(self) -> tuple[int, ...]:
+        """Return the total memory of each GPU whose memory can be read."""
+        return tuple(gpu.memory_total_bytes for gpu in self._last.gpus if gpu.memory_total_bytes)
+
+    def _main(self) -> None:
+        try:
+            self._nvml.nvmlInit()
+        except self._nvml.NVMLError as error:
+            self._publish((), f"No GPU: {error}.", forever=True)
+            return
+        while not self._stop.is_set():
+            self._publish(*self._read())
+            self._stop.wait(self._period_s)
+        with suppress(self._nvml.NVMLError):
+            self._nvml.nvmlShutdown()
+
+    def _publish(self, gpus: tuple[GpuView, ...], note: str, *, forever: bool = False) -> None:
+        self._last = _Reading(float("inf") if forever else time.monotonic(), gpus, note)
+        self.first.set()
+
+    def _read(self) -> tuple[tuple[GpuView, ...], str]:
+        count = self._ask(self._nvml.nvmlDeviceGetCount)
+        if not count:
+            return (), "NVML finds no GPU."
+        return tuple(self._read_one(index) for index in range(count)), ""
+
+    def _read_one(self, index: int) -> GpuView:
+        nvml = self._nvml
+        try:
+            device = nvml.nvmlDeviceGetHandleByIndex(index)
+            name = self._ask(nvml.nvmlDeviceGetName, device) or ""
+        except nvml.NVMLError as error:
+            return GpuView(index, "", None, None, None, None, None, None, None, fault=str(error))
+        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, device)
+        rates = self._ask(nvml.nvmlDeviceGetUtilizationRates, device)
+        encoder = self._ask(nvml.nvmlDeviceGetEncoderUtilization, device)
+        decoder = self._ask(nvml.nvmlDeviceGetDecoderUtilization, device)
+        temperature = self._ask(nvml.nvmlDeviceGetTemperature, device, nvml.NVML_TEMPERATURE_GPU)
+        power_mw = self._ask(nvml.nvmlDeviceGetPowerUsage, device)
+        utilisation = None if rates is None else rates.gpu / 100
+        history = self._histories.setdefault(index, deque(maxlen=self._kept))
+        history.append(utilisation or 0.0)
+        return GpuView(
+            index=index,
+            name=name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name),
+            utilisation=utilisation,
+            memory_used_bytes=None if memory is None else int(memory.used),
+            memory_total_bytes=None if memory is None else int(memory.total),
+            encoder=None if encoder is None else encoder[0] / 100,
+            decoder=None if decoder is None else decoder[0] / 100,
+            temperature_c=None if temperature is None else float(temperature),
+            power_w=None if power_mw is None else power_mw / 1000,
+            history=tuple(history),
+        )
+
+    def _ask(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Return what one call gives, None if this sensor cannot be read."""
+        try:
+            return call(*args)
+        except self._nvml.NVMLError:
+            return None
+
+
+def _blind(gpu: GpuView, fault: str) -> GpuView:
+    return replace(
+        gpu,
+        utilisation=None,
+        memory_used_bytes=None,
+        encoder=None,
+        decoder=None,
+        temperature_c=None,
+        power_w=None,
+        fault=fault,
+    )

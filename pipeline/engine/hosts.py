@@ -1,0 +1,233 @@
+"""The life of the model host: started when a job first needs it, restarted when it dies, given up for a while."""
+
+import asyncio
+import os
+import stat
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Protocol
+
+from pipeline import wire
+from pipeline.engine.child import Child, Death
+from pipeline.errors import LedgerError
+from pipeline.models import registry
+from pipeline.settings import PipelineSettings
+from pipeline.snapshot import HostView
+
+LONGEST_SOCKET_PATH = 90
+"""A Unix socket's path has room for 107 bytes."""
+POISONED = 70
+CANNOT_LOAD = 71
+
+
+def runtime_folder(state_dir: Path) -> Path:
+    """Return a folder for sockets that only we can enter: in the state folder, or elsewhere if its path is too long.
+
+    Raises LedgerError if another user has made it before us.
+    """
+    folder = state_dir / "run"
+    if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/host.sock"):
+        name = blake2b(os.fsencode(state_dir), digest_size=8).hexdigest()
+        folder = Path(tempfile.gettempdir()) / f"vconsole-{os.getuid()}-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise LedgerError(f"{folder} belongs to another user.", remedy="Remove it, or set TMPDIR to a folder of yours.")
+    folder.chmod(0o700)
+    return folder
+
+
+class HostListener(Protocol):
+    """Who is told what happens to the model host; every call is on the loop."""
+
+    def host_changed(self) -> None:
+        """Its view is another."""
+
+    def host_noted(self, level: str, text: str) -> None:
+        """Something the operator should know."""
+
+    def host_failed(self, why: str) -> None:
+        """It cannot serve for now: it is tried again later."""
+
+    def host_back(self) -> None:
+        """It serves again after `host_failed`."""
+
+
+class ModelHost:
+    """The one model host of this engine."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        socket_path: Path,
+        listener: HostListener,
+        clock: Callable[[], float],
+    ) -> None:
+        self._command = command
+        self.socket_path = socket_path
+        self._listener = listener
+        self._clock = clock
+        self._child: Child | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._settings: PipelineSettings | None = None
+        self._deaths = 0
+        self._failed = False
+        self._due_s: float | None = None
+        self._heard_s = 0.0
+        self._closing = False
+        self._served: deque[tuple[float, float]] = deque(maxlen=32)
+        self.view = HostView("", "off")
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves, or is on its way and has not failed."""
+        return self.view.state == "ready"
+
+    @property
+    def pid(self) -> int:
+        """Process id, 0 if there is none."""
+        return self._child.pid if self._child else 0
+
+    def need(self, settings: PipelineSettings) -> None:
+        """Start it, if it is not there, for the models of these settings; another configuration replaces it."""
+        if self._settings is not None and self._asks_the_same(settings):
+            return
+        self._settings = settings
+        self._deaths = 0
+        if self._child:
+            self._child.hang_up()
+            self._due_s = self._clock()
+        elif self._starting is None:
+            self._start()
+
+    def tick(self) -> None:
+        """Start it again when its pause is over; end it when it does not get ready."""
+        if self._child is None and self._starting is None and self._due_s is not None and self._clock() >= self._due_s:
+            self._start()
+        elif self._child and self.view.state in {"starting", "loading"} and self._settings:
+            late = self._clock() - self._heard_s > self._settings.host.load_timeout_s
+            if late:
+                self._listener.host_noted("error", "The model host did not get ready in time and was ended.")
+                self._child.kill()
+
+    async def close(self, grace_s: float) -> None:
+        """Let it end by itself for `grace_s`, then end it."""
+        self._closing = True
+        if self._starting:
+            await asyncio.wait({self._starting})
+        child = self._child
+        if child:
+            child.hang_up()
+            if grace_s > 0:
+                await asyncio.wait({child.ended}, timeout=grace_s)
+            child.kill()
+            await asyncio.wait({child.ended})
+
+    def _asks_the_same(self, settings: PipelineSettings) -> bool:
+        assert self._settings is not None
+        mine, theirs = self._settings, settings
+        return (mine.host, mine.models, set(mine.embed.models)) == (
+            theirs.host,
+            theirs.models,
+            set(theirs.embed.models),
+        )
+
+    def _start(self) -> None:
+        self._due_s = None
+        self._heard_s = self._clock()
+        self._set(state="restarting" if self._deaths else "starting", note="")
+        self._starting = asyncio.create_task(self._spawn())
+
+    async def _spawn(self) -> None:
+        settings = self._settings
+        assert settings is not None
+        try:
+            self.socket_path.unlink(missing_ok=True)
+            self._child = await Child.spawn(
+                [*self._command, "--nice", str(settings.engine.nice)], on_message=self._heard, on_end=self._ended
+            )
+        except OSError as error:
+            self._starting = None
+            self._after_death(f"could not be started: {error.strerror}")
+            return
+        self._starting = None
+        models = registry.catalogue(settings)
+        self._child.send(
+            {
+                "type": "configure",
+                "host": settings.host.model_dump(mode="json"),
+                "models": {key: models[key].model_dump(mode="json") for key in settings.embed.models},
+                "socket": str(self.socket_path),
+            }
+        )
+        self._child.send({"type": "preload", "keys": list(settings.embed.models)})
+
+    def _heard(self, message: wire.Message) -> None:
+        self._heard_s = self._clock()
+        kind = message["type"]
+        if kind == "ready":
+            self._set(state="loading")
+        elif kind == "stats":
+            self._take_stats(message)
+        elif kind == "note":
+            self._listener.host_noted(str(message["level"]), str(message["text"]))
+
+    def _take_stats(self, message: wire.Message) -> None:
+        now, busy_s = self._clock(), float(message["busy_s"])
+        self._served.append((now, busy_s))
+        first_s, first_busy = self._served[0]
+        share = (busy_s - first_busy) / (now - first_s) if now > first_s else 0.0
+        if int(message["batches_done"]) > 0:
+            self._deaths = 0
+        state = "ready" if message["state"] == "ready" else "loading"
+        self._set(
+            state=state,
+            device=str(message["device"]),
+            models=tuple(str(key) for key in message["models"]),
+            batch_size=int(message["batch_size"]),
+            queue_pictures=int(message["queue_pictures"]),
+            queue_bytes=int(message["queue_bytes"]),
+            pictures_done=int(message["pictures_done"]),
+            busy_share=max(0.0, min(1.0, share)),
+        )
+        if state == "ready" and self._failed:
+            self._failed = False
+            self._listener.host_back()
+
+    def _ended(self, death: Death) -> None:
+        self._child = None
+        self._served.clear()
+        if self._closing:
+            self._set(state="off")
+        elif self._due_s is not None:
+            self._start()
+        else:
+            words = {POISONED: "its device failed", CANNOT_LOAD: "a model cannot be loaded"}
+            said = f": {death.said.splitlines()[-1][:300]}" if death.said else ""
+            self._after_death(f"ended ({words.get(death.code, death.broken or str(death))}){said}")
+
+    def _after_death(self, why: str) -> None:
+        """Start it again at once a few times; then hold up the run and try at growing intervals."""
+        assert self._settings is not None
+        self._deaths += 1
+        self._set(restarts=self.view.restarts + 1, queue_pictures=0, queue_bytes=0, busy_share=0.0)
+        limits = self._settings.engine
+        over = self._deaths - self._settings.host.max_restarts
+        if over <= 0:
+            self._set(state="restarting", note=why)
+            self._due_s = self._clock()
+            self._listener.host_noted("warning", f"The model host {why}; it is started again.")
+            return
+        pause = min(limits.retry_pause_s * 2.0 ** min(over, 30), limits.retry_pause_max_s)
+        self._due_s = self._clock() + pause
+        self._failed = True
+        self._set(state="failed", note=why)
+        self._listener.host_failed(f"The model host {why}; it is tried again every {pause:.0f} s or so.")
+
+    def _set(self, **changes: object) -> None:
+        self.view = replace(self.view, **changes)  # type: ignore[arg-type]
+        self._listener.host_changed()

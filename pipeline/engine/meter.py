@@ -1,0 +1,74 @@
+"""Counts what workers tell while they work, for rows, rates and the estimate."""
+
+from pipeline import wire
+from pipeline.engine.active import ActiveRun, work_of
+from pipeline.engine.core import Core
+from pipeline.engine.scheduler import Report
+from pipeline.engine.workers import Running, Worker
+from pipeline.errors import WireError
+from pipeline.model import Stage
+
+
+class Meter:
+    """Reads progress messages. Every method raises WireError for a message whose fields are not what they must be."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def progress(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
+        """Take a progress message."""
+        try:
+            stage = Stage(message["stage"])
+            share, video_s = float(message["share"]), float(message["video_s"])
+            frames, bytes_read = int(message["frames"]), int(message["bytes_read"])
+            waiting = str(message["waiting"])[:80]
+            worker.rss_bytes = int(message["rss_bytes"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(f"not a progress message: {error!r}") from error
+        now = self._core.clock()
+        if stage in run.stages:
+            run.stages[stage].items.add(now, max(0, frames - running.frames))
+            run.stages[stage].video_s.add(now, max(0.0, video_s - running.video_s))
+        running.counted.setdefault(stage, 0)
+        running.counted[stage] += max(0, frames - running.frames)
+        run.video_s.add(now, max(0.0, video_s - running.video_s))
+        run.bytes_read += max(0, bytes_read - running.bytes_read)
+        running.stage, running.waiting = stage, waiting
+        running.frames, running.bytes_read = max(frames, running.frames), max(bytes_read, running.bytes_read)
+        running.video_s = max(video_s, running.video_s)
+        passed = now - running.started_s
+        run.set(
+            running.job.job_id,
+            stage=stage,
+            progress=min(1.0, max(0.0, share)),
+            rate=round(running.video_s / passed, 2) if passed > 0 else 0.0,
+            waiting_for=waiting,
+        )
+
+    def stage_over(self, run: ActiveRun, running: Running, message: wire.Message) -> None:
+        """Take the message that a stage is over."""
+        try:
+            stage = Stage(message["stage"])
+            seconds, items, reused = float(message["seconds"]), int(message["items"]), bool(message["reused"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(f"not a stage message: {error!r}") from error
+        if stage in run.stages and not reused:
+            run.stages[stage].passed(seconds)
+            run.stages[stage].items.add(self._core.clock(), max(0, items - running.counted.get(stage, 0)))
+
+    def finished(self, run: ActiveRun, running: Running, report: Report) -> None:
+        """Count what a finished job adds to the rates and teaches the estimate."""
+        result = report.result
+        if report.outcome not in {"done", "partial"} or result.get("adopted"):
+            return
+        try:
+            duration_s, written = float(result.get("duration_s", 0.0)), int(result.get("bytes_written", 0))
+            bytes_read = int(result.get("bytes_read", 0))
+        except (TypeError, ValueError) as error:
+            raise WireError(f"not a result: {error!r}") from error
+        now = self._core.clock()
+        run.holds = 0
+        run.bytes_written += written
+        run.bytes_read += max(0, bytes_read - running.bytes_read)
+        run.video_s.add(now, max(0.0, duration_s - running.video_s))
+        run.estimate.done(running.job.identity.size_bytes, work_of(result), now - running.started_s)

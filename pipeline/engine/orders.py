@@ -1,0 +1,198 @@
+"""Does what the operator asks; what cannot be done becomes a notice."""
+
+import asyncio
+
+from pipeline.commands import (
+    CancelJob,
+    CancelRun,
+    Command,
+    Drain,
+    Pause,
+    ResumeRun,
+    Retry,
+    SetWorkers,
+    StartRun,
+    Unpause,
+)
+from pipeline.engine.active import BAD, ActiveRun
+from pipeline.engine.conductor import Conductor
+from pipeline.engine.core import Core
+from pipeline.engine.ledger import Ledger
+from pipeline.engine.plan import check
+from pipeline.engine.records import RunRecord
+from pipeline.engine.threads import in_thread
+from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
+from pipeline.errors import VconsoleError
+from pipeline.model import RETRYABLE, TERMINAL, JobState, RunState
+
+MAX_WORKERS = 256
+
+
+class Orders:
+    """Takes commands one after another, in the order they were sent."""
+
+    def __init__(self, core: Core, conductor: Conductor) -> None:
+        self._core = core
+        self._conductor = conductor
+        self._queue: asyncio.Queue[Command] = asyncio.Queue()
+
+    def put(self, command: Command) -> None:
+        """Take a command; call it on the loop."""
+        self._queue.put_nowait(command)
+
+    async def serve(self) -> None:
+        """Do commands until cancelled."""
+        while True:
+            command = await self._queue.get()
+            try:
+                await self._do(command)
+            except VconsoleError as error:
+                self._core.note("error", f"{error} {error.remedy}".strip())
+            self._core.dirty = True
+
+    async def _do(self, command: Command) -> None:
+        match command:
+            case StartRun():
+                await self._start(command)
+            case ResumeRun():
+                await self._resume(command)
+            case Pause():
+                self._pause(self._live_run())
+            case Unpause():
+                self._conductor.go_on(self._live_run())
+            case Drain():
+                self._conductor.set_state(self._live_run(), RunState.DRAINING)
+            case CancelRun():
+                await self._cancel_run(command.run_id)
+            case CancelJob():
+                await self._cancel_job(command.job_id)
+            case Retry():
+                await self._retry(command)
+            case SetWorkers():
+                self._set_workers(command.count)
+
+    def _live_run(self) -> ActiveRun:
+        run = self._core.active
+        if run is None or run.state not in {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING}:
+            raise VconsoleError("No run is under way.", remedy="Start one, or resume one.")
+        return run
+
+    async def _start(self, command: StartRun) -> None:
+        core = self._core
+        if self._conductor.waiting_runs >= core.settings.engine.runs_queued:
+            raise VconsoleError(
+                f"{self._conductor.waiting_runs} runs wait already; this one was not taken.",
+                remedy="Wait for one to end, or raise engine.runs_queued.",
+            )
+        await in_thread(lambda: check(command))
+        now_s = core.wall_clock()
+
+        def find_or_create(ledger: Ledger) -> tuple[RunRecord, bool]:
+            same = ledger.equal_run(command)
+            if same is not None:
+                return ledger.move_run(same.run_id, RunState.QUEUED, now_s), True
+            return ledger.create_run(command, now_s), False
+
+        record, resumed = await core.ledger.submit(find_or_create)
+        if resumed:
+            core.note("info", f"Run {record.run_id} was interrupted and goes on.")
+        self._conductor.enqueue_run(record.run_id)
+
+    async def _resume(self, command: ResumeRun) -> None:
+        core, now_s = self._core, self._core.wall_clock()
+        active = core.active
+        if active and active.record.run_id == command.run_id and self._conductor.is_active():
+            self._conductor.go_on(active)
+            return
+
+        def reopen(ledger: Ledger) -> RunRecord:
+            found = [ledger.run(command.run_id)] if command.run_id else ledger.runs(RunState.INTERRUPTED, limit=1)
+            run = found[0] if found else None
+            if run is None or run.state not in {RunState.INTERRUPTED, RunState.CANCELLED}:
+                which = f"Run {command.run_id}" if command.run_id else "No run"
+                raise VconsoleError(
+                    f"{which} {'is not' if command.run_id else 'is'} interrupted or cancelled: nothing to resume.",
+                    remedy="See the run history for what can be resumed.",
+                )
+            ledger.retry(run.run_id, (JobState.CANCELLED,))
+            return ledger.move_run(run.run_id, RunState.QUEUED, now_s)
+
+        record = await core.ledger.submit(reopen)
+        self._conductor.enqueue_run(record.run_id)
+
+    def _pause(self, run: ActiveRun) -> None:
+        self._conductor.set_state(run, RunState.PAUSED, "Paused on request.")
+        run.hold = None
+        for worker in self._core.pool.running():
+            self._conductor.dispatcher.stop_job(worker, "stopped")
+
+    async def _cancel_run(self, run_id: int) -> None:
+        core, run = self._core, self._core.active
+        if self._conductor.forget_pending(run_id):
+            self._conductor.record_state(run_id, RunState.CANCELLED)
+            return
+        if run is None or run.record.run_id != run_id or not self._conductor.is_active():
+            raise VconsoleError(f"Run {run_id} is not under way.", remedy="Only a run under way can be cancelled.")
+        self._conductor.stop_scan()
+        run.hold, run.discovering, run.reported = None, False, False
+        self._conductor.set_state(run, RunState.CANCELLED)
+        for worker in core.pool.running():
+            self._conductor.dispatcher.stop_job(worker, "cancelled")
+        await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
+        for row in run.rows:
+            if row.state not in TERMINAL and row.state is not JobState.RUNNING:
+                await self._reload(run, row.job_id)
+        self._conductor.look_for_end()
+
+    async def _cancel_job(self, job_id: int) -> None:
+        run = self._live_run()
+        if not run.has(job_id):
+            raise VconsoleError(f"There is no job {job_id} in this run.")
+        for worker in self._core.pool.running():
+            if worker.running and worker.running.job.job_id == job_id:
+                self._conductor.dispatcher.stop_job(worker, "cancelled")
+                return
+        moved = await self._core.ledger.submit(lambda ledger: ledger.move([job_id], JobState.CANCELLED))
+        if not moved:
+            raise VconsoleError(f"Job {job_id} is over, or about to start; it was not cancelled.")
+        await self._reload(run, job_id)
+        self._conductor.look_for_end()
+
+    async def _retry(self, command: Retry) -> None:
+        run = self._core.active
+        if run is None:
+            raise VconsoleError("No run is loaded whose videos could be tried again.", remedy="Resume a run first.")
+        if run.state is RunState.CANCELLED:
+            raise VconsoleError("The run was cancelled.", remedy="Resume it instead.")
+        states = RETRYABLE if command.job_ids else BAD
+        run_id = run.record.run_id
+        found = await self._core.ledger.submit(
+            lambda ledger: ledger.retry(run_id, states, command.job_ids, command.failure)
+        )
+        if not found:
+            raise VconsoleError("Nothing to try again.")
+        run.reported = False
+        for job_id in found:
+            job = await self._reload(run, job_id)
+            run.queue.add(job)
+        if run.state is RunState.DONE:
+            self._conductor.set_state(run, RunState.RUNNING)
+        self._conductor.dispatcher.hand_out()
+
+    def _set_workers(self, count: int) -> None:
+        core = self._core
+        if not 1 <= count <= MAX_WORKERS:
+            raise VconsoleError(f"{count} workers cannot be; choose 1 to {MAX_WORKERS}.")
+        core.worker_plan = plan_workers(
+            core.settings.engine, core_count=cores(), free_memory_bytes=free_memory_bytes(), wanted=count
+        )
+        core.pool.target = count
+        core.pool.ensure(0)
+        self._conductor.dispatcher.hand_out()
+
+    async def _reload(self, run: ActiveRun, job_id: int) -> int:
+        """Take the row of a job from the ledger again."""
+        job = await self._core.ledger.submit(lambda ledger: ledger.job(job_id))
+        if job is not None:
+            run.put(job)
+        return job_id

@@ -1,0 +1,116 @@
+"""Says before any work whether a run can begin, and what it would do."""
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.commands import StartRun
+from pipeline.engine.ledger import recorded
+from pipeline.engine.planner import Planner
+from pipeline.engine.records import NewJob, RunRecord
+from pipeline.errors import SettingsError
+from pipeline.model import STAGES, JobState, RunState
+from pipeline.models import registry
+from pipeline.text import visible
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """One input of a planned run."""
+
+    relative: bytes
+    verdict: str
+    """to do | changed | done already | duplicate | skipped | unreadable | settling"""
+    reason: str
+    size_bytes: int
+
+
+def check(command: StartRun) -> None:
+    """Raise SettingsError or MissingWeightsError if the run could not begin; changes nothing on the disk."""
+    if command.kind not in STAGES:
+        raise SettingsError(f"A run of kind {command.kind} cannot be made by this version.")
+    if not command.inputs:
+        raise SettingsError("No input was given.", remedy="Name files or folders of videos.")
+    for path in command.inputs:
+        if not os.path.exists(path):
+            raise SettingsError(f"The input {visible(path)} does not exist.", remedy="Check the path.")
+    _check_out(command.out)
+    if command.settings.embed.enabled:
+        registry.require(command.settings.embed.models, command.settings)
+
+
+def plan(command: StartRun, state_dir: Path) -> Iterator[PlannedJob]:
+    """Yield what a run would do with each input, in the order of discovery; changes nothing on the disk.
+
+    Raises what `check` raises.
+    """
+    check(command)
+    settings = command.settings
+    models = registry.catalogue(settings)
+    fingerprints = (
+        {key: registry.fingerprint(models[key]) for key in settings.embed.models} if settings.embed.enabled else {}
+    )
+    record = RunRecord(
+        run_id=-1,
+        kind=command.kind,
+        state=RunState.QUEUED,
+        preset=command.preset,
+        inputs=command.inputs,
+        out=command.out,
+        settings=recorded(settings),
+        force=command.force,
+        created_s=0.0,
+        started_s=0.0,
+        ended_s=0.0,
+        discovered=False,
+    )
+    seen: dict[object, bytes] = {}
+    for new in Planner(record, settings, fingerprints, state_dir).jobs(threading.Event()):
+        yield _planned(new, seen)
+
+
+def _planned(new: NewJob, seen: dict[object, bytes]) -> PlannedJob:
+    """Return the verdict on one input; `seen` maps files and contents met before to their names."""
+    verdict, reason = _verdict(new), new.reason
+    if new.identity.inode and verdict in {"to do", "changed", "done already", "settling"}:
+        file_key = (new.identity.device, new.identity.inode)
+        for key, words in ((file_key, "the same file as"), (new.content_id, "duplicate of")):
+            if key and key in seen:
+                return PlannedJob(
+                    new.relative, "duplicate", f"{words} {os.fsdecode(seen[key])}", new.identity.size_bytes
+                )
+        seen[file_key] = new.relative
+        if new.content_id:
+            seen[new.content_id] = new.relative
+    return PlannedJob(new.relative, verdict, reason, new.identity.size_bytes)
+
+
+def _verdict(new: NewJob) -> str:
+    if new.failure is not None:
+        return "unreadable"
+    if new.state is JobState.SKIPPED:
+        return "skipped"
+    if new.state is JobState.SETTLING:
+        return "settling"
+    if new.reused:
+        return "done already"
+    return "changed" if new.result else "to do"
+
+
+def _check_out(out: bytes) -> None:
+    """Raise SettingsError unless the folder `out` can be written to, or made."""
+    path = os.path.abspath(out)
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    if not os.path.isdir(path):
+        raise SettingsError(
+            f"The output folder {visible(out)} cannot be made: {visible(path)} is not a folder.",
+            remedy="Choose another with --out.",
+        )
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise SettingsError(
+            f"The output folder {visible(out)} cannot be written to: no permission in {visible(path)}.",
+            remedy="Choose another with --out, or change its permissions.",
+        )

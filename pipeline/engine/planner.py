@@ -1,0 +1,120 @@
+"""Turns what discovery finds into jobs: to do, settling, whole already, or skipped."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.discover import Found, walk
+from pipeline.engine.reader import LedgerReader
+from pipeline.engine.records import NewJob, OutputRecord, RunRecord
+from pipeline.engine.sniff import HEAD_BYTES, is_media
+from pipeline.errors import LedgerError
+from pipeline.identity import content_id, identity_of, open_regular
+from pipeline.model import FailureClass, JobState
+from pipeline.settings import PipelineSettings
+from pipeline.stages.keys import stage_keys
+
+BATCH_S = 0.25
+"""A batch is handed over after this many seconds though it is not full, so that work can begin."""
+
+
+class Planner:
+    """Decides what is to be done with each input of a run; used by one thread, beside the writer of the ledger."""
+
+    def __init__(
+        self,
+        run: RunRecord,
+        settings: PipelineSettings,
+        fingerprints: Mapping[str, str],
+        state_dir: Path,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._run = run
+        self._settings = settings
+        self._fingerprints = fingerprints
+        self._state_dir = state_dir
+        self._wall_clock = wall_clock
+        self._ledger: LedgerReader | None = None
+
+    def jobs(self, stop: threading.Event) -> Iterator[NewJob]:
+        """Yield a job for each input that the run does not know yet; ends early once `stop` is set."""
+        with suppress(LedgerError):
+            self._ledger = LedgerReader.read_only(self._state_dir)
+        try:
+            for found in walk(self._run.inputs, self._run.out):
+                if stop.is_set():
+                    return
+                new = self._decide(found)
+                if new is not None:
+                    yield new
+        finally:
+            if self._ledger:
+                self._ledger.close()
+
+    def batches(self, stop: threading.Event) -> Iterator[list[NewJob]]:
+        """Yield the jobs in batches of at most `engine.scan_batch`."""
+        batch: list[NewJob] = []
+        begun = time.monotonic()
+        for new in self.jobs(stop):
+            batch.append(new)
+            if len(batch) >= self._settings.engine.scan_batch or time.monotonic() - begun > BATCH_S:
+                yield batch
+                batch = []
+                begun = time.monotonic()
+        if batch:
+            yield batch
+
+    def _decide(self, found: Found) -> NewJob | None:
+        if self._ledger and self._ledger.job_named(self._run.run_id, found.relative):
+            return None
+        if found.failure is not None:
+            return NewJob(found.source, found.relative, JobState.FAILED, reason=found.reason, failure=found.failure)
+        if found.reason:
+            return NewJob(found.source, found.relative, JobState.SKIPPED, reason=found.reason)
+        try:
+            return self._examine(found)
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}"
+            return NewJob(found.source, found.relative, JobState.FAILED, found.identity, "", reason, FailureClass.IO)
+
+    def _examine(self, found: Found) -> NewJob:
+        known = self._ledger.output(self._run.out, found.relative) if self._ledger else None
+        descriptor = open_regular(found.source)
+        try:
+            identity = identity_of(os.fstat(descriptor))
+            if not is_media(found.relative, os.pread(descriptor, HEAD_BYTES, 0)):
+                return NewJob(found.source, found.relative, JobState.SKIPPED, identity, reason="not a video or picture")
+            if self._is_fresh(identity.mtime_ns):
+                return NewJob(found.source, found.relative, JobState.SETTLING, identity)
+            same = known is not None and known.identity == identity
+            content = known.content_id if known and same else content_id(descriptor)
+        finally:
+            os.close(descriptor)
+        if known is None or known.content_id != content or self._run.force:
+            return NewJob(found.source, found.relative, JobState.QUEUED, identity, content)
+        if not self.is_whole(known):
+            hint: dict[str, Any] = {
+                key: known.result[key] for key in ("duration_s", "width", "height") if key in known.result
+            }
+            return NewJob(found.source, found.relative, JobState.QUEUED, identity, content, result=hint)
+        state = JobState(known.result.get("state", JobState.DONE))
+        return NewJob(found.source, found.relative, state, identity, content, reused=True, result=known.result)
+
+    def _is_fresh(self, mtime_ns: int) -> bool:
+        """Whether the file changed so recently that it may still be written to (or claims to be of the future)."""
+        return self._wall_clock() - mtime_ns / 1e9 < self._settings.engine.settle_s
+
+    def is_whole(self, known: OutputRecord) -> bool:
+        """Whether an output stands as its row says and was made with the settings of this run."""
+        if known.stage_keys != stage_keys(self._settings, known.content_id, self._fingerprints):
+            return False
+        try:
+            status = os.stat(os.path.join(known.out, os.fsencode(known.output)))
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns) == (known.output_bytes, known.mtime_ns)

@@ -1,0 +1,194 @@
+"""Questions to the ledger that change nothing: for resume, verify, the run history and the reports."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.engine.records import JobRecord, OutputRecord, RunRecord
+from pipeline.engine.store import open_read_only
+from pipeline.identity import Identity
+from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.snapshot import RunSummary
+
+_FAILED = (JobState.FAILED, JobState.QUARANTINED)
+
+
+def signed(number: int) -> int:
+    """Return an unsigned 64-bit number (an inode may be one) as the signed one that SQLite can hold."""
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def unsigned(number: int) -> int:
+    """Return what `signed` was given."""
+    return number + (1 << 64) if number < 0 else number
+
+
+class LedgerReader:
+    """Reads the ledger over one connection; used by one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._db.row_factory = sqlite3.Row
+
+    @staticmethod
+    def read_only(state_dir: Path) -> "LedgerReader":
+        """Open the ledger of `state_dir` for reading, beside an engine or without one. Raises LedgerError."""
+        return LedgerReader(open_read_only(state_dir))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, run_id: int) -> RunRecord | None:
+        """Return one run, or None."""
+        row = self._db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return _run(row) if row else None
+
+    def runs(self, *states: RunState, limit: int = 100) -> list[RunRecord]:
+        """Return the newest runs, newest first; in any of `states` if given."""
+        where = f"WHERE state IN ({_marks(states)})" if states else ""
+        rows = self._db.execute(
+            f"SELECT * FROM runs {where} ORDER BY run_id DESC LIMIT ?",  # noqa: S608 - marks only
+            (*states, limit),
+        )
+        return [_run(row) for row in rows]
+
+    def run_of_output(self, out: bytes) -> RunRecord | None:
+        """Return the newest run that wrote to the folder `out`, or None."""
+        row = self._db.execute("SELECT * FROM runs WHERE out = ? ORDER BY run_id DESC LIMIT 1", (out,)).fetchone()
+        return _run(row) if row else None
+
+    def output_folders(self) -> list[bytes]:
+        """Return every output folder that a run has used."""
+        return [bytes(row[0]) for row in self._db.execute("SELECT DISTINCT out FROM runs")]
+
+    def summaries(self, limit: int = 100) -> tuple[RunSummary, ...]:
+        """Return the run history, newest first."""
+        found = []
+        for run in self.runs(limit=limit):
+            counts = self.counts(run.run_id)
+            failed = sum(counts.get(state, 0) for state in _FAILED)
+            out = os.fsdecode(run.out)
+            total = sum(counts.values())
+            found.append(RunSummary(run.run_id, run.kind, run.state, run.preset, out, run.created_s, total, failed))
+        return tuple(found)
+
+    def counts(self, run_id: int) -> dict[JobState, int]:
+        """Return the number of jobs by state."""
+        rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE run_id = ? GROUP BY state", (run_id,))
+        return {JobState(row[0]): row[1] for row in rows}
+
+    def job(self, job_id: int) -> JobRecord | None:
+        """Return one job, or None."""
+        row = self._db.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
+        return _job(row) if row else None
+
+    def job_named(self, run_id: int, relative: bytes) -> JobRecord | None:
+        """Return the job of a run by its relative path, or None."""
+        row = self._db.execute("SELECT * FROM jobs WHERE run_id = ? AND relative = ?", (run_id, relative)).fetchone()
+        return _job(row) if row else None
+
+    def jobs(self, run_id: int, states: Sequence[JobState] = ()) -> Iterator[JobRecord]:
+        """Yield the jobs of a run in the order of discovery; those in `states` if given."""
+        where = f"AND state IN ({_marks(states)})" if states else ""
+        query = f"SELECT * FROM jobs WHERE run_id = ? {where} ORDER BY job_id"  # noqa: S608 - marks only
+        for row in self._db.execute(query, (run_id, *states)):
+            yield _job(row)
+
+    def jobs_after(self, run_id: int, job_id: int, limit: int) -> list[JobRecord]:
+        """Return up to `limit` jobs of a run whose number is above `job_id`, in the order of discovery."""
+        rows = self._db.execute(
+            "SELECT * FROM jobs WHERE run_id = ? AND job_id > ? ORDER BY job_id LIMIT ?", (run_id, job_id, limit)
+        )
+        return [_job(row) for row in rows]
+
+    def output(self, out: bytes, relative: bytes) -> OutputRecord | None:
+        """Return what is known of one output file, or None."""
+        row = self._db.execute("SELECT * FROM outputs WHERE out = ? AND relative = ?", (out, relative)).fetchone()
+        return _output(row) if row else None
+
+    def outputs(self, out: bytes) -> Iterator[OutputRecord]:
+        """Yield what is known of every output file in the folder `out`, by relative path."""
+        for row in self._db.execute("SELECT * FROM outputs WHERE out = ? ORDER BY relative", (out,)):
+            yield _output(row)
+
+    def attempts(self, job_id: int) -> list[dict[str, Any]]:
+        """Return every attempt at a job, oldest first, with outcome, failure and message."""
+        rows = self._db.execute("SELECT * FROM attempts WHERE job_id = ? ORDER BY attempt", (job_id,))
+        return [dict(row) for row in rows]
+
+    def integrity(self) -> str:
+        """Return "ok", or what SQLite finds wrong with the ledger."""
+        return str(self._db.execute("PRAGMA integrity_check").fetchone()[0])
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _run(row: sqlite3.Row) -> RunRecord:
+    return RunRecord(
+        run_id=row["run_id"],
+        kind=RunKind(row["kind"]),
+        state=RunState(row["state"]),
+        preset=row["preset"],
+        inputs=tuple(bytes(row["inputs"]).split(b"\0")),
+        out=bytes(row["out"]),
+        settings=json.loads(row["settings"]),
+        force=bool(row["force"]),
+        created_s=row["created_s"],
+        started_s=row["started_s"],
+        ended_s=row["ended_s"],
+        discovered=bool(row["discovered"]),
+    )
+
+
+def _job(row: sqlite3.Row) -> JobRecord:
+    return JobRecord(
+        job_id=row["job_id"],
+        run_id=row["run_id"],
+        source=bytes(row["source"]),
+        relative=bytes(row["relative"]),
+        identity=Identity(unsigned(row["device"]), unsigned(row["inode"]), row["size_bytes"], row["mtime_ns"]),
+        content_id=row["content_id"],
+        state=JobState(row["state"]),
+        attempt=row["attempt"],
+        attempts=row["attempts"],
+        crashes=row["crashes"],
+        engine_deaths=row["engine_deaths"],
+        kills=row["kills"],
+        token=row["token"],
+        failure=FailureClass(row["failure"]) if row["failure"] else None,
+        stage=Stage(row["stage"]) if row["stage"] else None,
+        message=row["message"],
+        detail=row["detail"],
+        reason=row["reason"],
+        duplicate_of=row["duplicate_of"],
+        reused=bool(row["reused"]),
+        ended_s=row["ended_s"],
+        result=json.loads(row["result"]),
+    )
+
+
+def _output(row: sqlite3.Row) -> OutputRecord:
+    return OutputRecord(
+        out=bytes(row["out"]),
+        relative=bytes(row["relative"]),
+        output=os.fsdecode(bytes(row["output"])),
+        output_bytes=row["output_bytes"],
+        sha256=row["sha256"],
+        mtime_ns=row["mtime_ns"],
+        content_id=row["content_id"],
+        stage_keys=json.loads(row["stage_keys"]),
+        identity=Identity(unsigned(row["device"]), unsigned(row["inode"]), row["size_bytes"], row["source_mtime_ns"]),
+        result=json.loads(row["result"]),
+    )

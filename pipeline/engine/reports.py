@@ -1,0 +1,97 @@
+"""Writes the manifest and the reports of a run from the rows of the ledger."""
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.reader import LedgerReader
+from pipeline.engine.records import JobRecord, RunRecord
+from pipeline.engine.tuning import cores
+from pipeline.errors import REMEDIES
+from pipeline.model import JobState
+from pipeline.outputs.atomic import make_folder
+from pipeline.outputs.manifest import ManifestRow, write_failures, write_manifest, write_run
+
+PACKAGES = ("vconsole", "av", "h5py", "numpy", "open_clip_torch", "scenedetect-headless", "torch")
+
+
+def write_reports(state_dir: Path, run: RunRecord) -> None:
+    """Write manifest.jsonl.gz, failures.json and run.json of `run`. Raises OSError, LedgerError."""
+    make_folder(run.out)
+    with LedgerReader.read_only(state_dir) as ledger:
+        write_manifest(run.out, manifest_rows(ledger, run.run_id))
+        write_failures(run.out, manifest_rows(ledger, run.run_id, JobState.FAILED, JobState.QUARANTINED))
+        write_run(run.out, run_info(ledger, run))
+
+
+def manifest_rows(ledger: LedgerReader, run_id: int, *states: JobState) -> Iterator[ManifestRow]:
+    """Yield the inputs of a run in the order of discovery, as manifest and `verify` want them."""
+    for job in ledger.jobs(run_id, states):
+        original = ledger.job(job.duplicate_of) if job.duplicate_of else None
+        yield manifest_row(job, original.relative if original else b"")
+
+
+def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
+    """Return one job as the manifest shows it."""
+    result = job.result
+    whole = job.state in {JobState.DONE, JobState.PARTIAL}
+    return ManifestRow(
+        source=job.relative,
+        status=job.state,
+        content_id=job.content_id,
+        features=os.fsencode(result.get("output", "")) if whole else b"",
+        output_bytes=int(result.get("output_bytes", 0)) if whole else 0,
+        output_sha256=str(result.get("output_sha256", "")) if whole else "",
+        scenes=int(result.get("scenes", 0)),
+        frames=int(result.get("frames", 0)),
+        seconds=result.get("seconds", {}),
+        failure=str(job.failure or ""),
+        stage=str(job.stage or ""),
+        message=job.message,
+        remedy=REMEDIES[job.failure] if job.failure else "",
+        detail=job.detail,
+        attempts=job.attempts,
+        reason=job.reason,
+        duplicate_of=duplicate_of,
+        lost_s=float(result.get("lost_s", 0.0)),
+        lost_frames=int(result.get("lost_frames", 0)),
+    )
+
+
+def run_info(ledger: LedgerReader, run: RunRecord) -> dict[str, Any]:
+    """Return the run, its settings, versions, machine and totals."""
+    counts = ledger.counts(run.run_id)
+    return {
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "state": run.state,
+        "preset": run.preset,
+        "inputs": [os.fsdecode(path) for path in run.inputs],
+        "out": os.fsdecode(run.out),
+        "force": run.force,
+        "created_utc": _utc(run.created_s),
+        "started_utc": _utc(run.started_s),
+        "ended_utc": _utc(run.ended_s),
+        "settings": run.settings,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": {"system": platform.platform(), "cores": cores()},
+        "totals": {"jobs": sum(counts.values()), **{str(state): count for state, count in counts.items()}},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _utc(at_s: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_s)) if at_s else ""

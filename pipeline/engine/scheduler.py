@@ -1,0 +1,183 @@
+"""Which job is next, and what an attempt's end makes of its job: decisions without a clock of their own."""
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.engine.records import Ending, JobRecord
+from pipeline.errors import RETRY
+from pipeline.model import FailureClass, JobState, Stage
+from pipeline.settings import EngineSettings
+
+CRASHES = frozenset({"crashed", "stalled"})
+"""Endings that are the death of a worker by, or at, its own video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an attempt ended, as the engine saw it.
+
+    `outcome` is done | partial | failed | skipped | stopped (told by the worker) or crashed | stalled | killed |
+    cancelled (found by the engine).
+    """
+
+    outcome: str
+    failure: FailureClass | None = None
+    stage: Stage | None = None
+    message: str = ""
+    detail: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from a report: the job's ending, and what it means for the queue and the run."""
+
+    ending: Ending
+    pause_s: float = 0.0
+    """How long the job waits before its next attempt, if its state is waiting."""
+    hold: FailureClass | None = None
+    """The fault of the surroundings that holds up the whole run, if any."""
+    alone: bool = False
+    """Whether the next attempt runs with no other job beside it."""
+
+
+def runs_alone(job: JobRecord, limits: EngineSettings) -> bool:
+    """Whether so many engines died or workers were killed during this job that it must run alone."""
+    return max(job.engine_deaths, job.kills) >= limits.max_engine_deaths
+
+
+def judge(
+    job: JobRecord,
+    report: Report,
+    limits: EngineSettings,
+    *,
+    alone: bool,
+    host_ready: bool,
+    keep_partial: bool = True,
+) -> Verdict:
+    """Decide what the end of one attempt makes of `job`, the row as it ran (this attempt already charged).
+
+    Faults of the surroundings cost the video nothing, unless it met them while it ran alone.
+    """
+    if report.outcome in {"done", "partial", "skipped", "cancelled"}:
+        return Verdict(_ending(report, JobState(report.outcome), report.outcome))
+    if report.outcome == "stopped":
+        return Verdict(_ending(report, JobState.QUEUED, "given_back", charged=False))
+    if report.outcome == "killed" and not alone:
+        lonely = job.kills + 1 >= limits.max_engine_deaths
+        return Verdict(_ending(report, JobState.QUEUED, "killed", charged=False, kill=True), alone=lonely)
+    if report.outcome in CRASHES or report.outcome == "killed":
+        return _after_crash(job, report, limits, alone)
+    return _after_failure(job, report, limits, alone=alone, host_ready=host_ready, keep_partial=keep_partial)
+
+
+def _after_crash(job: JobRecord, report: Report, limits: EngineSettings, alone: bool) -> Verdict:
+    if job.crashes + 1 >= limits.max_crashes:
+        return Verdict(_ending(report, JobState.QUARANTINED, report.outcome, crash=True))
+    if job.attempts >= limits.max_attempts:
+        return Verdict(_ending(report, JobState.FAILED, report.outcome, crash=True))
+    ending = _ending(report, JobState.WAITING, report.outcome, crash=True)
+    return Verdict(ending, pause_s=retry_pause(job.attempts, limits), alone=alone)
+
+
+def _after_failure(
+    job: JobRecord, report: Report, limits: EngineSettings, *, alone: bool, host_ready: bool, keep_partial: bool
+) -> Verdict:
+    failure = report.failure
+    held = (
+        failure is FailureClass.DISK_FULL
+        or (failure is FailureClass.OUT_OF_MEMORY and not alone)
+        or (failure is FailureClass.MODEL and not host_ready)
+    )
+    if held:
+        ending = _ending(report, JobState.QUEUED, "surroundings", charged=False)
+        return Verdict(ending, hold=failure, alone=alone or failure is FailureClass.OUT_OF_MEMORY)
+    if failure not in RETRY:
+        corrupt = failure is FailureClass.CORRUPT and not keep_partial
+        return Verdict(_ending(report, JobState.QUARANTINED if corrupt else JobState.FAILED, "failed"))
+    if job.attempts >= limits.max_attempts:
+        return Verdict(_ending(report, JobState.FAILED, "failed"))
+    if failure is FailureClass.CHANGED:
+        return Verdict(_ending(report, JobState.SETTLING, "changed"))
+    ending = _ending(report, JobState.WAITING, "failed")
+    return Verdict(ending, pause_s=retry_pause(job.attempts, limits), alone=alone)
+
+
+def retry_pause(attempts: int, limits: EngineSettings) -> float:
+    """Return the pause in seconds after the given number of attempts: doubled each time, up to the longest."""
+    return float(min(limits.retry_pause_s * 2.0 ** min(attempts - 1, 30), limits.retry_pause_max_s))
+
+
+def _ending(
+    report: Report,
+    state: JobState,
+    outcome: str,
+    *,
+    charged: bool = True,
+    crash: bool = False,
+    kill: bool = False,
+) -> Ending:
+    return Ending(
+        state=state,
+        outcome=outcome,
+        failure=report.failure,
+        stage=report.stage,
+        message=report.message,
+        detail=report.detail,
+        reason=str(report.result.get("reason", "")) if state is JobState.SKIPPED else "",
+        charged=charged,
+        crash=crash,
+        kill=kill,
+        result=report.result,
+    )
+
+
+class Queue:
+    """The jobs of the active run that are to be started, by number only.
+
+    A job that was cancelled meanwhile is not looked for: the ledger refuses to start it. Order is first in,
+    first out; a job that must run alone waits until no other is left to start, and nothing starts beside it.
+    """
+
+    def __init__(self) -> None:
+        self._ready: deque[int] = deque()
+        self._alone: deque[int] = deque()
+        self._waiting: list[tuple[float, int, bool]] = []
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._alone) + len(self._waiting)
+
+    def add(self, job_id: int, *, alone: bool = False) -> None:
+        """Queue a job behind the others."""
+        (self._alone if alone else self._ready).append(job_id)
+
+    def add_first(self, job_id: int, *, alone: bool = False) -> None:
+        """Put back a job that was to start but could not."""
+        (self._alone if alone else self._ready).appendleft(job_id)
+
+    def add_later(self, job_id: int, due_s: float, *, alone: bool = False) -> None:
+        """Queue a job when the clock reaches `due_s`."""
+        heapq.heappush(self._waiting, (due_s, job_id, alone))
+
+    def ripen(self, now_s: float) -> list[int]:
+        """Queue the jobs whose pause is over, and return them."""
+        ripe = []
+        while self._waiting and self._waiting[0][0] <= now_s:
+            _, job_id, alone = heapq.heappop(self._waiting)
+            self.add(job_id, alone=alone)
+            ripe.append(job_id)
+        return ripe
+
+    def ready(self) -> int:
+        """Return how many jobs could start now."""
+        return len(self._ready) + len(self._alone)
+
+    def take(self, running: int) -> tuple[int, bool] | None:
+        """Return the next job and whether it runs alone, given how many run; None if none may start."""
+        if self._ready:
+            return self._ready.popleft(), False
+        if self._alone and not running:
+            return self._alone.popleft(), True
+        return None

@@ -1,0 +1,241 @@
+"""The bounded pool of workers: starts, watches, kills and replaces them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pipeline import wire
+from pipeline.engine.child import Child, Death
+from pipeline.engine.records import JobRecord
+from pipeline.model import Stage
+from pipeline.settings import EngineSettings
+from pipeline.snapshot import WorkerView
+
+RESTART_PAUSE_S = 0.1
+"""Pause after a worker died at start; doubled for each further one until the breaker opens."""
+CLOSE_STEP_S = 0.02
+"""How often a closing pool looks whether its jobs are given back."""
+
+
+@dataclass(slots=True)
+class Running:
+    """One attempt that a worker has."""
+
+    job: JobRecord
+    alone: bool
+    started_s: float
+    stage: Stage | None = None
+    video_s: float = 0.0
+    frames: int = 0
+    bytes_read: int = 0
+    counted: dict[Stage, int] = field(default_factory=dict)
+    """Items of each stage that progress messages have told of."""
+    waiting: str = ""
+    stopping: str = ""
+    """Why it was asked to stop (stopped | cancelled), empty if it was not."""
+    lost: str = ""
+    """Why the engine killed its worker (stalled | timeout | protocol), empty if it did not."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """One slot of the pool and the program in it."""
+
+    slot: int
+    spawned_s: float
+    child: Child | None = None
+    ready: bool = False
+    heard_s: float = 0.0
+    running: Running | None = None
+    reserved: bool = False
+    """Whether a job is being charged for it in the ledger."""
+    alone: bool = False
+    """Whether the job it has, or is to have, runs with no other beside it."""
+    jobs_done: int = 0
+    told_run: int = 0
+    rss_bytes: int = 0
+    retiring: bool = False
+    killed: str = ""
+
+    @property
+    def free(self) -> bool:
+        """Whether it can be given a job."""
+        return self.ready and self.running is None and not self.reserved and not self.retiring
+
+    def view(self) -> WorkerView:
+        """Return what a screen may know of it."""
+        running = self.running
+        if self.retiring or (running and running.stopping):
+            state = "stopping"
+        elif not self.ready:
+            state = "starting"
+        elif running is None:
+            state = "idle"
+        else:
+            state = "waiting" if running.waiting else "busy"
+        return WorkerView(
+            self.slot,
+            self.child.pid if self.child else 0,
+            state,
+            running.job.job_id if running else 0,
+            running.stage if running else None,
+            self.rss_bytes,
+        )
+
+
+class PoolListener(Protocol):
+    """Who is told what happens in the pool; every call is on the loop."""
+
+    def worker_ready(self, worker: Worker) -> None:
+        """A worker can be given a job."""
+
+    def worker_said(self, worker: Worker, message: wire.Message) -> None:
+        """A worker sent a message about its job."""
+
+    def worker_died(self, worker: Worker, death: Death | OSError) -> None:
+        """A worker is gone; `worker.running` is what it had. Its slot is free already."""
+
+    def breaker_opened(self, deaths: int, death: Death | OSError) -> None:
+        """So many workers died at start, one after another, that none is started any more."""
+
+
+class Pool:
+    """At most `target` workers, started when there is work for them."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        limits: EngineSettings,
+        listener: PoolListener,
+        clock: Callable[[], float],
+    ) -> None:
+        self._command = [*command, "--nice", str(limits.nice)]
+        self._limits = limits
+        self._listener = listener
+        self._clock = clock
+        self._spawning: set[asyncio.Task[None]] = set()
+        self._start_deaths = 0
+        self._not_before_s = 0.0
+        self._ticked_s = clock()
+        self.workers: dict[int, Worker] = {}
+        self.target = 1
+
+    @property
+    def broken(self) -> bool:
+        """Whether the breaker is open."""
+        return self._start_deaths >= self._limits.breaker_deaths
+
+    def close_breaker(self) -> None:
+        """Start workers again."""
+        self._start_deaths = 0
+        self._not_before_s = 0.0
+
+    def ensure(self, wanted: int) -> None:
+        """Start workers until `wanted` or the target stand; retire those above the target."""
+        standing = [worker for worker in self.workers.values() if not worker.retiring]
+        for worker in sorted(standing, key=lambda one: one.running is not None or one.reserved):
+            if len(standing) <= self.target:
+                break
+            standing.remove(worker)
+            self._retire(worker)
+        if self.broken or self._clock() < self._not_before_s:
+            return
+        for slot in range(self.target):
+            if len(standing) >= min(wanted, self.target):
+                break
+            if slot not in self.workers:
+                worker = Worker(slot, self._clock(), heard_s=self._clock())
+                self.workers[slot] = worker
+                standing.append(worker)
+                task = asyncio.create_task(self._spawn(worker))
+                self._spawning.add(task)
+                task.add_done_callback(self._spawning.discard)
+
+    def free(self) -> Worker | None:
+        """Return a worker that can be given a job."""
+        return next((worker for worker in self.workers.values() if worker.free), None)
+
+    def running(self) -> list[Worker]:
+        """Return the workers that have a job, or for which one is being charged."""
+        return [worker for worker in self.workers.values() if worker.running or worker.reserved]
+
+    def release(self, worker: Worker) -> None:
+        """Take a worker's finished job from it, and replace the worker when it has done its share."""
+        worker.running = None
+        worker.alone = False
+        worker.jobs_done += 1
+        if worker.retiring or worker.jobs_done >= self._limits.recycle_after:
+            self._retire(worker)
+
+    def kill(self, worker: Worker, why: str) -> None:
+        """End a worker at once; `why` is what became of its job (stalled | timeout | protocol | cancelled)."""
+        worker.killed = worker.killed or why
+        if worker.running and not worker.running.lost:
+            worker.running.lost = why
+        if worker.child:
+            worker.child.kill()
+
+    def watch(self) -> None:
+        """Kill workers that have made no progress for too long, or whose attempt takes too long."""
+        now = self._clock()
+        slept = now - self._ticked_s > self._limits.stall_s / 2
+        self._ticked_s = now
+        for worker in list(self.workers.values()):
+            if slept or (worker.ready and worker.running is None):
+                worker.heard_s = now
+            elif now - worker.heard_s > self._limits.stall_s:
+                self.kill(worker, "stalled")
+            elif worker.running and 0 < self._limits.job_timeout_s < now - worker.running.started_s:
+                self.kill(worker, "timeout")
+
+    async def close(self, grace_s: Callable[[], float]) -> None:
+        """End all workers once their jobs are given back, or after `grace_s()` seconds (it may shrink meanwhile)."""
+        begun_s = self._clock()
+        while self.running() and self._clock() - begun_s < grace_s():  # noqa: ASYNC110 - grace_s has no event
+            await asyncio.sleep(CLOSE_STEP_S)
+        if self._spawning:
+            await asyncio.wait(self._spawning)
+        children = [worker.child for worker in self.workers.values() if worker.child]
+        for child in children:
+            child.kill()
+        if children:
+            await asyncio.wait([child.ended for child in children])
+
+    def _retire(self, worker: Worker) -> None:
+        worker.retiring = True
+        if worker.running is None and not worker.reserved and worker.child:
+            worker.child.hang_up()
+
+    async def _spawn(self, worker: Worker) -> None:
+        try:
+            worker.child = await Child.spawn(
+                self._command,
+                on_message=lambda message: self._heard(worker, message),
+                on_end=lambda death: self._ended(worker, death),
+            )
+        except OSError as error:
+            self._ended(worker, error)
+            return
+        if worker.killed:
+            worker.child.kill()
+        elif worker.retiring:
+            worker.child.hang_up()
+
+    def _heard(self, worker: Worker, message: wire.Message) -> None:
+        worker.heard_s = self._clock()
+        if message.get("type") == "ready" and not worker.ready:
+            worker.ready = True
+            self._start_deaths = 0
+            self._listener.worker_ready(worker)
+        else:
+            self._listener.worker_said(worker, message)
+
+    def _ended(self, worker: Worker, death: Death | OSError) -> None:
+        del self.workers[worker.slot]
+        if not worker.ready and not worker.retiring:
+            self._start_deaths += 1
+            self._not_before_s = self._clock() + RESTART_PAUSE_S * 2.0**self._start_deaths
+            if self._start_deaths == self._limits.breaker_deaths:
+                self._listener.breaker_opened(self._start_deaths, death)
+        self._listener.worker_died(worker, death)

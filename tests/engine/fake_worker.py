@@ -1,0 +1,198 @@
+"""A worker that speaks the protocol and does what the first line of its source file says.
+
+`python fake_worker.py --fd N --nice N`. Lines: `done`, `sleep S`, `fail CLASS`, `partial`, `skip`, `segv`, `abort`,
+`exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S seconds, N
+times), `late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
+`<out>/log`. A line may begin with `first:`: then it holds only for the first attempt and the next ones are `done`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from pipeline import wire
+from pipeline.settings import PipelineSettings
+from pipeline.stages.keys import stage_keys
+
+
+class FakeWorker:
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.run: dict[str, Any] = {}
+        self.jobs: list[dict[str, Any]] = []
+        self.stopped = False
+        self.changed = threading.Condition()
+
+    def listen(self) -> None:
+        while True:
+            try:
+                message, _ = wire.receive(self.sock)
+            except (EOFError, OSError):
+                os._exit(0)
+            with self.changed:
+                if message["type"] == "run":
+                    self.run = message
+                elif message["type"] == "stop":
+                    self.stopped = True
+                else:
+                    self.jobs.append(message)
+                self.changed.notify()
+
+    def serve(self) -> None:
+        threading.Thread(target=self.listen, daemon=True).start()
+        wire.send(self.sock, {"type": "ready", "pid": os.getpid()})
+        while True:
+            with self.changed:
+                while not self.jobs:
+                    self.changed.wait()
+                job = self.jobs.pop()
+                self.stopped = False
+            self.log(f"start {job['relative']} {job['attempt']}")
+            self.do(job)
+
+    def log(self, line: str) -> None:
+        path = os.path.join(os.fsencode(self.run["out"]), b"log")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(descriptor, line.encode("utf-8", "backslashreplace") + b"\n")
+        os.close(descriptor)
+
+    def progress(self, job: dict[str, Any], share: float = 0.5, stage: str = "scenes") -> None:
+        self.say(
+            job,
+            "progress",
+            stage=stage,
+            share=share,
+            video_s=share * 10,
+            frames=int(share * 100),
+            waiting="",
+            bytes_read=0,
+            rss_bytes=1,
+        )
+
+    def say(self, job: dict[str, Any], kind: str, **fields: Any) -> None:
+        wire.send(self.sock, {"type": kind, "job_id": job["job_id"], "token": job["token"], **fields})
+
+    def finish(self, job: dict[str, Any], outcome: str, result: dict[str, Any], failure: Any = None) -> None:
+        self.say(job, "finished", outcome=outcome, result=result, failure=failure)
+
+    def wait(self, job: dict[str, Any], until: Any) -> bool:
+        """Tell of progress until `until()`; return whether the job was given back instead."""
+        while not until():
+            if self.stopped:
+                self.finish(job, "stopped", {})
+                return True
+            self.progress(job)
+            with self.changed:
+                self.changed.wait(0.02)
+        return False
+
+    def do(self, job: dict[str, Any]) -> None:
+        line = Path(os.fsencode(job["source"]).decode("utf-8", "surrogateescape")).read_text().split("\n")[0]
+        if line.startswith("first:"):
+            line = line[6:] if job["attempt"] == 1 else "done"
+        word, *rest = line.split()
+        if word == "fail":
+            failure = {"class": rest[0], "message": f"it is {rest[0]}", "stage": "scenes", "detail": "x"}
+            self.finish(job, "failed", {}, failure)
+        elif word == "skip":
+            self.finish(job, "skipped", {"reason": "no video stream"})
+        elif word in DEATHS:
+            self.progress(job)
+            DEATHS[word](self)
+        elif word == "late":
+            wire.send(
+                self.sock,
+                {"type": "finished", "job_id": job["job_id"], "token": "old", "outcome": "failed", "result": {}},
+            )
+            self.work(job, "done")
+        elif word == "sleep":
+            time.sleep(float(rest[0]))
+            self.work(job, "done")
+        elif word == "slow":
+            for step in range(int(rest[0])):
+                self.progress(job, step / int(rest[0]))
+                time.sleep(float(rest[1]))
+            self.work(job, "done")
+        elif word == "gate":
+            if not self.wait(job, lambda: os.path.exists(rest[0])):
+                self.work(job, "done")
+        else:
+            self.work(job, "partial" if word == "partial" else "done")
+
+    def work(self, job: dict[str, Any], outcome: str) -> None:
+        relative = os.fsencode(job["relative"])
+        output = b"features/" + relative + b".h5"
+        path = os.path.join(os.fsencode(self.run["out"]), output)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        data = job["content_id"].encode()
+        part = path + b".new"
+        with open(part, "wb") as file:
+            file.write(data)
+        os.rename(part, path)
+        settings = PipelineSettings.model_validate(self.run["settings"])
+        result = {
+            "content_id": job["content_id"],
+            "output": os.fsdecode(output),
+            "output_bytes": len(data),
+            "output_sha256": hashlib.sha256(data).hexdigest(),
+            "output_mtime_ns": os.stat(path).st_mtime_ns,
+            "stage_keys": stage_keys(settings, job["content_id"], self.run["fingerprints"]),
+            "adopted": False,
+            "scenes": 1,
+            "frames": 3,
+            "duration_s": 10.0,
+            "width": 64,
+            "height": 36,
+            "seconds": {"scenes": 0.1},
+            "bytes_read": 10,
+            "bytes_written": len(data),
+            "lost_s": 1.0 if outcome == "partial" else 0.0,
+            "lost_frames": 25 if outcome == "partial" else 0,
+        }
+        self.say(job, "stage", stage="scenes", seconds=0.1, items=100, reused=False)
+        self.finish(job, outcome, result)
+        self.log(f"end {job['relative']} {job['attempt']}")
+
+
+def _stall(worker: FakeWorker) -> None:
+    threading.Event().wait()
+
+
+def _raw(worker: FakeWorker, data: bytes) -> None:
+    worker.sock.sendall(data)
+    threading.Event().wait()
+
+
+DEATHS = {
+    "segv": lambda _: os.kill(os.getpid(), signal.SIGSEGV),
+    "abort": lambda _: os.abort(),
+    "exit0": lambda _: os._exit(0),
+    "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
+    "stopped": lambda _: (os.kill(os.getpid(), signal.SIGSTOP), threading.Event().wait()),
+    "stall": _stall,
+    "garbage": lambda worker: _raw(worker, b"\xff" * 100),
+    "huge": lambda worker: _raw(worker, wire.HEADER.pack(1 << 30, 0)),
+    "nonsense": lambda worker: _raw(worker, wire.encode({"type": "finished", "token": 3, "outcome": []})),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fd", type=int)
+    parser.add_argument("--nice", type=int)
+    parser.add_argument("--die-at-start", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.die_at_start:
+        raise SystemExit(json.dumps({"import": "failed"}))
+    FakeWorker(socket.socket(fileno=arguments.fd)).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """The real worker program carries one file to its feature file and tells how it gets on."""
 
 import os
+import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,23 +76,25 @@ def test_jobs_leased_ahead_are_done_in_order(engine: Engine, video: Path) -> Non
     assert engine.close() == 0
 
 
-def test_stop_gives_the_job_and_those_leased_ahead_back(engine: Engine, tmp_path: Path) -> None:
+def test_stop_gives_the_job_and_those_leased_ahead_back(engine: Engine, long_video: Path, video: Path) -> None:
     """Nothing is written for a job that was stopped, and the worker takes the next one."""
-    source = make_video(tmp_path / "long.mp4", scenes=20, frames_per_scene=50, width=320, height=240)
     engine.start_run()
-    engine.send_job(source)
+    engine.send_job(long_video)
     while engine.receive()["type"] != "progress":
         pass
-    engine.send_job(source, relative="ahead.mp4")
+    engine.send_job(long_video, relative="ahead.mp4")
     engine.send({"type": "stop"})
     assert [engine.finished()["outcome"] for _ in range(2)] == ["stopped", "stopped"]
     assert [path for path in engine.out.rglob("*") if path.is_file()] == []
-    assert engine.do(source, relative="next.mp4")["outcome"] == "done"
+    assert engine.do(video)["outcome"] == "done"
 
 
-def test_a_file_replaced_while_it_is_read_is_changed(engine: Engine, tmp_path: Path) -> None:
-    source = make_video(tmp_path / "long.mp4", scenes=20, frames_per_scene=50, width=320, height=240)
-    other = make_video(tmp_path / "other.mp4")
+def test_a_file_replaced_while_it_is_read_is_changed(
+    engine: Engine, long_video: Path, video: Path, tmp_path: Path
+) -> None:
+    source, other = tmp_path / "long.mp4", tmp_path / "other.mp4"
+    shutil.copy(long_video, source)
+    shutil.copy(video, other)
     engine.start_run()
     engine.send_job(source)
     while engine.receive().get("stage") != "scenes":
@@ -111,18 +113,17 @@ def test_a_file_that_is_not_the_one_discovered_is_changed(engine: Engine, tmp_pa
     with source.open("ab") as file:
         file.write(b"more")
     engine.start_run()
-    fields = {"source": str(tmp_path / "nowhere.mp4")} if act == "removed" else {}
-    message = engine.do(source, identity=identity, **fields)
+    named = tmp_path / "nowhere.mp4" if act == "removed" else source
+    message = engine.do(source, identity=identity, source=str(named))
     assert (message["outcome"], message["failure"]["class"]) == ("failed", "changed")
     assert not engine.out.exists()
 
 
-def test_sigkill_at_any_moment_leaves_no_half_file(
-    start_engine: Callable[[], Engine], video: Path, tmp_path: Path
-) -> None:
+def test_sigkill_at_any_moment_leaves_no_half_file(pool: Any, video: Path, tmp_path: Path) -> None:
     """What stands under a final name after a kill is whole; the next worker finishes the job and clears the rest."""
     for stage in ("probe", "scenes", "dedupe", "write"):
-        engine = start_engine()
+        engine = pool.idle()
+        engine.out = tmp_path / "out"
         engine.start_run(frames={"save": "jpeg"})
         engine.send_job(video, force=True)
         while engine.receive().get("stage") != stage:
@@ -131,17 +132,17 @@ def test_sigkill_at_any_moment_leaves_no_half_file(
         engine.process.wait()
         path = output(engine, "three.mp4")
         assert not os.path.exists(path) or check_features(path) == []
-    engine = start_engine()
+    engine = pool.idle()
+    engine.out = tmp_path / "out"
     engine.start_run(frames={"save": "jpeg"})
     assert engine.do(video, force=True)["outcome"] == "done"
     assert left_over(engine.out) == []
 
 
-def test_the_worker_ends_when_its_engine_is_gone(engine: Engine, tmp_path: Path) -> None:
+def test_the_worker_ends_when_its_engine_is_gone(engine: Engine, long_video: Path) -> None:
     """Even in the midst of a job: nobody is left to hear of it."""
-    source = make_video(tmp_path / "long.mp4", scenes=20, frames_per_scene=50, width=320, height=240)
     engine.start_run()
-    engine.send_job(source)
+    engine.send_job(long_video)
     while engine.receive()["type"] != "progress":
         pass
     assert engine.close() == 0

@@ -40,9 +40,7 @@ class Runs:
         self._engine, self._video, self._host = engine, video, host
         self._run = 0
 
-    def do(
-        self, *, known: str = "", job: dict[str, Any] | None = None, **sections: Any
-    ) -> tuple[dict, dict[str, bool]]:
+    def do(self, *, job: dict[str, Any] | None = None, **sections: Any) -> tuple[dict, dict[str, bool]]:
         """Return the result and, of each stage told, whether it was reused."""
         self._run += 1
         sections.setdefault("embed", {"enabled": False})
@@ -50,7 +48,7 @@ class Runs:
             sections["embed"] = {"enabled": True, **sections["embed"]}
         self._engine.start_run(self._run, fingerprints=PRINTS, host_socket=str(self._host.path), **sections)
         seen: list[dict[str, Any]] = []
-        message = self._engine.do(self._video, seen, run_id=self._run, known_sha256=known, **(job or {}))
+        message = self._engine.do(self._video, seen, run_id=self._run, **(job or {}))
         assert message["failure"] is None, message["failure"]
         return message["result"], {entry["stage"]: entry["reused"] for entry in seen if entry["type"] == "stage"}
 
@@ -69,7 +67,7 @@ def test_nothing_changed_nothing_done(engine: Engine, runs: Runs, with_row: bool
     """With the checksum of the ledger, and (a ledger that was lost) after reading the file instead."""
     first, _ = runs.do()
     before = inode(engine)
-    second, stages = runs.do(known=first["output_sha256"] if with_row else "")
+    second, stages = runs.do(job={"known_sha256": first["output_sha256"] if with_row else ""})
     assert second["adopted"]
     assert all(stages.values())
     assert inode(engine) == before

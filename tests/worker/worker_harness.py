@@ -35,6 +35,7 @@ class Engine:
                 start_new_session=True,
             )
         self._jobs = 0
+        self.under_way = 0
         self.ready = self.receive()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -63,9 +64,9 @@ class Engine:
             }
         )
 
-    def send_job(self, source: Path, *, run_id: int = 1, **fields: Any) -> int:
+    def send_job(self, file: Path, *, run_id: int = 1, **fields: Any) -> int:
         """Hand over a job and return its number; `fields` replace what the engine would say of the file."""
-        descriptor = open_regular(os.fsencode(source))
+        descriptor = open_regular(os.fsencode(file))
         try:
             seen = {"identity": list(identity_of(os.fstat(descriptor))), "content_id": content_id(descriptor)}
         finally:
@@ -77,14 +78,15 @@ class Engine:
             "job_id": self._jobs,
             "attempt": 1,
             "token": f"token-{self._jobs}",
-            "source": str(source),
-            "relative": source.name,
+            "source": str(file),
+            "relative": file.name,
             **seen,
             "decode_threads": 1,
             "known_sha256": "",
             "force": False,
         }
         self.send(message | fields)
+        self.under_way += 1
         return self._jobs
 
     def finished(self, seen: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -92,13 +94,14 @@ class Engine:
         while True:
             message = self.receive()
             if message["type"] == "finished":
+                self.under_way -= 1
                 return message
             if seen is not None:
                 seen.append(message)
 
-    def do(self, source: Path, seen: list[dict[str, Any]] | None = None, **fields: Any) -> dict[str, Any]:
+    def do(self, file: Path, seen: list[dict[str, Any]] | None = None, **fields: Any) -> dict[str, Any]:
         """Hand over a job and return how it ended."""
-        number = self.send_job(source, **fields)
+        number = self.send_job(file, **fields)
         message = self.finished(seen)
         assert (message["job_id"], message["token"]) == (number, f"token-{number}")
         return message

@@ -1,4 +1,4 @@
-"""Threads around one decode: one reads packets, some decode stretches, the caller gets every frame in order."""
+"""Threads around one decode: each decodes a stretch at a time, the caller gets every frame in order."""
 
 import threading
 import time
@@ -13,13 +13,13 @@ from av.video.stream import VideoStream
 from pipeline.media.decode import Decoder, View
 from pipeline.media.open import prepare_decoder
 from pipeline.media.seen import Seen, VideoPacket
-from pipeline.media.stretch import Splitter, Stretch, Tally, read_packets
+from pipeline.media.stretch import Source, Stretch, Tally, read_packets
 
 OpenContainer = Callable[[], AbstractContextManager[InputContainer]]
 
-_PACKET_BYTES = 32 << 20
+_PORTION_BYTES = 16 << 20
 _PENDING_FRAMES = 4096
-_BATCH = 8
+_BATCH = 64
 _BATCH_S = 0.1
 _PATIENCE_S = 0.2
 
@@ -27,9 +27,10 @@ _PATIENCE_S = 0.2
 class Conveyor:
     """Use as a context manager and iterate; leaving it stops and joins every thread and closes every file.
 
-    `decoders` threads decode a stretch each at a time, every one with its own file handle and a codec context of
-    `codec_threads` threads. Reading ahead is bounded in packets' bytes, in frames and in `pending_bytes` of held
-    pictures a stretch.
+    `decoders` threads take turns at reading the packets of the next stretch, and decode it, every one with its own
+    file handle and a codec context of `codec_threads` threads. What runs ahead of the caller is bounded: in packets
+    to a portion a decoder, in stretches to two a decoder, and in each stretch in frames and in `pending_bytes` of
+    held pictures.
     """
 
     def __init__(
@@ -46,20 +47,22 @@ class Conveyor:
     ) -> None:
         self.tally = Tally()
         self._open, self._index, self._view = open_container, stream_index, view
-        self._codec_threads, self._max_pixels = codec_threads, max_pixels
+        self._decoders, self._codec_threads, self._max_pixels = decoders, codec_threads, max_pixels
         self._pending_bytes, self._every = pending_bytes, every_stream
-        self._decoders = decoders
+        self._reading = threading.Lock()
         self._change = threading.Condition()
         self._stretches: deque[Stretch] = deque()
-        self._unclaimed: deque[Stretch] = deque()
-        self._splitter = Splitter(view.split, 1.0 / view.tick_s)
-        self._read = self._stop = False
+        self._stop = False
+        self._working = decoders
         self._error: BaseException | None = None
         self._threads: list[threading.Thread] = []
+        self._files = ExitStack()
 
     def __enter__(self) -> "Conveyor":
-        jobs = [self._read_file] + [self._decode_stretches] * self._decoders
-        self._threads = [threading.Thread(target=self._run, args=(job,), daemon=True) for job in jobs]
+        container = self._files.enter_context(self._open())
+        packets = read_packets(container, self._stream(container), self.tally, self._every)
+        self._source = Source(packets, self._view.split, 1.0 / self._view.tick_s)
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._decoders)]
         for thread in self._threads:
             thread.start()
         return self
@@ -72,6 +75,7 @@ class Conveyor:
             self._change.notify_all()
         for thread in self._threads:
             thread.join()
+        self._files.close()
 
     def __iter__(self) -> Iterator[tuple[Stretch | None, list[Seen]]]:
         """Yield the frames of each stretch in order, in batches.
@@ -80,118 +84,98 @@ class Conveyor:
         decoded. Raises what a thread raised: IrregularError, JobError.
         """
         while True:
-            stretch = None
-            while stretch is None:
-                with self._change:
-                    if not (self._stretches or self._read or self._error):
-                        self._change.wait(_PATIENCE_S)
-                    self._check()
-                    if self._stretches:
-                        stretch = self._stretches[0]
-                    elif self._read:
-                        return
-                if stretch is None:
-                    yield None, []
-            finished = False
-            while not finished:
-                with self._change:
-                    if not (stretch.seen or stretch.done or self._error):
-                        self._change.wait(_PATIENCE_S)
-                    self._check()
-                    batch = list(stretch.seen)
-                    stretch.seen.clear()
-                    stretch.held_bytes = 0
-                    finished = stretch.done
-                    self._change.notify_all()
-                yield stretch, batch
             with self._change:
-                self._stretches.popleft()
-                self._change.notify_all()
+                if not (self._stretches or self._error or not self._working):
+                    self._change.wait(_PATIENCE_S)
+                stretch = self._stretches[0] if self._stretches else None
+                if stretch is not None and not (stretch.seen or stretch.done or self._error):
+                    self._change.wait(_PATIENCE_S)
+                if self._error is not None:
+                    raise self._error
+                if stretch is None and not self._working and not self._stretches:
+                    return
+                batch: list[Seen] = []
+                if stretch is not None:
+                    batch, stretch.seen = stretch.seen, batch
+                    stretch.held_bytes = 0
+                    if stretch.done:
+                        self._stretches.popleft()
+                    self._change.notify_all()
+            yield stretch, batch
 
-    def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
+    def _stream(self, container: InputContainer) -> VideoStream:
+        stream = container.streams[self._index]
+        assert isinstance(stream, VideoStream)
+        return stream
 
-    def _run(self, job: Callable[[], None]) -> None:
+    def _work(self) -> None:
         try:
-            job()
+            with self._open() as container:
+                stream = self._stream(container)
+                prepare_decoder(stream, self._max_pixels, self._codec_threads)
+                self._decode_all(Decoder(stream, self._view))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it.
             with self._change:
                 self._error = self._error or error
                 self._stop = True
-                self._change.notify_all()
-
-    def _read_file(self) -> None:
-        with ExitStack() as stack:
-            container = stack.enter_context(self._open())
-            stream = container.streams[self._index]
-            assert isinstance(stream, VideoStream)
-            for packet in read_packets(container, stream, self.tally, self._every):
-                with self._change:
-                    while not self._stop and self._full():
-                        self._change.wait()
-                    if self._stop:
-                        return
-                    begun = self._splitter.add(packet)
-                    if begun is not None:
-                        self._stretches.append(begun)
-                        self._unclaimed.append(begun)
-                    self._change.notify_all()
+        finally:
             with self._change:
-                self._splitter.finish()
-                self._read = True
+                self._working -= 1
                 self._change.notify_all()
 
-    def _full(self) -> bool:
-        return self._splitter.queued_bytes > _PACKET_BYTES or len(self._unclaimed) > self._decoders
-
-    def _decode_stretches(self) -> None:
-        with self._open() as container:
-            stream = container.streams[self._index]
-            assert isinstance(stream, VideoStream)
-            prepare_decoder(stream, self._max_pixels, self._codec_threads)
-            decoder = Decoder(stream, self._view)
-            while True:
+    def _decode_all(self, decoder: Decoder) -> None:
+        while True:
+            with ExitStack() as turn:
+                turn.enter_context(self._reading)
+                stretch = (
+                    None if self._wait(lambda: len(self._stretches) > 2 * self._decoders) else self._source.begin()
+                )
+                if stretch is None:
+                    return
                 with self._change:
-                    while not (self._unclaimed or self._read or self._stop):
-                        self._change.wait()
-                    if self._stop or not self._unclaimed:
-                        return
-                    stretch = self._unclaimed.popleft()
+                    self._stretches.append(stretch)
                     self._change.notify_all()
-                self._decode(decoder, stretch)
+                if not self._decode(decoder, stretch, self._packets(stretch, turn)):
+                    return
 
-    def _decode(self, decoder: Decoder, stretch: Stretch) -> None:
+    def _wait(self, full: Callable[[], bool]) -> bool:
+        """Wait while `full`; return whether to stop."""
+        with self._change:
+            while full() and not self._stop:
+                self._change.wait()
+            return self._stop
+
+    def _packets(self, stretch: Stretch, turn: ExitStack) -> Iterator[VideoPacket]:
+        """Yield the packets of a stretch; the turn at reading ends with the last one read, before it is decoded."""
+        portion: list[VideoPacket] = []
+        size = 0
+        for packet in self._source.read(stretch):
+            portion.append(packet)
+            size += packet.size
+            if size > _PORTION_BYTES:
+                yield from portion
+                portion, size = [], 0
+        turn.close()
+        yield from portion
+
+    def _decode(self, decoder: Decoder, stretch: Stretch, packets: Iterator[VideoPacket]) -> bool:
         batch: list[Seen] = []
         handed = time.monotonic()
-        for seen in decoder.frames(stretch, self._packets(stretch)):
+        for seen in decoder.frames(stretch, packets):
             batch.append(seen)
             if len(batch) >= _BATCH or time.monotonic() - handed > _BATCH_S:
-                if not self._hand_over(stretch, batch):
-                    return
+                if not self._hand_over(stretch, batch, done=False):
+                    return False
                 batch = []
                 handed = time.monotonic()
-        self._hand_over(stretch, batch, last=True)
+        return self._hand_over(stretch, batch, done=True)
 
-    def _packets(self, stretch: Stretch) -> Iterator[VideoPacket]:
-        while True:
-            with self._change:
-                while not (stretch.packets or stretch.closed or self._stop):
-                    self._change.wait()
-                if self._stop or not stretch.packets:
-                    return
-                packets = list(stretch.packets)
-                stretch.packets.clear()
-                self._splitter.queued_bytes -= sum(packet.size for packet in packets)
-                self._change.notify_all()
-            yield from packets
-
-    def _hand_over(self, stretch: Stretch, batch: list[Seen], last: bool = False) -> bool:
+    def _hand_over(self, stretch: Stretch, batch: list[Seen], *, done: bool) -> bool:
+        if self._wait(lambda: stretch.held_bytes > self._pending_bytes or len(stretch.seen) > _PENDING_FRAMES):
+            return False
         with self._change:
-            while not self._stop and (stretch.held_bytes > self._pending_bytes or len(stretch.seen) > _PENDING_FRAMES):
-                self._change.wait()
             stretch.seen.extend(batch)
             stretch.held_bytes += sum(seen.candidate.held_bytes for seen in batch if seen.candidate)
-            stretch.done = last
+            stretch.done = done
             self._change.notify_all()
-            return not self._stop
+        return True

@@ -24,7 +24,7 @@ _FULL_RANGE = 2
 
 def to_rgb(frame: VideoFrame, rotation_deg: int, crop: Box) -> Picture:
     """Return the frame as uint8 (height, width, 3) RGB, turned upright, then cropped to `crop` where it fits."""
-    picture = cast(Picture, frame.to_ndarray(format="rgb24"))
+    picture = cast(Picture, frame.to_ndarray(format="rgb24", threads=1))
     if rotation_deg:
         picture = np.rot90(picture, -rotation_deg // 90)
     x, y, width, height = crop
@@ -95,7 +95,7 @@ def luma(frame: VideoFrame, box: Box, longest: int) -> Plane:
     """Return the luma inside `box`, uint8 (h, w), scaled down to at most `longest` pixels on its longer side."""
     found = planes(frame, box)
     if found is None:
-        grey = cast(Samples, frame.to_ndarray(format="gray"))
+        grey = cast(Samples, frame.to_ndarray(format="gray", threads=1))
         grey = grey[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
     else:
         grey = found[0]

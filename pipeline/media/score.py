@@ -52,7 +52,7 @@ class Meter:
             box = (0, 0, frame.width, frame.height)
         found = planes(frame, box)
         if found is None:
-            whole = frame.to_ndarray(format="bgr24")
+            whole = frame.to_ndarray(format="bgr24", threads=1)
             whole = whole[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
             return cast(Plane, cv2.resize(whole, self._size, interpolation=cv2.INTER_LINEAR))
         name = frame.format.name

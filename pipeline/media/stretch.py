@@ -34,11 +34,10 @@ class Stretch:
     number: int
     start: int | None
     end: int | None = None
-    packets: deque[VideoPacket] = field(default_factory=deque)
-    closed: bool = False
     promised: int = 0
     """Packets whose picture belongs to this stretch."""
-    seen: deque[Seen] = field(default_factory=deque)
+    seen: list[Seen] = field(default_factory=list)
+    """Frames decoded and not yet taken on."""
     held_bytes: int = 0
     done: bool = False
     last: Measure | None = None
@@ -92,51 +91,65 @@ def _note(packet: Packet[Any], stream: VideoStream, tally: Tally) -> None:
         tally.end_tick = end if tally.end_tick is None else max(tally.end_tick, end)
 
 
-class Splitter:
-    """Deals the packets of one video out to stretches."""
+class Source:
+    """Deals the packets of one video out in stretches: `begin` one, `read` it to its end, `begin` the next."""
 
-    def __init__(self, split: bool, ticks_per_s: float) -> None:
+    def __init__(self, packets: Iterator[VideoPacket], split: bool, ticks_per_s: float) -> None:
+        self._packets = packets
         self._split = split
         self._least = int(_STRETCH_S * ticks_per_s)
-        self._current: Stretch | None = None
-        self._previous: Stretch | None = None
-        self._key: VideoPacket | None = None
-        self._key_shared = False
-        self._begin = 0
-        self._latest = 0
-        self.queued_bytes = 0
-        """Bytes dealt out so far and not taken back; the taker subtracts."""
+        self._ahead: deque[VideoPacket] = deque()
+        self._number = 0
+        self._begin = self._latest = 0
 
-    def add(self, packet: VideoPacket) -> Stretch | None:
-        """Put the packet where it belongs; return the new stretch if it begins one.
-
-        Raises IrregularError if the video cannot be split after all.
-        """
-        if self._split:
-            self._check(packet)
-        if self._current is None or self._turns(packet):
-            return self._turn(packet)
-        if self._key is not None and packet.pts is not None and packet.pts < (self._key.pts or 0):
-            self._lead(packet, self._key)
+    def begin(self) -> Stretch | None:
+        """Return the next stretch, None at the end of the file."""
+        first = self._next()
+        if first is None:
             return None
-        self._close_previous()
-        self._put(self._current, packet)
-        return None
+        stretch = Stretch(self._number, first.pts if self._number else None)
+        self._number += 1
+        self._begin = self._latest = first.pts or 0
+        self._ahead.appendleft(first)
+        return stretch
 
-    def finish(self) -> None:
-        """Close what is open: there are no more packets."""
-        self._close_previous()
-        if self._current is not None:
-            self._current.closed = True
+    def read(self, stretch: Stretch) -> Iterator[VideoPacket]:
+        """Yield the packets of the stretch. Raises IrregularError if the video cannot be split after all."""
+        while (packet := self._next()) is not None:
+            if self._turns(packet):
+                stretch.end = packet.pts
+                yield from self._leading(stretch, packet)
+                return
+            if self._split and stretch.start is not None and (packet.pts or 0) < stretch.start:
+                raise IrregularError("a picture shown before the keyframe it follows")
+            stretch.promised += not packet.is_discard
+            self._latest = max(self._latest, packet.pts or 0)
+            yield packet
 
-    def _check(self, packet: VideoPacket) -> None:
-        if packet.pts is None or packet.is_corrupt:
-            raise IrregularError("a packet without a time, or marked as damaged", damaged=packet.is_corrupt)
-        if self._current is not None and packet.has_sidedata("new_extradata"):
-            raise IrregularError("the decoder's parameters change in mid-file")
-        start = self._current.start if self._current is not None else None
-        if start is not None and packet.pts < start and self._key is None:
-            raise IrregularError("a picture shown before the keyframe it follows")
+    def _leading(self, stretch: Stretch, key: VideoPacket) -> Iterator[VideoPacket]:
+        """Yield the pictures shown before the next keyframe, after that keyframe: they refer to both sides of it."""
+        shared = False
+        while (packet := self._next()) is not None:
+            if (packet.pts or 0) >= (key.pts or 0):
+                self._ahead.append(packet)
+                break
+            if not shared:
+                yield key
+                shared = True
+            stretch.promised += not packet.is_discard
+            yield packet
+        self._ahead.appendleft(key)
+
+    def _next(self) -> VideoPacket | None:
+        if self._ahead:
+            return self._ahead.popleft()
+        packet = next(self._packets, None)
+        if packet is not None and self._split:
+            if packet.pts is None or packet.is_corrupt:
+                raise IrregularError("a packet without a time, or marked as damaged", damaged=packet.is_corrupt)
+            if self._number and packet.has_sidedata("new_extradata"):
+                raise IrregularError("the decoder's parameters change in mid-file")
+        return packet
 
     def _turns(self, packet: VideoPacket) -> bool:
         return (
@@ -146,38 +159,3 @@ class Splitter:
             and packet.pts - self._begin >= self._least
             and packet.pts > self._latest
         )
-
-    def _turn(self, packet: VideoPacket) -> Stretch:
-        self._close_previous()
-        number = 0
-        if self._current is not None:
-            number = self._current.number + 1
-            self._current.end = packet.pts
-            self._previous, self._key = self._current, packet
-        self._current = Stretch(number, packet.pts if number else None)
-        self._begin = self._latest = packet.pts or 0
-        self._put(self._current, packet)
-        return self._current
-
-    def _lead(self, packet: VideoPacket, key: VideoPacket) -> None:
-        """Give a picture shown before the keyframe to the stretch before, with the keyframe that it refers to."""
-        previous = self._previous
-        if previous is None:
-            raise IrregularError("a picture shown before the keyframe it follows")
-        if not self._key_shared:
-            previous.packets.append(key)
-            self.queued_bytes += key.size
-            self._key_shared = True
-        self._put(previous, packet)
-
-    def _put(self, stretch: Stretch, packet: VideoPacket) -> None:
-        stretch.packets.append(packet)
-        self.queued_bytes += packet.size
-        stretch.promised += not packet.is_discard
-        self._latest = max(self._latest, packet.pts or 0)
-
-    def _close_previous(self) -> None:
-        if self._previous is not None:
-            self._previous.closed = True
-        self._previous = self._key = None
-        self._key_shared = False

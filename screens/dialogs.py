@@ -145,6 +145,7 @@ class Stopping(ModalScreen[None]):
     """Shown while the engine closes: the screen stays alive and says what it waits for."""
 
     CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,ctrl+q", "app.ask_quit", show=False)]
 
     def compose(self) -> ComposeResult:
         """Build the box."""

@@ -193,7 +193,7 @@ class Monitor(Screen[None]):
         name = focused.id if isinstance(focused, Pane) and focused.id else "queue"
         self.toggle_class("-zoomed")
         self.action_pane(name)
-        self.call_after_refresh(self.redraw)
+        self.redraw()
 
     def action_filter(self) -> None:
         """Open the filter."""

@@ -11,13 +11,27 @@ from screens.widgets.outside import Line, outside
 
 
 class Pane(LineView):
-    """A view that takes a snapshot and keeps a title in its border."""
+    """A view of one part of the newest snapshot, with a title in its border."""
 
     title = ""
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.snapshot = Snapshot()
+
     def take(self, snapshot: Snapshot) -> None:
         """Show a newer snapshot."""
-        raise NotImplementedError
+        self.snapshot = snapshot
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the snapshot at the size that the pane has now."""
+        self.sync()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        super().on_resize()
+        self.draw()
 
     def entitle(self, others: str) -> None:
         """Name the panes that are hidden beside the title, while this one is shown alone."""
@@ -41,14 +55,14 @@ class QueuePane(Pane):
         super().__init__(id=id)
         self.order = QueueOrder()
         self.job_id: int | None = None
-        self._snapshot = Snapshot()
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a newer snapshot; a selected row that was in view is followed to where it went."""
         watched = self.cursor >= 0 and self.in_view(self.cursor)
-        if snapshot.run is None or self._snapshot.run is None or snapshot.run.run_id != self._snapshot.run.run_id:
+        before, after = self.snapshot.run, snapshot.run
+        if before is None or after is None or before.run_id != after.run_id:
             self.job_id = None
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self.order.update(snapshot.jobs)
         self._refresh_rows(follow=watched)
 
@@ -87,14 +101,14 @@ class QueuePane(Pane):
 
     def heading(self, width: int) -> Line | None:
         """Return the column titles where there is room."""
-        return queue_heading(width) if self._snapshot.jobs else None
+        return queue_heading(width) if self.snapshot.jobs else None
 
     def empty(self, width: int) -> tuple[Line, ...]:
         """Return what an empty queue says."""
-        return queue_empty(self._snapshot, self.order.needle)
+        return queue_empty(self.snapshot, self.order.needle)
 
     def _refresh_rows(self, *, follow: bool) -> None:
-        self.note(queue_title(self._snapshot, len(self.order), self.order.needle))
+        self.note(queue_title(self.snapshot, len(self.order), self.order.needle))
         self.sync()
         if follow and self.cursor >= 0 and not self.in_view(self.cursor):
             self.reveal(self.cursor)
@@ -108,29 +122,27 @@ class FailuresPane(Pane):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.job_id: int | None = None
-        self._snapshot = Snapshot()
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a newer snapshot."""
-        self._snapshot = snapshot
         self.set_class(bool(snapshot.failures), "-has-failures")
         self.note(failures_title(snapshot))
-        self.sync()
+        super().take(snapshot)
 
     @property
     def failure(self) -> FailureRow | None:
         """The selected failure, or None."""
-        return self._snapshot.failures[self.cursor] if self.cursor >= 0 else None
+        return self.snapshot.failures[self.cursor] if self.cursor >= 0 else None
 
     @property
     def cursor(self) -> int:
         """The position of the selected failure, -1 = none."""
-        rows = self._snapshot.failures if self.job_id is not None else ()
+        rows = self.snapshot.failures if self.job_id is not None else ()
         return next((index for index, row in enumerate(rows) if row.job_id == self.job_id), -1)
 
     def select(self, position: int) -> None:
         """Select the failure at a position."""
-        self.job_id = self._snapshot.failures[position].job_id
+        self.job_id = self.snapshot.failures[position].job_id
 
     def unselect(self) -> None:
         """Select nothing."""
@@ -138,15 +150,15 @@ class FailuresPane(Pane):
 
     def row_count(self) -> int:
         """Return how many failures the snapshot holds."""
-        return len(self._snapshot.failures)
+        return len(self.snapshot.failures)
 
     def row(self, index: int, width: int) -> Line:
         """Return one failure."""
-        return failure_row(self._snapshot.failures[index], width)
+        return failure_row(self.snapshot.failures[index], width)
 
     def empty(self, width: int) -> tuple[Line, ...]:
         """Return what the empty pane says."""
-        return failures_empty(self._snapshot)
+        return failures_empty(self.snapshot)
 
 
 class StagesPane(Pane):
@@ -155,9 +167,9 @@ class StagesPane(Pane):
     title = "[2] stages"
     selectable = False
 
-    def take(self, snapshot: Snapshot) -> None:
-        """Show a newer snapshot."""
-        self.show(stages(snapshot, self.line_width))
+    def draw(self) -> None:
+        """Lay the columns out for the width."""
+        self.show(stages(self.snapshot, self.line_width))
 
 
 class DevicesPane(Pane):
@@ -166,6 +178,6 @@ class DevicesPane(Pane):
     title = "[3] devices"
     selectable = False
 
-    def take(self, snapshot: Snapshot) -> None:
-        """Show a newer snapshot."""
-        self.show(devices(snapshot, self.line_width, self.page_rows))
+    def draw(self) -> None:
+        """Lay the gauges out for the size."""
+        self.show(devices(self.snapshot, self.line_width, self.page_rows))

@@ -236,7 +236,7 @@ def test_a_host_in_trouble_says_so() -> None:
 
 def test_failure_details_say_all() -> None:
     said = page(failure_details(failure(9), 60))
-    for word in ("phone/VID_20240312", "✗ failed", "corrupt", "probe", "moov atom", "remedy", "InvalidDataError"):
+    for word in ("phone/VID_20240312", "✗ failed", "corrupt", "probe", "moov", "remedy", "InvalidDataError"):
         assert word in said
 
 

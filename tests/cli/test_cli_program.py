@@ -1,0 +1,208 @@
+"""The program as an operator, a log and a script meet it: real processes, real files, exit codes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.media.samples import Recipe, make, make_video
+from pipeline.outputs.manifest import read_manifest
+
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+QUICK = ("--set", "engine.settle_s=0", "--preset", "scenes", "--workers", "1")
+HOSTILE = (
+    b"\x1b]0;owned\x07.mp4",
+    b"[/].mp4",
+    b"new\nline.mp4",
+    b"not utf-8 \xff\xfe.mp4",
+    b"-first.mp4",
+    b"\xe2\x80\xae.mp4",
+)
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("samples")
+    make(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video that takes a worker about a second, long enough to be stopped in."""
+    folder = tmp_path_factory.mktemp("long")
+    make_video(folder, Recipe("long.mp4", (("red", "circle"), ("blue", "star")), seconds=40.0))
+    return folder / "long.mp4"
+
+
+def start(*arguments: str | bytes | Path, **environ: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "vconsole", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environ},
+    )
+
+
+def vconsole(*arguments: str | bytes | Path, **environ: str) -> "subprocess.CompletedProcess[bytes]":
+    process = start(*arguments, **environ)
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def objects(output: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def statuses(out: Path) -> dict[str, str]:
+    return {entry["source"]: entry["status"] for entry in read_manifest(os.fsencode(out))}
+
+
+def test_samples_come_out_as_they_were_made(samples: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = vconsole("extract", samples, "--out", out, "--model", "tiny-shapes", "--set", "engine.settle_s=0", "--json")
+    assert (done.returncode, done.stderr) == (1, b"")
+    events = objects(done.stdout)
+    assert events[-1]["event"] == "summary"
+    assert (events[-1]["exit_code"], events[-1]["counts"]) == (1, {"done": 5, "failed": 1, "skipped": 1})
+    for sample in json.loads((samples / "truth.json").read_text()):
+        if sample["kind"] == "broken":
+            continue
+        with h5py.File(out / "features" / f"{sample['name']}.h5") as file:
+            assert file["scenes/start_frame"][()].tolist() == [scene["start_frame"] for scene in sample["scenes"]]
+            assert len(file["frames/time_s"]) >= len(sample["scenes"])
+            assert file["embeddings/tiny-shapes/vectors"].shape[0] == len(file["frames/time_s"])
+            if sample["kind"] == "video" and not sample["rotation_deg"]:
+                assert np.abs(file.attrs["crop_xywh"] - np.array(sample["crop_xywh"])).max() <= 4
+    again = objects(
+        vconsole(
+            "extract", samples, "--out", out, "--model", "tiny-shapes", "--set", "engine.settle_s=0", "--json"
+        ).stdout
+    )
+    assert again[-1]["reused"] == 5
+    assert vconsole("verify", out, "--deep").returncode == 0
+
+
+def test_plain_output_has_no_control_bytes_whatever_files_are_called(samples: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, name in enumerate(HOSTILE):
+        path = folder / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"not a video %d" % number)
+    shutil.copy(samples / "rotated.mp4", folder / os.fsdecode(HOSTILE[0]))
+    done = vconsole("extract", folder, "--out", out, *QUICK)
+    assert not CONTROL.search(done.stdout + done.stderr)
+    assert {os.fsencode(name) for name in statuses(out)} == set(HOSTILE)
+    dry = vconsole("extract", folder, "--out", out, *QUICK, "--dry-run")
+    assert dry.returncode == 0
+    assert not CONTROL.search(dry.stdout + dry.stderr)
+    assert len(dry.stdout.splitlines()) == len(HOSTILE) + 2
+    for arguments in (("verify", out), ("runs",)):
+        told = vconsole(*arguments)
+        assert not CONTROL.search(told.stdout + told.stderr)
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(samples: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copy(samples / "shapes.mp4", tmp_path / "a.mp4")
+    shutil.copy(samples / "shapes.mp4", tmp_path / "b.mp4")
+    told = vconsole("extract", tmp_path / "a.mp4", tmp_path / "b.mp4", "--out", out, *QUICK, "--dry-run", "--json")
+    events = objects(told.stdout)
+    assert [entry.get("verdict") for entry in events] == ["to do", "duplicate", None]
+    assert events[0]["output"] == "features/a.mp4.h5"
+    assert events[-1]["weights"] == []
+    assert not out.exists()
+    assert not Path(os.environ["VCONSOLE_STATE_DIR"]).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_a_run_and_resume_ends_it(
+    samples: Path, long_video: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name, source in (("1.mp4", samples / "shapes.mp4"), ("2.mp4", long_video), ("3.mp4", samples / "rotated.mp4")):
+        shutil.copy(source, folder / name)
+    process = start("extract", folder, "--out", out, *QUICK, "--json")
+    next(entry for entry in _events(process) if (entry.get("name"), entry.get("state")) == ("2.mp4", "running"))
+    asked = time.monotonic()
+    process.send_signal(number)
+    rest, err = process.communicate(timeout=20)
+    assert time.monotonic() - asked < 6
+    assert (process.returncode, err) == (130, b"")
+    summary = objects(rest)[-1]
+    assert (summary["event"], summary["interrupted"], summary["counts"]["done"]) == ("summary", True, 1)
+    resumed = vconsole("resume", "--json")
+    events = objects(resumed.stdout)
+    assert resumed.returncode == 0
+    assert events[-1]["counts"] == {"done": 3}
+    assert events[-1]["run_id"] == summary["run_id"]
+    assert "1.mp4" not in {entry["name"] for entry in events if entry["event"] == "job"}
+    assert vconsole("verify", out, "--deep").returncode == 0
+    assert b"Nothing to resume" in vconsole("resume").stdout
+
+
+def _events(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["extract", "none.mp4", "--out", "o"], "none.mp4 does not exist"),
+        (["extract", ".", "--out", "o", "--preset", "standart"], "standard"),
+        (["extract", ".", "--out", "o", "--model", "tiny-shape"], "Did you mean tiny-shapes"),
+        (["extract", ".", "--out", "o", "--set", "scene.threshold=3"], "did you mean scenes.threshold?"),
+        (["extract", ".", "--out", "o", "--workers", "none"], "--workers: engine.workers = 'none'"),
+        (["extract", ".", "--out", "o", "--device", "gpu"], "--device: host.device = 'gpu'"),
+        (["extract", ".", "--out", "o", "--config", "none.toml"], "none.toml: cannot be read"),
+        (["extract", ".", "--out", "/dev/null/o"], "/dev/null is not a folder"),
+        (["extract", "."], "--out"),
+        (["extract", ".", "--out", "o", "--\x1b]0;owned\x07"], "owned"),
+        (["resume", "7"], "no ledger"),
+        (["verify", "."], "ledger"),
+        (["models", "fetch", "none"], "none"),
+        ([], "console needs a terminal"),
+    ],
+)
+def test_what_cannot_work_exits_with_2_before_any_work(arguments: list[str], told: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vconsole", *arguments], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert told in done.stderr.decode()
+    assert not CONTROL.search(done.stderr)
+    assert (done.stdout, list(tmp_path.iterdir())) == (b"", [])
+
+
+def test_missing_weights_exit_with_2_and_name_three_ways_on(samples: Path, tmp_path: Path) -> None:
+    done = vconsole("extract", samples, "--out", tmp_path / "out", "--json", HF_HOME=str(tmp_path / "hub"))
+    assert done.returncode == 2
+    for way in (b"vconsole models fetch clip-vit-b-32", b"path =", b"--preset scenes", b"605 MB"):
+        assert way in done.stderr
+    assert objects(done.stdout)[-1]["exit_code"] == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_engine_is_refused_naming_the_holder(long_video: Path, tmp_path: Path) -> None:
+    first = start("extract", long_video, "--out", tmp_path / "out", *QUICK, "--json")
+    next(entry for entry in _events(first) if entry.get("state") == "running")
+    second = vconsole("extract", long_video, "--out", tmp_path / "out2", *QUICK)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=20)
+    assert second.returncode == 2
+    assert str(first.pid).encode() in second.stderr

@@ -1,0 +1,145 @@
+"""Text from outside: names that would harm a terminal or a markup parser show as visible symbols everywhere."""
+
+import ast
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from console_script import HOSTILE, LARGE, SMALL, ScriptedEngine, app_over, busy, failure, job, picture, run_view, until
+
+from pipeline.model import JobState, RunState
+from pipeline.snapshot import HostView, Notice, Snapshot
+from pipeline.text import visible
+from screens.monitor import Monitor
+from screens.widgets.panes import QueuePane
+
+SCREENS = Path(__file__).resolve().parents[2] / "screens"
+WALL = SCREENS / "widgets" / "outside.py"
+
+
+def hostile(name: str) -> Snapshot:
+    """Return a snapshot in which everything that can come from outside is `name`."""
+    jobs = (
+        job(1, JobState.RUNNING, name=name, waiting_for=name),
+        job(2, JobState.FAILED, name=name, note=name),
+        job(3, JobState.SKIPPED, name=name, note=name),
+    )
+    return replace(
+        busy(),
+        run=run_view(jobs, inputs=(name, name), out=name, bottleneck=name, preset=name, preset_description=name),
+        jobs=jobs,
+        failures=(failure(2, name=name, message=name, remedy=name, detail=name),),
+        hosts=(HostView(device="cpu", state="ready", models=(name,), note=name),),
+        notices=(Notice(at_s=busy().taken_s, level="warning", text=name),),
+        machine=replace(busy().machine, gpu_note=name),
+    )
+
+
+def drawn_text(app_screen: Monitor) -> str:
+    """Return every character that the compositor would send, whatever the screen shows."""
+    strips = app_screen._compositor.render_strips()
+    return "".join(segment.text for strip in strips for segment in strip)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_nothing_but_printable_characters_reaches_the_terminal(name: str) -> None:
+    app = app_over(ScriptedEngine(hostile(name)))
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "running" in picture(app))
+        for keys in (("j", "enter"), ("escape", "4", "j", "enter"), ("escape", "1", "x"), ("escape", "3", "z")):
+            await pilot.press(*keys)
+            await pilot.pause()
+            sent = drawn_text(app.screen)
+            assert sent.isprintable(), [char for char in sent if not char.isprintable()]
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if len(name) < 60])
+async def test_a_hostile_name_is_shown_as_itself(name: str) -> None:
+    app = app_over(ScriptedEngine(hostile(name)))
+    async with app.run_test(size=LARGE) as pilot:
+        await pilot.press("z")
+        await until(pilot, lambda: visible(name) in drawn_text(app.screen))
+
+
+async def test_a_hostile_filter_finds_its_name() -> None:
+    jobs = tuple(job(i, name=name) for i, name in enumerate(HOSTILE))
+    app = app_over(ScriptedEngine(Snapshot(serial=1, run=run_view(jobs), jobs=jobs)))
+    async with app.run_test(size=SMALL) as pilot:
+        queue = app.screen.query_one(QueuePane)
+        await pilot.press("slash", "left_square_bracket", "slash", "right_square_bracket")
+        await until(pilot, lambda: queue.order.needle == "[/]")
+        assert queue.row_count() == 1
+
+
+async def test_outputs_with_a_hostile_name_end_a_run_well() -> None:
+    snapshot = hostile("[/")
+    assert snapshot.run is not None
+    app = app_over(ScriptedEngine(replace(snapshot, notices=(), run=replace(snapshot.run, state=RunState.DONE))))
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "outputs in [/" in picture(app))
+
+
+BUILDERS = {"Content", "Text", "Segment", "Strip", "Static", "Label", "Markdown", "notify", "from_markup"}
+"""Names that put text on the screen; `notify` parses markup unless it is told not to."""
+
+
+def test_only_the_wall_builds_what_is_drawn() -> None:
+    found = []
+    for path in sorted(SCREENS.rglob("*.py")):
+        if path == WALL:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = node.func
+                name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+                if name in BUILDERS:
+                    found.append(f"{path.name}:{node.lineno} calls {name}")
+    assert found == []
+
+
+TITLES = {"border_title", "border_subtitle"}
+LABELLED = {"Option", "Button", "RadioButton", "Checkbox"}
+
+
+def _is_safe(value: ast.expr) -> bool:
+    """Return whether an expression is a literal, or came through the wall."""
+    if isinstance(value, ast.Constant):
+        return True
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "outside"
+
+
+def test_titles_and_labels_are_literals_or_come_through_the_wall() -> None:
+    found = []
+    for path in sorted(SCREENS.rglob("*.py")):
+        guarded: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assign):
+                targets = [target for target in node.targets if isinstance(target, ast.Attribute)]
+                if isinstance(node.targets[0], ast.Name) and _is_safe(node.value):
+                    guarded.add(node.targets[0].id)
+                for target in targets:
+                    known = isinstance(node.value, ast.Name) and node.value.id in guarded
+                    if target.attr in TITLES and not known and not _is_safe(node.value):
+                        found.append(f"{path.name}:{node.lineno} sets {target.attr}")
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in LABELLED:
+                found += [f"{path.name}:{node.lineno}" for argument in node.args[:1] if not _is_safe(argument)]
+    assert found == []
+
+
+def test_the_console_imports_no_decoder_and_no_model() -> None:
+    program = (
+        "import sys, vconsole.app\n"
+        "print(sorted({'torch', 'av', 'cv2', 'whisper', 'easyocr', 'h5py', 'scenedetect'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_screens_enter_the_pipeline_by_its_door_alone() -> None:
+    door = {"pipeline.snapshot", "pipeline.commands", "pipeline.settings", "pipeline.model", "pipeline.text"}
+    for path in SCREENS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] != "screens":
+                assert not node.module.startswith(("pipeline", "vconsole", "themes")) or node.module in door, path

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,10 +27,6 @@ from screens.presenters.words import plural
 from screens.widgets.outside import tell
 from vconsole.signals import EXIT_INTERRUPTED, ended_in_time
 
-EXIT_USAGE = 2
-"""Exit code of a program that was started in a way that cannot work."""
-
-_NO_TERMINAL = "The console needs a terminal; without one use `vconsole extract INPUT --out DIR`."
 _LEAVE_DRAIN, _LEAVE_NOW, _STAY = "drain", "now", "stay"
 
 
@@ -188,9 +183,6 @@ def run_console(settings: Settings, state_dir: Path) -> int:
     from pipeline.engine import Engine
     from pipeline.engine.plan import check
 
-    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        print(_NO_TERMINAL, file=sys.stderr)  # noqa: T201
-        return EXIT_USAGE
     engine = Engine(settings, state_dir=state_dir)
     engine.start()
     app = make_app(engine, settings, prepare=preparer(partial(with_preset, settings), check))

@@ -4,13 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format clean torture
+.PHONY: help demo test test-fast check format sample clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       make sample videos, extract them, show what came out"
+	@echo "make test       run the tests"
+	@echo "make test-fast  run the tests of the command line's settings, its output and the layers"
+	@echo "make check      format, lint, types, import contracts; changes nothing"
+	@echo "make format     format, and mend what the linter can"
+	@echo "make sample     write sample_config.toml from the schema"
+	@echo "make clean      remove the environment, builds and the demo's folder"
 
 demo: $(STAMP)
 	$(BIN)/vconsole demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -q tests/test_layers.py tests/cli/test_cli_config.py tests/cli/test_cli_headless.py
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -22,7 +35,12 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+sample: $(STAMP)
+	$(BIN)/python -m vconsole.sample > sample_config.toml
+
 $(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "vconsole needs Python 3.11 or newer; name one: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $(STAMP)

@@ -12,7 +12,7 @@ from pipeline.model import TERMINAL, JobState
 from pipeline.snapshot import JobRow, RunView, Snapshot
 from pipeline.text import visible
 from vconsole.events import Event, JobChanged, RunChanged, Told
-from vconsole.progress import job_line, status_line, tolerate
+from vconsole.progress import job_line, run_line, status_line, tolerate
 from vconsole.summary import FAILED, Summary, as_lines
 
 SHOWN_JOBS = 8
@@ -39,7 +39,7 @@ class LiveFace:
         """Write what stays on screen: all that is not plain success."""
         match event:
             case RunChanged(run):
-                self._print(f"run {run.run_id} {run.state}: {run.kind}, preset {visible(run.preset)}", "bold")
+                self._print(run_line(run), "bold")
             case JobChanged(row) if row.state in _STYLES:
                 self._print(job_line(row), _STYLES[row.state])
             case Told(notice):

@@ -48,6 +48,12 @@ def job_line(row: JobRow) -> str:
     return told + (f"  {reason}" if reason else "")
 
 
+def run_line(run: RunView) -> str:
+    """Return one line on a run whose state changed."""
+    because = f"; {visible(run.paused_because)}" if run.paused_because else ""
+    return f"run {run.run_id} {run.state}: {run.kind}, preset {visible(run.preset)}{because}"
+
+
 def status_line(run: RunView) -> str:
     """Return one line on how far the run is."""
     over = run.count(*TERMINAL)
@@ -75,7 +81,7 @@ class PlainFace:
         """Write the line of an event."""
         match event:
             case RunChanged(run):
-                self._write(f"run {run.run_id} {run.state}: {run.kind}, preset {visible(run.preset)}")
+                self._write(run_line(run))
             case JobChanged(row) if row.state is not JobState.RUNNING:
                 self._write(job_line(row))
             case Told(notice):
@@ -147,6 +153,7 @@ def _run_object(run: RunView) -> dict[str, Any]:
         "preset": run.preset,
         "inputs": list(run.inputs),
         "out": run.out,
+        "paused_because": run.paused_because,
     }
 
 

@@ -179,7 +179,7 @@ DEATHS = {
     "stall": _stall,
     "garbage": lambda worker: _raw(worker, b"\xff" * 100),
     "huge": lambda worker: _raw(worker, wire.HEADER.pack(1 << 30, 0)),
-    "nonsense": lambda worker: _raw(worker, wire.encode({"type": "finished", "token": 3, "outcome": []})),
+    "nonsense": lambda worker: _raw(worker, wire.encode({"type": "hello"})),
 }
 
 

@@ -1,0 +1,160 @@
+"""Drives a real engine with the fake worker, and the oracle that must hold after every fault."""
+
+import hashlib
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pipeline.commands import StartRun
+from pipeline.engine import Engine
+from pipeline.engine.ledger import Ledger
+from pipeline.model import TERMINAL, JobState, RunKind, RunState
+from pipeline.outputs.manifest import read_manifest
+from pipeline.settings import Settings
+from pipeline.snapshot import JobRow, Snapshot
+
+FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+DEADLINE_S = 30.0
+
+
+def settings(**engine: Any) -> Settings:
+    """Settings that make an engine quick: no settling, short pauses, no models."""
+    quick = {"workers": 2, "settle_s": 0, "retry_pause_s": 0.02, "retry_pause_max_s": 0.2, "snapshot_hz": 30}
+    options: dict[str, Any] = {"engine": {**quick, "nice": 0, **engine}, "embed": {"enabled": False}}
+    return Settings.model_validate(options)
+
+
+class Bench:
+    """A folder of inputs, an output folder, a state folder, and engines over them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.source, self.out, self.state = folder / "in", folder / "out", folder / "state"
+        self.source.mkdir()
+
+    def video(self, name: str, line: str = "done") -> Path:
+        """Add an input that makes the fake worker do `line`; its content is unlike every other's."""
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{line}\n{name}\n")
+        return path
+
+    def start(self, options: Settings, *, force: bool = False) -> StartRun:
+        """Return the command that extracts all inputs."""
+        inputs = (os.fsencode(self.source),)
+        return StartRun(RunKind.EXTRACT, inputs, os.fsencode(self.out), "standard", options, force)
+
+    @contextmanager
+    def engine(self, options: Settings, worker: tuple[str, ...] = FAKE_WORKER) -> Iterator["Driven"]:
+        """Start an engine, close it at the end, and see that it left no process behind."""
+        engine = Engine(options, state_dir=self.state, worker_command=worker)
+        engine.start()
+        driven = Driven(engine)
+        try:
+            yield driven
+        finally:
+            engine.close()
+            driven.check_no_orphan()
+
+    def run(self, options: Settings, **more: Any) -> Snapshot:
+        """Run all inputs to the end in an engine of their own; return the last snapshot."""
+        with self.engine(options) as driven:
+            driven.engine.send(self.start(options, **more))
+            return driven.until_done()
+
+    def log(self, word: str = "start") -> Counter[str]:
+        """Return how often the workers said `word` of each input."""
+        path = self.out / "log"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return Counter(line.split()[1] for line in lines if line.startswith(word))
+
+    def oracle(self) -> dict[JobState, int]:
+        """Check what holds after any fault: a sound ledger, every job accounted for, whole outputs, no litter."""
+        ledger = Ledger(self.state)
+        try:
+            assert ledger.integrity() == "ok"
+            run = ledger.runs(limit=1)[0]
+            counts = ledger.counts(run.run_id)
+            jobs = list(ledger.jobs(run.run_id))
+            assert sum(counts.values()) == len(jobs) == len({job.relative for job in jobs})
+            for job in jobs:
+                assert job.state is not JobState.RUNNING, "an engine that ended left a job running"
+                opened = [attempt for attempt in ledger.attempts(job.job_id) if not attempt["outcome"]]
+                assert not opened, f"attempts left open: {opened}"
+                wins = [one for one in ledger.attempts(job.job_id) if one["outcome"] in {"done", "partial"}]
+                assert len(wins) <= 1, f"finished more than once: {wins}"
+                if job.state in {JobState.DONE, JobState.PARTIAL}:
+                    data = (self.out / job.result["output"]).read_bytes()
+                    assert hashlib.sha256(data).hexdigest() == job.result["output_sha256"]
+            if run.state is RunState.DONE:
+                assert set(counts) <= TERMINAL
+                rows = list(read_manifest(os.fsencode(self.out)))
+                assert Counter(row["status"] for row in rows) == {str(s): n for s, n in counts.items()}
+        finally:
+            ledger.close()
+        assert not list(self.out.rglob("*.part")), "temporary files left"
+        return counts
+
+
+class Driven:
+    """An engine under test."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.pids: set[int] = set()
+
+    def until(self, holds: Callable[[Snapshot], Any], what: str = "") -> Snapshot:
+        """Return the first snapshot for which `holds`; fail after the deadline."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            snapshot = self.engine.latest()
+            self.pids |= {worker.pid for worker in snapshot.workers if worker.pid}
+            if holds(snapshot):
+                return snapshot
+            assert not snapshot.fatal, snapshot.fatal
+            assert time.monotonic() < end, f"waited too long for {what or holds}: {snapshot}"
+            time.sleep(0.005)
+
+    def until_done(self) -> Snapshot:
+        """Return the snapshot at the end of the run."""
+        return self.until(lambda snapshot: snapshot.run and snapshot.run.state is RunState.DONE, "the end of the run")
+
+    def until_running(self, name: str) -> JobRow:
+        """Return the row of a job once a worker has told of progress on it."""
+        snapshot = self.until(lambda snapshot: _working(snapshot, name), f"{name} to run")
+        row = _working(snapshot, name)
+        assert row is not None
+        return row
+
+    def worker_pid(self, name: str) -> int:
+        """Return the process that works on an input."""
+        row = self.until_running(name)
+        return next(worker.pid for worker in self.engine.latest().workers if worker.slot == row.worker)
+
+    def check_no_orphan(self) -> None:
+        """See that no worker of this engine is left."""
+        left = [pid for pid in self.pids if psutil.pid_exists(pid) and _alive(pid)]
+        assert not left, f"orphans: {left}"
+
+
+def jobs(snapshot: Snapshot) -> dict[str, JobRow]:
+    """Return the rows of a snapshot by name."""
+    return {row.name: row for row in snapshot.jobs}
+
+
+def _working(snapshot: Snapshot, name: str) -> JobRow | None:
+    row = jobs(snapshot).get(name)
+    return row if row and row.state is JobState.RUNNING and row.stage and row.worker >= 0 else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

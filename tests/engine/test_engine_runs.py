@@ -1,0 +1,329 @@
+"""Runs from their start to their end: results, commands, resume, reports and snapshots."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from engine_harness import FAKE_WORKER, Bench, jobs, settings
+
+from pipeline.commands import (
+    CancelJob,
+    CancelRun,
+    Drain,
+    Pause,
+    ResumeRun,
+    Retry,
+    SetWorkers,
+    Unpause,
+)
+from pipeline.engine import Engine
+from pipeline.errors import EngineRunningError
+from pipeline.model import FailureClass, JobState, RunState, Stage
+from pipeline.outputs.manifest import read_manifest
+from pipeline.snapshot import Snapshot
+
+
+def noted(snapshot: Snapshot, words: str) -> bool:
+    return any(words in notice.text for notice in snapshot.notices)
+
+
+def state_is(state: RunState) -> object:
+    return lambda snapshot: snapshot.run and snapshot.run.state is state
+
+
+def test_every_input_ends_in_the_state_that_its_worker_told(bench: Bench) -> None:
+    for name, line in {"a.mp4": "done", "b.mp4": "partial", "c.mp4": "fail corrupt", "d.mp4": "skip"}.items():
+        bench.video(name, line)
+    (bench.source / "notes.txt").write_text("hello")
+    snapshot = bench.run(settings())
+    assert {name: str(row.state) for name, row in jobs(snapshot).items()} == {
+        "a.mp4": "done",
+        "b.mp4": "partial",
+        "c.mp4": "failed",
+        "d.mp4": "skipped",
+        "notes.txt": "skipped",
+    }
+    assert snapshot.run and snapshot.run.total == 5 == sum(count for _, count in snapshot.run.counts)
+    assert [(row.name, row.failure, row.message) for row in snapshot.failures] == [
+        ("c.mp4", FailureClass.CORRUPT, "it is corrupt")
+    ]
+    rows = {row["source"]: row for row in read_manifest(os.fsencode(bench.out))}
+    assert rows["b.mp4"]["lost_frames"] == 25
+    assert rows["d.mp4"]["reason"] == "no video stream"
+    assert rows["c.mp4"]["class"] == "corrupt"
+    assert (bench.out / "run.json").exists() and (bench.out / "failures.json").exists()
+    bench.oracle()
+
+
+def test_a_second_run_does_nothing_again_and_force_does_all(bench: Bench) -> None:
+    for number in range(3):
+        bench.video(f"{number}.mp4")
+    bench.run(settings())
+    again = bench.run(settings())
+    assert again.run and (again.run.reused, again.run.count(JobState.DONE)) == (3, 3)
+    assert set(bench.log().values()) == {1}
+    (bench.out / "features" / "1.mp4.h5").unlink()
+    bench.run(settings())
+    assert bench.log() == {"0.mp4": 1, "1.mp4": 2, "2.mp4": 1}
+    bench.run(settings(), force=True)
+    assert bench.log() == {"0.mp4": 2, "1.mp4": 3, "2.mp4": 2}
+
+
+def test_a_file_that_still_changes_waits_until_it_has_settled(bench: Bench) -> None:
+    options = settings(settle_s=0.3)
+    path = bench.video("a.mp4")
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until(lambda snapshot: snapshot.jobs and snapshot.jobs[0].state is JobState.SETTLING)
+        path.write_text("done\nlonger now\n")
+        snapshot = driven.until_done()
+    assert snapshot.jobs[0].state is JobState.DONE
+    assert bench.log() == {"a.mp4": 1}
+
+
+def test_a_file_that_changes_while_it_is_read_is_done_again(bench: Bench) -> None:
+    bench.video("a.mp4", "first:fail changed")
+    assert bench.run(settings()).jobs[0].state is JobState.DONE
+    assert bench.log() == {"a.mp4": 2}
+
+
+def test_a_transient_failure_is_tried_again_and_bounded(bench: Bench) -> None:
+    bench.video("passes.mp4", "first:fail io")
+    bench.video("stays.mp4", "fail io")
+    rows = jobs(bench.run(settings()))
+    assert (rows["passes.mp4"].state, rows["passes.mp4"].attempts) == (JobState.DONE, 2)
+    assert (rows["stays.mp4"].state, rows["stays.mp4"].attempts) == (JobState.FAILED, 3)
+
+
+def test_retry_does_failed_jobs_again_and_the_reports_follow(bench: Bench) -> None:
+    path = bench.video("a.mp4", "fail corrupt")
+    bench.video("b.mp4")
+    options = settings()
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        before = driven.until_done()
+        path.write_text("done\na\n")
+        driven.engine.send(Retry(failure=FailureClass.STALLED))
+        driven.until(lambda snapshot: noted(snapshot, "Nothing to try again"))
+        driven.engine.send(Retry(job_ids=(jobs(before)["a.mp4"].job_id,)))
+        after = driven.until(
+            lambda snapshot: state_is(RunState.DONE)(snapshot) and snapshot.run.count(JobState.DONE) == 2  # type: ignore[operator]
+        )
+    assert jobs(after)["b.mp4"] is jobs(before)["b.mp4"], "a row that did not change is the same object"
+    assert after.failures == ()
+    assert {row["status"] for row in read_manifest(os.fsencode(bench.out))} == {"done"}
+    assert bench.log() == {"a.mp4": 2, "b.mp4": 1}
+    bench.oracle()
+
+
+def test_pause_gives_jobs_back_uncharged_and_unpause_goes_on(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options = settings()
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("a.mp4")
+        driven.engine.send(Pause())
+        paused = driven.until(lambda snapshot: snapshot.jobs[0].state is JobState.QUEUED)
+        assert paused.run and (paused.run.state, paused.jobs[0].attempts) == (RunState.PAUSED, 0)
+        gate.touch()
+        driven.engine.send(Unpause())
+        done = driven.until_done()
+    assert done.jobs[0].attempts == 1
+    bench.oracle()
+
+
+def test_drain_finishes_what_runs_and_starts_nothing_more(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    bench.video("b.mp4")
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("a.mp4")
+        driven.engine.send(Drain())
+        driven.until(state_is(RunState.DRAINING))  # type: ignore[arg-type]
+        gate.touch()
+        drained = driven.until(state_is(RunState.PAUSED))  # type: ignore[arg-type]
+        rows = jobs(drained)
+        assert (rows["a.mp4"].state, rows["b.mp4"].state) == (JobState.DONE, JobState.QUEUED)
+        assert drained.run and drained.run.paused_because.startswith("Drained")
+        driven.engine.send(Unpause())
+        driven.until_done()
+
+
+def test_a_cancelled_run_keeps_what_is_done_and_can_be_resumed(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4")
+    bench.video("b.mp4", f"gate {gate}")
+    bench.video("c.mp4")
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("b.mp4")
+        driven.engine.send(CancelRun(1))
+        cancelled = driven.until(
+            lambda snapshot: snapshot.run.count(JobState.CANCELLED) == 2 and (bench.out / "run.json").exists()
+        )
+        assert cancelled.run and cancelled.run.state is RunState.CANCELLED
+        assert jobs(cancelled)["a.mp4"].state is JobState.DONE
+        gate.touch()
+        driven.engine.send(ResumeRun(1))
+        driven.until_done()
+    assert bench.log() == {"a.mp4": 1, "b.mp4": 2, "c.mp4": 1}
+    bench.oracle()
+
+
+def test_one_job_can_be_cancelled_while_it_runs_or_waits(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    bench.video("b.mp4")
+    bench.video("c.mp4")
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("a.mp4")
+        rows = jobs(driven.until(lambda snapshot: len(snapshot.jobs) == 3))
+        driven.engine.send(CancelJob(rows["b.mp4"].job_id))
+        driven.until(lambda snapshot: jobs(snapshot)["b.mp4"].state is JobState.CANCELLED)
+        driven.engine.send(CancelJob(rows["a.mp4"].job_id))
+        rows = jobs(driven.until_done())
+    assert [str(rows[name].state) for name in ("a.mp4", "b.mp4", "c.mp4")] == ["cancelled", "cancelled", "done"]
+    bench.oracle()
+
+
+def test_runs_wait_for_one_another(bench: Bench, tmp_path: Path) -> None:
+    bench.video("a.mp4")
+    options = settings()
+    first = bench.start(options)
+    second = replace(first, out=os.fsencode(tmp_path / "out2"))
+    with bench.engine(options) as driven:
+        driven.engine.send(first)
+        driven.engine.send(second)
+        driven.until(lambda snapshot: snapshot.run and snapshot.run.run_id == 2 and snapshot.run.state is RunState.DONE)
+        assert [summary.state for summary in driven.engine.latest().runs] == [RunState.DONE, RunState.DONE]
+    assert (tmp_path / "out2" / "features" / "a.mp4.h5").exists()
+
+
+@pytest.mark.parametrize("how", ["resume", "same command"])
+def test_a_closed_engine_gives_attempts_back_and_the_run_goes_on_later(bench: Bench, tmp_path: Path, how: str) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4")
+    bench.video("b.mp4", f"gate {gate}")
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("b.mp4")
+    assert bench.oracle() == {JobState.DONE: 1, JobState.QUEUED: 1}
+    bench.video("late.mp4")
+    gate.touch()
+    with bench.engine(options) as driven:
+        assert driven.engine.latest().runs[0].state is RunState.INTERRUPTED
+        driven.engine.send(ResumeRun() if how == "resume" else bench.start(options))
+        done = driven.until_done()
+    assert done.run and done.run.run_id == 1
+    assert jobs(done)["b.mp4"].attempts == 1
+    assert jobs(done)["late.mp4"].state is JobState.DONE
+    assert bench.log() == {"a.mp4": 1, "b.mp4": 2, "late.mp4": 1}
+    bench.oracle()
+
+
+def test_closing_at_once_leaves_no_worker_even_if_none_answers(bench: Bench) -> None:
+    bench.video("a.mp4", "stopped")
+    options = settings(grace_s=60)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("a.mp4")
+        driven.engine.close(now=True)
+    assert bench.oracle() == {JobState.QUEUED: 1}
+
+
+def test_the_number_of_workers_can_be_changed_while_the_run_goes_on(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    for number in range(4):
+        bench.video(f"{number}.mp4", f"gate {gate}")
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("0.mp4")
+        driven.engine.send(SetWorkers(3))
+        driven.until(lambda snapshot: snapshot.run.count(JobState.RUNNING) == 3)
+        driven.engine.send(SetWorkers(1))
+        driven.until(lambda snapshot: sum(worker.state == "stopping" for worker in snapshot.workers) == 2)
+        gate.touch()
+        done = driven.until(lambda snapshot: state_is(RunState.DONE)(snapshot) and len(snapshot.workers) == 1)  # type: ignore[operator]
+        assert done.worker_plan and done.worker_plan.workers == 1
+        driven.engine.send(SetWorkers(0))
+        driven.until(lambda snapshot: noted(snapshot, "0 workers cannot be"))
+    bench.oracle()
+
+
+def test_a_worker_is_replaced_after_its_share_of_videos(bench: Bench) -> None:
+    for number in range(5):
+        bench.video(f"{number}.mp4")
+    options = settings(workers=1, recycle_after=2)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        snapshot = driven.until_done()
+    assert not snapshot.notices, "an orderly replacement is no news"
+    assert set(bench.log().values()) == {1}
+
+
+@pytest.mark.parametrize("command", [Pause(), Unpause(), Drain(), CancelRun(7), CancelJob(7), Retry(), ResumeRun()])
+def test_a_command_that_cannot_be_done_becomes_a_notice(bench: Bench, command: object) -> None:
+    with bench.engine(settings()) as driven:
+        driven.engine.send(command)  # type: ignore[arg-type]
+        driven.until(lambda snapshot: snapshot.notices and snapshot.notices[0].level == "error")
+
+
+def test_an_engine_holds_its_state_folder_against_a_second_one(bench: Bench) -> None:
+    with bench.engine(settings()):
+        second = Engine(settings(), state_dir=bench.state, worker_command=FAKE_WORKER)
+        with pytest.raises(EngineRunningError, match=str(os.getpid())):
+            second.start()
+    Engine(settings(), state_dir=bench.state).close()
+
+
+def test_stages_tell_of_their_rate_and_the_run_of_its_end(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    for number in range(3):
+        bench.video(f"{number}.mp4")
+    bench.video("z.mp4", f"gate {gate}")
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("z.mp4")
+        snapshot = driven.until(lambda snapshot: snapshot.run.eta_s is not None)
+        scenes = next(stage for stage in snapshot.stages if stage.stage is Stage.SCENES)
+        assert (scenes.done, scenes.p50_s, scenes.p95_s) == (3, 0.1, 0.1)
+        assert scenes.items_per_s > 0
+        run = snapshot.run
+        assert run and run.eta_low_s is not None and run.eta_high_s is not None and run.eta_s is not None
+        assert run.eta_low_s <= run.eta_s <= run.eta_high_s
+        assert snapshot.worker_plan and "1 workers" in snapshot.worker_plan.sentence
+        driven.until(lambda snapshot: snapshot.machine.memory_total_bytes > 0)
+        gate.touch()
+        driven.until_done()
+
+
+def test_snapshots_stop_while_nothing_changes(bench: Bench) -> None:
+    bench.video("a.mp4")
+    options = settings(sensor_s=3600)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_done()
+        serials = {driven.engine.latest().serial for _ in range(3)}
+        last = driven.engine.latest()
+        driven.engine.send(SetWorkers(0))
+        after = driven.until(lambda snapshot: noted(snapshot, "cannot be"))
+    assert after.serial - last.serial <= 3 and len(serials) <= 2
+
+
+def test_the_engine_imports_nothing_heavy() -> None:
+    heavy = ("torch", "av", "cv2", "h5py", "textual", "rich")
+    code = f"import sys, pipeline.engine; print([name for name in {heavy} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "[]"

@@ -107,7 +107,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         running = plural(run.count(JobState.RUNNING) if run else 0, "video")
         choices = (
             Choice(
-                "a", _LEAVE_DRAIN, "After what runs", f"{running} that run now are finished, then the console leaves."
+                "a", _LEAVE_DRAIN, "After what runs", f"What runs now ({running}) is finished, then the console leaves."
             ),
             Choice("n", _LEAVE_NOW, "Now", "The videos that run are given back; the next start offers to go on."),
             Choice("s", _STAY, "Stay", "Change nothing."),
@@ -186,8 +186,8 @@ def run_console(settings: Settings, state_dir: Path) -> int:
     engine = Engine(settings, state_dir=state_dir)
     engine.start()
     app = make_app(engine, settings, prepare=preparer(partial(with_preset, settings), check))
-    try:
-        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
+    with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
+        try:
             return app.run() or 0
-    finally:
-        engine.close()
+        finally:
+            engine.close()

@@ -125,10 +125,10 @@ def _sentence(snapshot: Snapshot, width: int, leaving: bool) -> Line:
     if snapshot.fatal:
         return (sentence(f"✗ the engine can go no further: {snapshot.fatal}", width, "bad"),)
     if run is not None and run.paused_because:
-        return (sentence(f"‖ paused: {run.paused_because}", width, "warn"),)
+        return (sentence(f"‖ {run.paused_because}", width, "warn"),)
     if leaving and run is not None:
         running = plural(run.count(JobState.RUNNING), "video")
-        return (sentence(f"▽ leaving when {running} that run now are finished; q to think again", width, "warn"),)
+        return (sentence(f"▽ leaving once what runs now is done ({running}); q to think again", width, "warn"),)
     fresh = [note for note in snapshot.notices[:1] if snapshot.taken_s - note.at_s <= NOTICE_SHOWN_S]
     if fresh and fresh[0].level != "info":
         return (sentence(f"! {fresh[0].text}", width, "bad" if fresh[0].level == "error" else "warn"),)

@@ -111,21 +111,21 @@ def bar(share: float, width: int, tone: Tone = "bar") -> tuple[Cell, Cell]:
 
 
 def spark(history: Sequence[float], width: int, top: float = 0.0) -> str:
-    """Return the last `width` values as small columns against `top`, or against the largest of them."""
+    """Return the last `width` values as small columns against `top` or the largest of them, the newest at the right."""
     values = list(history)[-width:] if width > 0 else []
     top = top or max(values, default=0.0)
     if top <= 0:
-        return "▁" * len(values)
-    return "".join(_SPARKS[min(7, max(0, int(value / top * 7.999)))] for value in values)
+        return ("▁" * len(values)).rjust(width)
+    return "".join(_SPARKS[min(7, max(0, int(value / top * 7.999)))] for value in values).rjust(width)
 
 
 def graph(history: Sequence[float], width: int, rows: int, top: float) -> list[str]:
-    """Return the last `width` values as columns over `rows` lines against `top`, the highest line first."""
+    """Return the same over `rows` lines, the highest line first."""
     values = [min(1.0, max(0.0, value / top)) * rows for value in list(history)[-width:]] if width > 0 else []
     lines = []
     for row in range(rows - 1, -1, -1):
         eighths = [min(8, max(0, round((value - row) * 8))) for value in values]
-        lines.append("".join(" " if not full else _SPARKS[full - 1] for full in eighths))
+        lines.append("".join(" " if not full else _SPARKS[full - 1] for full in eighths).rjust(width))
     return lines
 
 

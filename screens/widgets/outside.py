@@ -37,14 +37,14 @@ Line = tuple[Cell, ...]
 def fit(text: str, width: int, *, right: bool = False, sentence: bool = False) -> str:
     """Return `text` made visible and exactly `width` terminal cells wide.
 
-    Of a longer one the middle is left out, because names differ at their ends; of a `sentence`, the end.
+    A longer one loses the part after its first third, because names differ at their ends; a `sentence` its end.
     """
     text = visible(text)
     if width <= 0:
         return ""
     length = cell_len(text)
     if length > width:
-        head = width - 1 if sentence else (width - 1) // 2
+        head = width - 1 if sentence else (width - 1) // 3
         text = set_cell_size(text, head) + "…" + _tail(text, width - 1 - head)
         length = cell_len(text)
     padding = " " * max(0, width - length)

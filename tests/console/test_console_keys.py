@@ -125,7 +125,7 @@ async def test_leaving_a_run_asks_and_staying_changes_nothing(key: str) -> None:
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press(key)
         await until(pilot, lambda: isinstance(app.screen, Question))
-        for word in ("After what runs", "Now", "Stay", "2 videos that run now"):
+        for word in ("After what runs", "Now", "Stay", "What runs now (2 videos)"):
             assert word in picture(app)
         await pilot.press("s")
         await until(pilot, lambda: not isinstance(app.screen, Question))
@@ -166,7 +166,7 @@ async def test_leaving_after_what_runs_drains_and_then_leaves() -> None:
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("q", "a")
         await until(pilot, lambda: engine.sent == [Drain()])
-        await until(pilot, lambda: "leaving when 2 videos" in picture(app))
+        await until(pilot, lambda: "leaving once what runs now" in picture(app))
         assert engine.closed == []
         jobs = tuple(job(i, JobState.DONE if i < 9 else JobState.QUEUED) for i in range(20))
         engine.change(jobs=jobs, run=run_view(jobs, state=RunState.DRAINING))
@@ -182,7 +182,7 @@ async def test_staying_after_all_takes_the_drain_back() -> None:
         await until(pilot, lambda: engine.sent == [Drain()])
         await pilot.press("q", "s")
         await until(pilot, lambda: engine.sent == [Drain(), Unpause()])
-        await until(pilot, lambda: "leaving when" not in picture(app))
+        await until(pilot, lambda: "leaving once" not in picture(app))
 
 
 async def test_keys_can_be_mapped_by_the_ids_of_the_registry() -> None:

@@ -33,10 +33,10 @@ def failure_of(error: Exception, stage: Stage) -> JobError:
     if type(error).__module__.startswith("av."):
         if type(error).__name__ in _UNSUPPORTED:
             kind, sentence = FailureClass.UNSUPPORTED, "This build of FFmpeg cannot read the file"
+    elif isinstance(error, OSError) and error.errno in FULL:
+        return JobError(FailureClass.DISK_FULL, "The output volume is full.", stage=stage, detail=detail)
     elif isinstance(error, OSError) and error.errno:
-        full = error.errno in FULL
-        kind = FailureClass.DISK_FULL if full else FailureClass.IO
-        sentence = "The volume is full" if full else "The disk or the file system failed"
+        kind, sentence = FailureClass.IO, "The disk or the file system failed"
     return JobError(kind, f"{sentence}: {_short(error)}.", stage=stage, detail=detail)
 
 

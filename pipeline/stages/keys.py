@@ -53,7 +53,7 @@ SETTINGS: dict[Stage, tuple[str, ...]] = {
 """The settings a stage result depends on: whole sections, or single keys.
 
 Guards and bounds (`probe.max_pixels`, `engine.*`, `host.*` but for the precision) are not among them: they decide
-whether there is a result, not what is in it.
+whether there is a result, not what is in it. `frames.hold_mb` is: with less memory fewer candidates are weighed.
 """
 
 KEY_CHARS = 20

@@ -24,6 +24,7 @@ SAMPLE = 40
 FRAMES = 24
 ONE_FILE_S = 20.0
 """No damaged file of a few kilobytes may take longer."""
+pytestmark = pytest.mark.timeout(180 + LONG)
 INPUT_CLASSES = {FailureClass.CORRUPT, FailureClass.UNSUPPORTED, FailureClass.TOO_LARGE, FailureClass.ENCRYPTED}
 
 

@@ -1,0 +1,223 @@
+"""The batcher: across connections, halved on out-of-memory, bisected on a bad picture, ended on a lost device."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.models.batcher import GROW_AFTER_BATCHES, Batcher, DeviceLostError, Waiting
+
+DONE_S = 20.0
+
+
+class Receiver:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, float] = {}
+        self.errors: dict[int, str] = {}
+        self.told = threading.Condition()
+
+    def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
+        with self.told:
+            assert not self.rows.keys() & set(tags), "a vector came twice"
+            self.rows.update(zip(tags, rows[:, 0].tolist(), strict=True))
+            self.told.notify_all()
+
+    def failed(self, key: str, tags: Sequence[int], message: str) -> None:
+        with self.told:
+            self.errors.update(dict.fromkeys(tags, message))
+            self.told.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        with self.told:
+            assert self.told.wait_for(lambda: len(self.rows) + len(self.errors) >= count, DONE_S)
+
+
+class Fake:
+    """A model whose vector is the first byte of the picture, and which fails as told."""
+
+    def __init__(self, trouble: Callable[[list[int]], None] = lambda _: None) -> None:
+        self.sizes: list[int] = []
+        self.released = 0
+        self.trouble = trouble
+
+    def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        values = [int(picture[0, 0, 0]) for picture in pictures]
+        self.trouble(values)
+        self.sizes.append(len(values))
+        return np.asarray(values, np.float32)[:, None]
+
+    def release_memory(self) -> None:
+        self.released += 1
+
+
+class Bench:
+    """A batcher with a running thread and its notes."""
+
+    def __init__(self, batch_size: int = 8, max_wait_s: float = 0.01) -> None:
+        self.notes: list[tuple[str, str]] = []
+        self.batcher = Batcher(batch_size, max_wait_s, lambda level, text: self.notes.append((level, text)))
+        self.raised: BaseException | None = None
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self.batcher.run()
+        except DeviceLostError as error:
+            self.raised = error
+
+    def add(self, receiver: Receiver, values: Sequence[int], key: str = "m") -> None:
+        for value in values:
+            picture = np.full((2, 2, 3), value, np.uint8)
+            self.batcher.add(key, Waiting(receiver, value, picture, time.monotonic()))
+
+    def start(self, model: Fake, key: str = "m") -> None:
+        self.batcher.loaded(key, model)
+        if not self.thread.is_alive():
+            self.thread.start()
+
+    def close(self) -> None:
+        self.batcher.close()
+        if self.thread.is_alive():
+            self.thread.join(DONE_S)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.close()
+
+
+def out_of_memory_above(count: int) -> Callable[[list[int]], None]:
+    def trouble(values: list[int]) -> None:
+        if len(values) > count:
+            raise MemoryError("CUDA out of memory")
+
+    return trouble
+
+
+def test_pictures_of_two_connections_share_a_batch(bench: Bench) -> None:
+    one, two, model = Receiver(), Receiver(), Fake()
+    bench.add(one, [1, 2, 3, 4])
+    bench.add(two, [5, 6, 7, 8])
+    bench.start(model)
+    one.wait_for(4)
+    two.wait_for(4)
+    assert model.sizes == [8]
+    assert one.rows == {value: value for value in (1, 2, 3, 4)}
+    assert two.rows == {value: value for value in (5, 6, 7, 8)}
+
+
+def test_an_incomplete_batch_waits_no_longer_than_it_may(bench: Bench) -> None:
+    receiver, model = Receiver(), Fake()
+    bench.start(model)
+    bench.add(receiver, [1, 2, 3])
+    receiver.wait_for(3)
+    assert sum(model.sizes) == 3
+
+
+def test_a_model_that_is_not_loaded_yet_holds_up_no_other(bench: Bench) -> None:
+    receiver = Receiver()
+    bench.add(receiver, [1], key="slow")
+    bench.start(Fake(), key="quick")
+    bench.add(receiver, [2], key="quick")
+    receiver.wait_for(1)
+    assert receiver.rows == {2: 2}
+    bench.start(Fake(), key="slow")
+    receiver.wait_for(2)
+
+
+def test_out_of_memory_halves_the_batch_and_loses_nothing(bench: Bench) -> None:
+    receiver, model = Receiver(), Fake(out_of_memory_above(3))
+    bench.add(receiver, range(1, 25))
+    bench.start(model)
+    receiver.wait_for(24)
+    assert receiver.rows == {value: value for value in range(1, 25)}
+    assert not receiver.errors
+    assert max(model.sizes) <= 3
+    assert bench.batcher.batch_size == 2
+    assert model.released == 2
+    assert [text for level, text in bench.notes if level == "warning"] == [
+        "model m: out of memory with 8 pictures; going on with 4",
+        "model m: out of memory with 4 pictures; going on with 2",
+    ]
+
+
+def test_a_halved_batch_grows_again_when_memory_is_back(bench: Bench) -> None:
+    tight = [True]
+
+    def trouble(values: list[int]) -> None:
+        if tight[0] and len(values) > 4:
+            tight[0] = False
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    receiver, model = Receiver(), Fake(trouble)
+    for tag in range((GROW_AFTER_BATCHES + 4) * 8):
+        bench.batcher.add("m", Waiting(receiver, tag, np.full((1, 1, 3), 5, np.uint8), time.monotonic()))
+    bench.start(model)
+    receiver.wait_for((GROW_AFTER_BATCHES + 4) * 8)
+    assert bench.batcher.batch_size == 8
+    assert 4 in model.sizes
+    assert model.sizes[-1] == 8
+    assert bench.notes[-1] == ("info", "model m: trying 8 pictures in a batch again")
+
+
+def test_out_of_memory_for_one_picture_ends_the_host(bench: Bench) -> None:
+    bench.add(Receiver(), [1, 2])
+    bench.start(Fake(out_of_memory_above(0)))
+    bench.thread.join(DONE_S)
+    assert "single picture" in str(bench.raised)
+
+
+def test_a_lost_device_ends_the_host_at_once(bench: Bench) -> None:
+    calls = []
+
+    def trouble(values: list[int]) -> None:
+        calls.append(len(values))
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    bench.add(Receiver(), [1, 2, 3])
+    bench.start(Fake(trouble))
+    bench.thread.join(DONE_S)
+    assert isinstance(bench.raised, DeviceLostError)
+    assert calls == [3]
+
+
+def test_only_the_guilty_picture_of_a_batch_fails(bench: Bench) -> None:
+    def trouble(values: list[int]) -> None:
+        if 6 in values:
+            raise ValueError("bad picture")
+
+    one, two = Receiver(), Receiver()
+    bench.add(one, [1, 2, 3, 4])
+    bench.add(two, [5, 6, 7, 8])
+    bench.start(Fake(trouble))
+    one.wait_for(4)
+    two.wait_for(4)
+    assert one.rows.keys() == {1, 2, 3, 4}
+    assert two.rows.keys() == {5, 7, 8}
+    assert two.errors == {6: "ValueError: bad picture"}
+
+
+def test_pictures_of_a_connection_that_is_gone_are_forgotten(bench: Bench) -> None:
+    gone, here, model = Receiver(), Receiver(), Fake()
+    bench.add(gone, [1, 2])
+    bench.add(here, [3])
+    bench.batcher.drop(gone)
+    bench.start(model)
+    here.wait_for(1)
+    assert not gone.rows
+    assert model.sizes == [1]
+    assert bench.batcher.counters.queue_bytes == 0
+
+
+def test_waiting_pictures_hear_that_their_model_cannot_be_loaded(bench: Bench) -> None:
+    receiver = Receiver()
+    bench.add(receiver, [1, 2])
+    bench.batcher.refuse("m", "no such weights")
+    assert receiver.errors == {1: "no such weights", 2: "no such weights"}

@@ -1,0 +1,203 @@
+"""The worker's side: the window holds, waiting is told, a host that dies is outlived, within bounds."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline import wire
+from pipeline.errors import JobError
+from pipeline.model import FailureClass
+from pipeline.models import client as client_module
+from pipeline.models.batcher import Batcher, Waiting
+from pipeline.models.client import HostClient
+from pipeline.models.connection import Connection
+
+PICTURE = np.zeros((10, 10, 3), np.uint8)
+DONE_S = 20.0
+
+Connect = Callable[..., HostClient]
+
+
+class Stop(Exception):  # noqa: N818 - it is no error: the engine asks the worker to stop
+    """What `progress` raises when the engine asks a worker to stop."""
+
+
+class FakeHost:
+    """Listens where a host would; each connection is handled by the next method of `script`."""
+
+    def __init__(self, path: str, *script: str) -> None:
+        self.path = path
+        self.script = script
+        self.received: list[wire.Message] = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        for name in self.script:
+            peer, _ = self.listener.accept()
+            with peer, contextlib.suppress(EOFError, OSError):
+                getattr(self, name)(peer)
+
+    def read(self, peer: socket.socket) -> wire.Message:
+        head, _ = wire.receive(peer)
+        self.received.append(head)
+        return head
+
+    def hang_up(self, peer: socket.socket) -> None:
+        self.read(peer)
+
+    def swallow(self, peer: socket.socket) -> None:
+        while True:
+            self.read(peer)
+
+    def answer(self, peer: socket.socket) -> None:
+        while True:
+            head = self.read(peer)
+            row = np.full(2, head["tag"], np.float32)
+            wire.send(peer, {"type": "vectors", "key": head["key"], "tags": [head["tag"]]}, row.tobytes())
+
+    def nonsense(self, peer: socket.socket) -> None:
+        peer.sendall(b"\xff" * 64)
+
+    def close(self) -> None:
+        self.thread.join(DONE_S)
+        self.listener.close()
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[Callable[..., FakeHost]]:
+    """Start fake hosts, each connection handled by the named method of FakeHost."""
+    hosts: list[FakeHost] = []
+
+    def make(*script: str) -> FakeHost:
+        hosts.append(FakeHost(str(tmp_path / "s"), *script))
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        host.close()
+
+
+def stop_after(calls: int) -> Callable[[str], None]:
+    told: list[str] = []
+
+    def progress(what: str) -> None:
+        told.append(what)
+        assert what == "model host"
+        if len(told) >= calls:
+            raise Stop
+
+    return progress
+
+
+def test_no_more_than_the_window_is_under_way(fake: Callable[..., FakeHost], connect: Connect) -> None:
+    host = fake("swallow")
+    client = connect(host.path, 3 * PICTURE.nbytes, progress=stop_after(2))
+    with pytest.raises(Stop):
+        for tag in range(10):
+            client.submit("m", tag, PICTURE)
+    client.close()
+    host.close()
+    assert len(host.received) == 3
+
+
+def test_a_picture_larger_than_the_window_still_goes(fake: Callable[..., FakeHost], connect: Connect) -> None:
+    client = connect(fake("answer").path, 10)
+    client.submit("m", 1, PICTURE)
+    client.submit("m", 2, PICTURE)
+    assert client.collect().keys() == {("m", 1), ("m", 2)}
+    client.close()
+
+
+def test_what_a_dead_host_had_is_sent_to_the_next_one(fake: Callable[..., FakeHost], connect: Connect) -> None:
+    host = fake("hang_up", "nonsense", "answer")
+    client = connect(host.path)
+    for tag in range(6):
+        client.submit("m", tag, PICTURE)
+    rows = client.collect()
+    client.close()
+    assert sorted(rows) == [("m", tag) for tag in range(6)]
+    assert len({float(row[0]) for row in rows.values()}) == 6
+
+
+def test_a_picture_that_ends_every_host_is_given_up(fake: Callable[..., FakeHost], connect: Connect) -> None:
+    host = fake(*["hang_up"] * (client_module.MAX_RESENDS + 1))
+    client = connect(host.path)
+    client.submit("m", 1, PICTURE)
+    with pytest.raises(JobError, match="the same picture") as caught:
+        client.collect()
+    assert caught.value.failure is FailureClass.MODEL
+    client.close()
+
+
+def test_a_host_that_never_comes_is_given_up(tmp_path: Path, connect: Connect) -> None:
+    with pytest.raises(JobError, match="no model host"):
+        connect(str(tmp_path / "nobody"), reconnect_s=0.0).spec("m")
+
+
+def test_after_a_reset_nothing_of_the_last_video_is_left(fake: Callable[..., FakeHost], connect: Connect) -> None:
+    host = fake("swallow", "answer")
+    client = connect(host.path, progress=stop_after(1))
+    client.submit("m", 1, PICTURE)
+    with pytest.raises(Stop):
+        client.collect()
+    client.reset()
+    client._progress = lambda _: None
+    client.submit("m", 2, PICTURE)
+    assert client.collect().keys() == {("m", 2)}
+    client.close()
+
+
+def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() -> None:
+    held: list[int] = []
+
+    class Encoder:
+        def encode_pictures(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+            held.append(batcher.counters.queue_pictures + len(pictures))
+            return np.ones((len(pictures), 4), np.float32)
+
+        def release_memory(self) -> None:
+            raise AssertionError
+
+    class Loader:
+        def want(self, key: str) -> None:
+            assert key == "m"
+
+    batcher = Batcher(2, 0.0, lambda level, text: None)
+    batcher.loaded("m", Encoder())
+    running = threading.Thread(target=batcher.run)
+    running.start()
+    ours, theirs = socket.socketpair()
+    Connection(theirs, batcher, Loader(), 3 * PICTURE.nbytes).start()  # type: ignore[arg-type]
+    with ours:
+        for tag in range(40):
+            head = {"type": "picture", "key": "m", "tag": tag, "shape": list(PICTURE.shape)}
+            wire.send(ours, head, PICTURE.tobytes())
+        tags: list[int] = []
+        while len(tags) < 40:
+            tags += wire.receive(ours)[0]["tags"]
+    batcher.close()
+    running.join(DONE_S)
+    assert sorted(tags) == list(range(40))
+    assert max(held) <= 3
+
+
+def test_nonsense_costs_a_worker_its_connection_and_nobody_else_anything() -> None:
+    batcher = Batcher(2, 0.0, lambda level, text: None)
+    ours, theirs = socket.socketpair()
+    connection = Connection(theirs, batcher, None, 1000)  # type: ignore[arg-type]
+    batcher.add("m", Waiting(connection, 1, PICTURE, 0.0))
+    connection.start()
+    with ours:
+        wire.send(ours, {"type": "picture", "key": "m", "tag": 1, "shape": [5, 5]}, b"x")
+        assert ours.recv(1) == b""
+    assert batcher.counters.queue_pictures == 0

@@ -17,7 +17,7 @@ from pipeline.outputs.features import Written
 from pipeline.outputs.format import Embedding, Features
 from pipeline.outputs.paths import features_name, features_path, frames_folder
 from pipeline.outputs.pictures import PictureFolder, saved_pictures
-from pipeline.outputs.reuse import MEDIA_STAGES, Reuse, find_reuse, known_frames
+from pipeline.outputs.reuse import Reuse, find_reuse, known_frames
 from pipeline.progress import Reporter, StageClock
 from pipeline.settings import PipelineSettings
 from pipeline.stages.crop import find_crop
@@ -98,7 +98,7 @@ class _Extraction:
         if reuse and reuse.features.partial and not settings.probe.keep_partial:
             reuse = None
         if reuse and reuse.same and self._pictures_there():
-            self._clock.reused(*MEDIA_STAGES, *([Stage.EMBED] if self._models() else []), Stage.WRITE)
+            self._clock.reused(Stage.PROBE, *self._decoding(), *([Stage.EMBED] if self._models() else []), Stage.WRITE)
             return self._finished(reuse.features, reuse.written, adopted=True)
         features = self._rework(reuse, keys) if reuse else self._work(keys)
         with self._clock.timed(Stage.WRITE, 1):
@@ -147,7 +147,7 @@ class _Extraction:
     def _rework(self, reuse: Reuse, keys: Mapping[str, str]) -> Features:
         """Keep scenes, frames and the vectors that are still wanted; only pictures that are needed are decoded."""
         had = reuse.features
-        self._clock.reused(*MEDIA_STAGES)
+        self._clock.reused(*self._decoding())
         missing = tuple(model for model in self._models() if model not in reuse.models)
         means = self._settings.embed.scene_vectors
         embeddings = {key: with_means(had.embeddings[key], had, means) for key in reuse.models}
@@ -157,6 +157,7 @@ class _Extraction:
                 return self._work(keys)
             embeddings |= fresh
         else:
+            self._clock.reused(Stage.PROBE)
             with self._saved_pictures():
                 self._check_identity()
         return renewed(had, {key: embeddings[key] for key in self._models()}, self._settings, keys)
@@ -214,14 +215,21 @@ class _Extraction:
                 self._picture_bytes = pictures.bytes_written
         return swept, embeddings
 
+    def _decoding(self) -> list[Stage]:
+        """Return the stages between probe and embed that the settings ask for."""
+        settings = self._settings
+        switched = {
+            Stage.CROP: settings.crop.enabled,
+            Stage.SCENES: settings.scenes.enabled,
+            Stage.FRAMES: True,
+            Stage.DEDUPE: settings.dedupe.enabled,
+        }
+        return [stage for stage, on in switched.items() if on]
+
     def _decoded(self, swept: Sweep) -> None:
         """Tell the stages that the one decode serves as passed."""
-        for stage, enabled in (
-            (Stage.SCENES, self._settings.scenes.enabled),
-            (Stage.FRAMES, True),
-            (Stage.DEDUPE, self._settings.dedupe.enabled),
-        ):
-            if enabled:
+        for stage in self._decoding():
+            if stage is not Stage.CROP:
                 self._clock.told(stage, swept.seconds.get(str(stage), 0.0), swept.frames_decoded)
 
     def _refuse_loss(self, swept: Sweep) -> None:

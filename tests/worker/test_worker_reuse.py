@@ -94,14 +94,22 @@ def test_a_half_file_under_the_final_name_is_done_again(engine: Engine, runs: Ru
     assert (again["adopted"], again["frames"]) == (False, first["frames"])
 
 
-def test_another_model_computes_only_its_own_vectors(engine: Engine, runs: Runs, host: FakeHost) -> None:
+@pytest.mark.parametrize(
+    "frames",
+    [{}, {"method": "interval", "interval_s": 0.5}, {"method": "uniform"}, {"method": "keyframes"}],
+    ids=["scenes", "interval", "uniform", "keyframes"],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_another_model_computes_only_its_own_vectors(
+    engine: Engine, runs: Runs, host: FakeHost, frames: dict[str, Any], threads: int
+) -> None:
     """Only kept frames are decoded, the vectors there were are copied bit for bit, scenes and frames stay."""
-    runs.do(embed=ONE)
+    runs.do(embed=ONE, frames=frames, job={"decode_threads": threads})
     first, sent = features(engine), host.pictures["one"]
-    _, stages = runs.do(embed=BOTH)
+    _, stages = runs.do(embed=BOTH, frames=frames, job={"decode_threads": threads})
     second = features(engine)
     assert host.pictures["one"] == sent
-    assert host.pictures["two"] == len(second.frames["time_s"])
+    assert host.pictures["two"] == len(second.frames["time_s"]) > 1
     assert stages == {
         **dict.fromkeys(("crop", "scenes", "frames", "dedupe"), True),
         **dict.fromkeys(("probe", "embed", "write"), False),
@@ -110,9 +118,14 @@ def test_another_model_computes_only_its_own_vectors(engine: Engine, runs: Runs,
         assert np.array_equal(column, second.frames[name])
     assert np.array_equal(first.embeddings["one"].vectors, second.embeddings["one"].vectors)
     assert second.embeddings["two"].vectors == pytest.approx(first.embeddings["one"].vectors[:, ::-1], abs=1e-6)
+
+
+def test_a_model_nobody_wants_any_more_leaves_the_file(engine: Engine, runs: Runs, host: FakeHost) -> None:
+    runs.do(embed=BOTH)
+    sent = host.pictures.copy()
     assert not runs.do(embed=ONE)[0]["adopted"]
     assert set(features(engine).embeddings) == {"one"}
-    assert host.pictures["one"] == sent
+    assert host.pictures == sent
 
 
 def test_changed_weights_or_augment_redo_the_vectors_and_keep_the_frames(

@@ -31,7 +31,7 @@ def serve(descriptor: int) -> None:
     """Be a worker whose every job takes a millisecond and leaves no file behind."""
     sock = socket.socket(fileno=descriptor)
     wire.send(sock, {"type": "ready", "pid": os.getpid()})
-    keys = {stage: "0" * 20 for stage in ("probe", "crop", "scenes", "frames", "dedupe", "write")}
+    keys = dict.fromkeys(("probe", "crop", "scenes", "frames", "dedupe", "write"), "0" * 20)
     while True:
         try:
             job, _ = wire.receive(sock)

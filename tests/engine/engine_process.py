@@ -1,0 +1,52 @@
+"""An engine in a process of its own, to be killed: carries one run to its end and says how it ended.
+
+    python engine_process.py STATE_DIR OPTIONS_JSON OUT INPUT... [--worker PROGRAM]
+
+Prints a line `running` when the run has begun, and `done` at its end. Without --worker the real worker is used.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from pipeline.commands import StartRun
+from pipeline.engine import Engine
+from pipeline.model import RunKind, RunState
+from pipeline.settings import PipelineSettings, Settings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("state", type=Path)
+    parser.add_argument("options", type=json.loads)
+    parser.add_argument("out")
+    parser.add_argument("inputs", nargs="+")
+    parser.add_argument("--worker")
+    arguments = parser.parse_args()
+    settings = Settings.model_validate(arguments.options)
+    command = (sys.executable, arguments.worker) if arguments.worker else None
+    engine = Engine(settings, state_dir=arguments.state, worker_command=command)
+    engine.start()
+    run_settings = PipelineSettings.model_validate(arguments.options)
+    inputs = tuple(os.fsencode(path) for path in arguments.inputs)
+    engine.send(StartRun(RunKind.EXTRACT, inputs, os.fsencode(arguments.out), "standard", run_settings))
+    told = False
+    while True:
+        snapshot = engine.latest()
+        if snapshot.fatal or (snapshot.run is None and any(one.level == "error" for one in snapshot.notices)):
+            sys.exit(snapshot.fatal or snapshot.notices[0].text)
+        if snapshot.run and not told:
+            told = True
+            print("running", flush=True)
+        if snapshot.run and snapshot.run.state is RunState.DONE:
+            break
+        time.sleep(0.01)
+    engine.close()
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

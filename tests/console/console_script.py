@@ -250,14 +250,15 @@ async def until(pilot: Pilot[Any], reached: Callable[[], bool], limit_s: float =
         await pilot.pause(0.01)
 
 
+def picture(app: ConsoleApp) -> str:
+    """Return the words on the screen, with those of the screens below it."""
+    strips = [strip for screen in app.screen_stack[1:] for strip in screen._compositor.render_strips()]
+    return "\n".join(strip.text for strip in strips)
+
+
 def words_of(svg: str) -> str:
     """Return the text of a screenshot, as a reader sees it."""
     return html.unescape(re.sub(r"<[^>]*>", "", svg)).replace("\xa0", " ")
-
-
-def picture(app: ConsoleApp) -> str:
-    """Return the words on the whole screen."""
-    return words_of(app.export_screenshot())
 
 
 def row_texts(view: LineView) -> list[str]:

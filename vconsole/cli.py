@@ -72,8 +72,21 @@ def run(argv: Sequence[str]) -> int:
     except VconsoleError as error:
         _complain(error, as_json=getattr(args, "json", False))
         return Exit.UNUSABLE
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         return Exit.INTERRUPTED
+    finally:
+        _let_go_of_output()
+
+
+def _let_go_of_output() -> None:
+    """Point an output that nobody reads any more at nothing, else the interpreter complains of it when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _command(name: str | None) -> Callable[[argparse.Namespace], int]:

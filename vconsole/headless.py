@@ -1,7 +1,11 @@
 """Runs the engine without a screen: sends one command, follows the snapshots, tells a face what happens."""
 
+import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from pipeline.commands import Command, ResumeRun, StartRun
@@ -57,19 +61,22 @@ def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s:
     try:
         follower = _Follower(engine, face)
         with ended_in_time(close=follower.stop, leave=follower.requested.set, grace_s=grace_s, signals=HEADLESS):
-            try:
-                summary = follower.follow(command)
-            except OSError as error:
-                face.close()
-                raise VconsoleError(
-                    f"The output cannot be written any more ({error.strerror}); the run was stopped.",
-                    remedy="All that is done is kept; go on with `vconsole resume`.",
-                ) from error
-            face.end(summary)
+            summary = follower.follow(command)
+            follower.show(lambda: face.end(summary))
+            if follower.unheard:
+                _tell_last(f"The output cannot be written any more; go on with `vconsole resume {summary.run.run_id}`.")
             return summary
     finally:
-        face.close()
+        with suppress(OSError):
+            face.close()
         engine.close()
+
+
+def _tell_last(line: str) -> None:
+    """Say it on stderr, if that is still there."""
+    with suppress(OSError):
+        sys.stderr.write(f"vconsole: {line}\n")
+        sys.stderr.flush()
 
 
 class _Follower:
@@ -85,12 +92,26 @@ class _Follower:
         self._baseline = self._before
         self._earlier = {run.run_id for run in self._before.runs}
         self._run_id = 0
+        self.unheard = False
+        """Whether the terminal or the reader of the output went away."""
         self._video_s = 0.0
 
     def stop(self) -> None:
         """Close the engine; called on a thread of the signal's own, so that a stuck terminal cannot hold it up."""
         self._engine.close()
         self._stopped.set()
+
+    def show(self, tell: Callable[[], None]) -> None:
+        """Let the face tell something; a terminal or a reader that went away counts as a signal to stop."""
+        if self.unheard:
+            return
+        try:
+            tell()
+        except OSError:
+            self.unheard = True
+            if not self.requested.is_set():
+                self.requested.set()
+                self.stop()
 
     def follow(self, command: StartRun | ResumeRun) -> Summary:
         started = time.monotonic()
@@ -123,11 +144,11 @@ class _Follower:
                 if first_sight and event.row.state in TERMINAL:
                     continue
                 self._count(event.row)
-            self._face.tell(event)
+            self.show(partial(self._face.tell, event))
         self._before = snapshot
         self._refused(snapshot)
         if self._is_ours(snapshot):
-            self._face.tick(snapshot)
+            self.show(lambda: self._face.tick(snapshot))
 
     def _first_sight(self, snapshot: Snapshot) -> bool:
         """Whether this is the first look at a run of an earlier process: what it had done then is no news."""

@@ -5,7 +5,10 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from scripted import NOTHING, ScriptedEngine, job, noticed, snapshot, with_history
@@ -160,6 +163,38 @@ def test_a_reader_that_went_away_stops_the_run_and_keeps_what_is_done() -> None:
             raise BrokenPipeError(32, "Broken pipe")
 
     engine = ScriptedEngine([snapshot(job(1, JobState.RUNNING))])
-    with pytest.raises(VconsoleError, match="cannot be written"):
-        drive(engine, ResumeRun(), PlainFace(Gone()), grace_s=1.0)
+    summary = drive(engine, ResumeRun(), PlainFace(Gone()), grace_s=1.0)
+    assert summary.exit_code == Exit.INTERRUPTED
     assert engine.closed
+
+
+STUCK = """
+import sys, threading
+from scripted import ScriptedEngine, job, snapshot
+from pipeline.commands import ResumeRun
+from pipeline.model import JobState
+from vconsole.headless import drive
+from vconsole.progress import PlainFace
+
+class Stuck(ScriptedEngine):
+    def close(self, *, now=False):
+        print("closing", flush=True)
+        threading.Event().wait()
+
+drive(Stuck([snapshot(job(1, JobState.RUNNING))]), ResumeRun(), PlainFace(sys.stdout), grace_s=float(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("grace_s", "signals"), [("600", 2), ("0.1", 1)])
+def test_an_engine_that_does_not_end_is_ended_by_a_second_signal_or_after_its_grace(grace_s: str, signals: int) -> None:
+    where = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK, grace_s], stdout=subprocess.PIPE, text=True, env=where
+    ) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if "running" in line)
+        process.send_signal(signal.SIGINT)
+        next(line for line in process.stdout if "closing" in line)
+        if signals == 2:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == Exit.INTERRUPTED

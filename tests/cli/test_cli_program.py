@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -206,3 +207,56 @@ def test_a_second_engine_is_refused_naming_the_holder(long_video: Path, tmp_path
     first.communicate(timeout=20)
     assert second.returncode == 2
     assert str(first.pid).encode() in second.stderr
+
+
+def on_a_terminal(*arguments: str | Path) -> tuple[int, int]:
+    """Start the program with a terminal of its own; return its process id and our end of the terminal."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm-256color"
+        os.execv(sys.executable, [sys.executable, "-m", "vconsole", *(str(part) for part in arguments)])
+    return pid, terminal
+
+
+def read_until(terminal: int, what: bytes = b"") -> bytes:
+    """Return what the terminal shows until `what` is in it, or until its program has ended."""
+    seen = b""
+    while not what or what not in seen:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        seen += piece
+    return seen
+
+
+def test_progress_on_a_terminal_leaves_it_as_it_was(samples: Path, tmp_path: Path) -> None:
+    pid, terminal = on_a_terminal("extract", samples, "--out", tmp_path / "out", *QUICK)
+    seen = read_until(terminal)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l") > 0
+    assert b"run 1 done" in seen
+    assert b"of 7 videos" in seen
+
+
+def test_a_lost_connection_checkpoints_and_the_run_can_go_on(long_video: Path, tmp_path: Path) -> None:
+    pid, terminal = on_a_terminal("extract", long_video, "--out", tmp_path / "out", *QUICK)
+    read_until(terminal, b"long.mp4")
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert vconsole("resume").returncode == 0
+
+
+def test_a_second_interrupt_ends_at_once_and_shows_the_cursor_again(long_video: Path, tmp_path: Path) -> None:
+    pid, terminal = on_a_terminal("extract", long_video, "--out", tmp_path / "out", *QUICK)
+    read_until(terminal, b"long.mp4")
+    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGINT)
+    seen = read_until(terminal)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert b"\x1b[?25h" in seen
+    assert vconsole("resume").returncode == 0

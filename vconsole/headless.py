@@ -101,6 +101,11 @@ class _Follower:
         self._engine.close()
         self._stopped.set()
 
+    def _wait_stopped(self) -> None:
+        """Wait for the engine in short steps: a signal that comes just before a wait without end is never handled."""
+        while not self._stopped.wait(POLL_S):
+            continue
+
     def show(self, tell: Callable[[], None]) -> None:
         """Let the face tell something; a terminal or a reader that went away counts as a signal to stop."""
         if self.unheard:
@@ -119,7 +124,7 @@ class _Follower:
         while True:
             stop = self.requested.wait(POLL_S)
             if stop:
-                self._stopped.wait()
+                self._wait_stopped()
             snapshot = self._engine.latest()
             self._look(snapshot)
             if stop or snapshot.fatal or self._ended(snapshot):

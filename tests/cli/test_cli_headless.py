@@ -1,5 +1,6 @@
 """Following a run without a screen: what is told, in which form, and with which exit code it ends."""
 
+import contextlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 from scripted import NOTHING, ScriptedEngine, job, noticed, snapshot, with_history

@@ -185,7 +185,7 @@ class Monitor(Screen[None]):
         wanted = self.query_one(f"#{name}")
         for part in self.query("Pane, .column"):
             part.set_class(part is wanted or part is wanted.parent, "-current")
-        wanted.focus()
+        self.set_focus(wanted)
 
     def action_zoom(self) -> None:
         """Show the pane with the focus alone, and back."""
@@ -199,7 +199,7 @@ class Monitor(Screen[None]):
         """Open the filter."""
         self.action_pane("queue")
         self.add_class("-filtering")
-        self.query_one("#filter", Input).focus()
+        self.set_focus(self.query_one("#filter", Input))
 
     def action_details(self) -> None:
         """Show all that is known of the selected video."""
@@ -225,7 +225,7 @@ class Monitor(Screen[None]):
         elif isinstance(self.focused, LineView):
             self.focused.action_top()
         else:
-            queue.focus()
+            self.set_focus(queue)
 
     @on(Input.Changed, "#filter")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -241,7 +241,7 @@ class Monitor(Screen[None]):
 
     def _close_filter(self) -> None:
         self.set_class(bool(self.query_one("#filter", Input).value), "-filtering")
-        self.query_one(QueuePane).focus()
+        self.set_focus(self.query_one(QueuePane))
 
     def _label_keys(self) -> None:
         run = self.snapshot.run

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.message import Message
 from textual.theme import Theme
+from textual.widgets import Input
 
 import themes
 from pipeline.commands import Drain, StartRun, Unpause
@@ -72,6 +73,13 @@ class ConsoleApp(App[int], inherit_bindings=False):
         if self._unknown_theme:
             known = ", ".join(self._theme_names)
             tell(self, f"There is no theme {self._unknown_theme}; there are {known}.", problem=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """Put a letter into the text that is typed, where it came too fast and went to the widget before it."""
+        field = self.focused
+        if isinstance(field, Input) and event.is_printable and event.character:
+            field.insert_text_at_cursor(event.character)
+            event.prevent_default()
 
     def leave_from_thread(self) -> None:
         """Ask the app to leave, from any thread and without waiting."""

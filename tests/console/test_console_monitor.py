@@ -16,6 +16,7 @@ from console_script import (
     run_view,
     until,
 )
+from textual import events
 
 from pipeline.model import JobState, RunState, Stage
 from pipeline.snapshot import Snapshot
@@ -190,6 +191,18 @@ async def test_keys_that_mean_commands_are_only_letters_in_the_filter() -> None:
         await pilot.press("slash", "d", "q", "space", "x", "r")
         await until(pilot, lambda: queue.order.needle == "dq xr")
         assert engine.sent == []
+
+
+async def test_letters_that_come_in_one_burst_are_typed_and_never_commands() -> None:
+    engine = ScriptedEngine(busy())
+    app = app_over(engine)
+    async with app.run_test(size=SMALL) as pilot:
+        queue = app.screen.query_one(QueuePane)
+        for key, character in (("slash", "/"), *((letter, letter) for letter in "xrdq")):
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: queue.order.needle == "xrdq")
+        assert engine.sent == []
+        assert app.screen is app.monitor
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pipeline.commands import Command, ResumeRun, StartRun
 from pipeline.errors import VconsoleError
-from pipeline.model import TERMINAL, JobState
+from pipeline.model import TERMINAL, JobState, RunState
 from pipeline.snapshot import JobRow, Snapshot
 from vconsole.events import ENDED, Event, JobChanged, changes
 from vconsole.signals import HEADLESS, ended_in_time
@@ -131,7 +131,7 @@ class _Follower:
                 break
         summary = summarise(
             snapshot if self._is_ours(snapshot) else Snapshot(),
-            interrupted=stop,
+            interrupted=stop or (snapshot.run is not None and snapshot.run.state is RunState.INTERRUPTED),
             held_up=snapshot.fatal,
             seconds=time.monotonic() - started,
             video_s=self._video_s,

@@ -190,13 +190,14 @@ drive(Stuck([snapshot(job(1, JobState.RUNNING))]), ResumeRun(), PlainFace(sys.st
 @pytest.mark.parametrize(("grace_s", "signals"), [("600", 2), ("0.1", 1)])
 def test_an_engine_that_does_not_end_is_ended_by_a_second_signal_or_after_its_grace(grace_s: str, signals: int) -> None:
     where = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    with subprocess.Popen(
-        [sys.executable, "-c", STUCK, grace_s], stdout=subprocess.PIPE, text=True, env=where
-    ) as process:
-        assert process.stdout is not None
-        next(line for line in process.stdout if "running" in line)
+    process = subprocess.Popen([sys.executable, "-c", STUCK, grace_s], stdout=subprocess.PIPE, text=True, env=where)
+    with contextlib.closing(cast("IO[str]", process.stdout)) as told:
+        next(line for line in told if "running" in line)
         process.send_signal(signal.SIGINT)
-        next(line for line in process.stdout if "closing" in line)
+        next(line for line in told if "closing" in line)
         if signals == 2:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == Exit.INTERRUPTED
+        try:
+            assert process.wait(timeout=30) == Exit.INTERRUPTED
+        finally:
+            process.kill()

@@ -14,7 +14,7 @@ from pipeline.media.decode import View, is_candidate
 from pipeline.media.loss import Losses
 from pipeline.media.picture import Box, luma, to_rgb
 from pipeline.media.result import KeptFrame, SceneSpan, Sweep, no_picture
-from pipeline.media.score import Measure
+from pipeline.media.score import Measure, compare
 from pipeline.media.seen import Candidate, IrregularError, Seen
 from pipeline.media.stretch import Stretch
 from pipeline.model import FailureClass, Stage
@@ -116,8 +116,8 @@ class Collector:
         elif seen.time_s <= self._last_s:
             raise IrregularError("times going back")
         score = seen.score
-        if score is None and seen.measure is not None and self._view.meter is not None:
-            score = self._view.meter.compare(before, seen.measure)
+        if score is None and seen.measure is not None and self._view.detector is not None:
+            score = compare(self._view.detector, before, seen.measure)
         cuts = self._scenes.feed(seen.time_s, 0.0 if score is None else score)
         self._consider(seen, first, score if isinstance(score, float) else 0.0)
         self._last_s = seen.time_s

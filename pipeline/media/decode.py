@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.media.picture import Box, frame_bytes
-from pipeline.media.score import Measure, Meter, weigh
+from pipeline.media.score import DetectorName, Measure, Meter, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen, VideoPacket
 from pipeline.media.stretch import Stretch
 from pipeline.settings import FramesSettings
@@ -33,13 +33,17 @@ class View:
     """Nominal time between frames."""
     grid_s: float
     """Candidates are the first frames in each cell of this length; 0 = keyframes are."""
-    meter: Meter | None
+    detector: DetectorName | None
     """None where scenes are not looked for."""
+    coded_width: int
+    coded_height: int
     weighing: FramesSettings | None
     """None where candidates are not compared with each other."""
     keys_only: bool
     """Keyframes are decoded and nothing else."""
     split: bool
+    by_order: bool
+    """The container has no presentation times: pictures take the packets' times in order of size."""
 
     def cell(self, time_s: float) -> int:
         """Return the cell of the candidate grid that a time lies in."""
@@ -102,6 +106,10 @@ class _Promises:
         self._last = pts
         return tuple(missing)
 
+    def earliest(self) -> int | None:
+        """Return and settle the earliest promised tick."""
+        return heappop(self._waiting) if self._waiting else None
+
     def rest(self) -> tuple[int, ...]:
         """Return the promised ticks that no frame covered by the end."""
         return self.came(max(self._waiting) + 1) if self._waiting else ()
@@ -110,8 +118,8 @@ class _Promises:
 class _Watch:
     """Turns the decoded frames of one stretch into what was seen."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    def __init__(self, view: View, meter: Meter | None) -> None:
+        self._view, self._meter = view, meter
         self._clock = _Clock(view)
         self._before_s = self._score = 0.0
         self.count = 0
@@ -123,15 +131,16 @@ class _Watch:
         view = self._view
         if view.split and frame.is_corrupt:
             raise IrregularError("damaged picture", damaged=True)
-        missing = () if view.split else self.promises.came(frame.pts)
-        seen = Seen(self._clock.time(frame.pts), keyframe=frame.key_frame, damaged=frame.is_corrupt)
+        pts = self.promises.earliest() if view.by_order else frame.pts
+        missing = () if view.split or view.by_order else self.promises.came(pts)
+        seen = Seen(self._clock.time(pts), keyframe=frame.key_frame, damaged=frame.is_corrupt)
         seen.lost = view.times(missing)
-        if view.meter is not None:
-            before, self.measure = self.measure, view.meter.measure(frame)
+        if view.detector and self._meter is not None:
+            before, self.measure = self.measure, self._meter.measure(frame)
             if before is None:
                 seen.measure = self.measure
             else:
-                seen.score = view.meter.compare(before, self.measure)
+                seen.score = compare(view.detector, before, self.measure)
         # The second frame is weighed at any high score: whether the first had one is known only to the collector.
         high, self._score = self._score, seen.score if isinstance(seen.score, float) else 0.0
         if self.count == 1:
@@ -161,17 +170,23 @@ class Decoder:
     def __init__(self, stream: VideoStream, view: View) -> None:
         self._context = stream.codec_context
         self._view = view
+        self._errors = 0
+        self._meter = None
+        if view.detector is not None:
+            self._meter = Meter(view.detector, view.box, view.coded_width, view.coded_height)
 
     def frames(self, stretch: Stretch, packets: Iterator[VideoPacket]) -> Iterator[Seen]:
         """Yield every frame of the stretch. Raises IrregularError in a split video where something is wrong."""
         if stretch.number:
             self._context.flush_buffers()
-        watch = _Watch(self._view)
+        watch = _Watch(self._view, self._meter)
         yield from self._key_frames(packets, watch) if self._view.keys_only else self._all(stretch, packets, watch)
         stretch.last = watch.measure
         if self._view.split and watch.count != stretch.promised:
             raise IrregularError(f"{stretch.promised} packets gave {watch.count} pictures")
-        rest = watch.promises.rest()
+        rest = watch.promises.rest()[-self._errors :] if self._view.by_order and self._errors else ()
+        if not self._view.by_order:
+            rest = watch.promises.rest()
         if rest:
             yield Seen(-1.0, lost=self._view.times(rest))
 
@@ -211,6 +226,7 @@ class Decoder:
         except (FFmpegError, UnicodeError, AttributeError, LookupError, ValueError) as error:
             if self._view.split:
                 raise IrregularError(f"decoding error: {error}", damaged=True) from error
+            self._errors += 1
             return []  # The promise of this packet stays open and is counted as lost.
 
 

@@ -47,8 +47,10 @@ class Losses:
             self.frames += missing
             self.span(end_s, max(end_s, probe.duration_s), f"the file ends {missing} pictures early")
             return
+        if probe.frames:
+            return  # The index was kept; the header also counts other streams.
         promised_s = probe.header_duration_s
         slack_s = max(_HEADER_SLACK_S, _HEADER_SLACK_SHARE * promised_s)
-        reached_s = max(tally.end_s - probe.start_s, end_s)
+        reached_s = max(tally.end_s, end_s)
         if probe.container in _TRUE_HEADERS and reached_s + slack_s < promised_s <= _BELIEVED_S:
             self.span(reached_s, promised_s, "the file ends before the length that its header promises")

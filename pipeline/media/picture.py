@@ -5,7 +5,6 @@ from typing import cast
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from pipeline.media.result import Picture
@@ -17,7 +16,9 @@ Box = tuple[int, int, int, int]
 
 cv2.setNumThreads(1)  # The decoder threads are the parallelism of a worker.
 
-_PLANAR_8 = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv440p", "yuvj440p"})
+_PLANAR_8 = frozenset(
+    {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv440p", "yuvj440p", "nv12", "nv16", "gray"}
+)
 _PLANAR_DEEP = {f"yuv{layout}p{bits}le": bits for layout in ("420", "422", "444") for bits in (9, 10, 12, 14)}
 _FULL_RANGE = 2
 
@@ -60,48 +61,29 @@ def frame_bytes(frame: VideoFrame) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def _view(plane: VideoPlane, deep: bool) -> Samples:
+def luma(frame: VideoFrame, box: Box, longest: int) -> Plane:
+    """Return the luma inside `box` (the whole frame where it does not fit), uint8 (h, w).
+
+    It is halved until its longer side is at most `longest` pixels; each halving averages 2 x 2 pixels.
+    """
+    if not fits(box, frame.width, frame.height):
+        box = (0, 0, frame.width, frame.height)
+    grey = _first_plane(frame)[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
+    while max(grey.shape) > longest:
+        height, width = grey.shape[0] // 2, grey.shape[1] // 2
+        even = grey[: 2 * height, : 2 * width]
+        grey = cast(Samples, cv2.resize(even, (max(1, width), max(1, height)), interpolation=cv2.INTER_AREA))
+    if grey.dtype == np.uint8:
+        return cast(Plane, grey)
+    return (grey >> (_PLANAR_DEEP[frame.format.name] - 8)).astype(np.uint8)
+
+
+def _first_plane(frame: VideoFrame) -> Samples:
+    """Return the luma without a copy where the pixel format keeps it apart in whole bytes."""
+    name, plane = frame.format.name, frame.planes[0]
+    deep = name in _PLANAR_DEEP
+    if not (deep or name in _PLANAR_8) or plane.line_size <= 0:
+        return cast(Samples, frame.to_ndarray(format="gray", threads=1))
     buffer = memoryview(cast(bytes, plane))
     rows: Samples = np.frombuffer(buffer, np.uint16) if deep else np.frombuffer(buffer, np.uint8)
-    rows = rows.reshape(-1, plane.line_size // (2 if deep else 1))
-    return rows[: plane.height, : plane.width]
-
-
-def planes(frame: VideoFrame, box: Box) -> list[Samples] | None:
-    """Return Y, U and V inside `box` (coded pixels) as views without a copy, None for other pixel formats."""
-    deep = frame.format.name in _PLANAR_DEEP
-    if not deep and frame.format.name not in _PLANAR_8:
-        return None
-    views = []
-    for plane in frame.planes[:3]:
-        if plane.line_size <= 0:
-            return None
-        view = _view(plane, deep)
-        across, down = frame.width / plane.width, frame.height / plane.height
-        left, top = int(box[0] / across), int(box[1] / down)
-        right, bottom = -int(-(box[0] + box[2]) // across), -int(-(box[1] + box[3]) // down)
-        views.append(view[top:bottom, left:right])
-    return views
-
-
-def to_eight_bits(plane: Samples, pixel_format: str) -> Plane:
-    """Return samples of any depth as uint8."""
-    if plane.dtype == np.uint8:
-        return plane.astype(np.uint8, copy=False)
-    return (plane >> (_PLANAR_DEEP[pixel_format] - 8)).astype(np.uint8)
-
-
-def luma(frame: VideoFrame, box: Box, longest: int) -> Plane:
-    """Return the luma inside `box`, uint8 (h, w), scaled down to at most `longest` pixels on its longer side."""
-    found = planes(frame, box)
-    if found is None:
-        grey = cast(Samples, frame.to_ndarray(format="gray", threads=1))
-        grey = grey[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
-    else:
-        grey = found[0]
-    height, width = grey.shape
-    share = longest / max(height, width)
-    if share < 1:
-        size = max(1, round(width * share)), max(1, round(height * share))
-        grey = cast(Samples, cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
-    return to_eight_bits(grey, frame.format.name)
+    return rows.reshape(-1, plane.line_size // rows.itemsize)[: plane.height, : plane.width]

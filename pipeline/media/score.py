@@ -5,82 +5,91 @@ from typing import Literal, cast
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 from scenedetect.detectors import HashDetector
 from scenedetect.scene_manager import compute_downscale_factor
 
-from pipeline.media.picture import Box, Plane, Samples, full_range, luma, planes, to_eight_bits
+from pipeline.media.picture import Box, Plane, fits, full_range, luma
 
 Measure = NDArray[np.uint8] | NDArray[np.float64] | NDArray[np.bool_]
 Score = float | NDArray[np.bool_]
 DetectorName = Literal["adaptive", "content", "threshold", "hash"]
 
 _HASH_SIZE, _HASH_LOWPASS = 8, 2
-_WEIGH_LONGEST = 512
-
-
-def _bt601(full: bool) -> NDArray[np.float32]:
-    """Return the 3 x 4 matrix from Y, U, V to B, G, R that swscale uses when it is told no colour space."""
-    scale, chroma, offset = (1.0, 1.0, 0.0) if full else (255 / 219, 255 / 224, 16.0)
-    red, green_u, green_v, blue = 1.402 * chroma, 0.344136 * chroma, 0.714136 * chroma, 1.772 * chroma
-    matrix = np.array([[scale, blue, 0], [scale, -green_u, -green_v], [scale, 0, red]], np.float32)
-    shift = -(matrix[:, 0] * offset + (matrix[:, 1] + matrix[:, 2]) * 128)
-    return np.hstack([matrix, shift[:, None]]).astype(np.float32)
-
-
-_MATRICES = {full: _bt601(full) for full in (False, True)}
+_WEIGH_LONGEST = 640
+_SMALL_REDUCTION = 3.0
+_BGR = "bgr24"
 
 
 class Meter:
-    """Measures frames for one of PySceneDetect's detectors; has no memory, so any thread may measure any frame.
+    """Measures frames for one of PySceneDetect's detectors; one a thread, because it holds a converter.
 
-    Frames are sampled as `SceneManager` with auto downscale does (bilinear, width about 256), but plane by plane
-    before the conversion to BGR, so that the full picture is never converted.
+    Frames are sampled as `SceneManager` with auto downscale does (width about 256) and converted as OpenCV's reader
+    does (BT.601), but swscale's point sampling converts only the samples. Where the reduction is small, the
+    whole picture is converted and reduced by OpenCV, exactly as PySceneDetect does.
     """
 
-    def __init__(self, detector: DetectorName, box: Box) -> None:
-        self.detector = detector
-        self._box = box
-        width, height = box[2], box[3]
-        factor = compute_downscale_factor(max(width, height))
-        self._size = (max(1, round(width / factor)), max(1, round(height / factor))) if factor > 1 else (width, height)
+    def __init__(self, detector: DetectorName, box: Box, coded_width: int, coded_height: int) -> None:
+        self._detector = detector
+        factor = compute_downscale_factor(max(box[2], box[3]))
+        self._sampled = factor > _SMALL_REDUCTION
+        self._size = max(1, round(box[2] / factor)), max(1, round(box[3] / factor))
+        if self._sampled:
+            self._scaled = max(1, round(coded_width / factor)), max(1, round(coded_height / factor))
+            left = min(round(box[0] / factor), self._scaled[0] - self._size[0])
+            top = min(round(box[1] / factor), self._scaled[1] - self._size[1])
+            self._box: Box = (left, top, *self._size)
+        else:
+            self._scaled = coded_width, coded_height
+            self._box = box
+        self._converter = VideoReformatter()
 
-    def tiny(self, frame: VideoFrame) -> NDArray[np.uint8]:
+    def tiny(self, frame: VideoFrame) -> Plane:
         """Return the frame as a small uint8 (h, w, 3) BGR picture; always of the same size."""
-        box = self._box if frame.width >= self._box[0] + self._box[2] else (0, 0, frame.width, frame.height)
-        if box[1] + box[3] > frame.height:
-            box = (0, 0, frame.width, frame.height)
-        found = planes(frame, box)
-        if found is None:
-            whole = frame.to_ndarray(format="bgr24", threads=1)
-            whole = whole[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
-            return cast(Plane, cv2.resize(whole, self._size, interpolation=cv2.INTER_LINEAR))
-        name = frame.format.name
-        small = [
-            to_eight_bits(cast(Samples, cv2.resize(plane, self._size, interpolation=cv2.INTER_LINEAR)), name)
-            for plane in found
-        ]
-        return cast(Plane, cv2.transform(cv2.merge(small), _MATRICES[full_range(frame)]))
+        width, height = self._scaled
+        if not self._sampled and (frame.width, frame.height) != self._scaled:
+            width, height = frame.width, frame.height
+        small = self._converter.reformat(
+            frame,
+            width,
+            height,
+            _BGR,
+            src_colorspace=Colorspace.ITU601,
+            dst_colorspace=Colorspace.ITU601,
+            interpolation=Interpolation.POINT,
+            threads=1,
+        )
+        plane = small.planes[0]
+        rows = np.frombuffer(memoryview(cast(bytes, plane)), np.uint8).reshape(height, plane.line_size)
+        picture = rows[:, : width * 3].reshape(height, width, 3)
+        if fits(self._box, width, height):
+            left, top, wide, high = self._box
+            picture = picture[top : top + high, left : left + wide]
+        if picture.shape[1::-1] != self._size:
+            picture = cast(Plane, cv2.resize(picture, self._size, interpolation=cv2.INTER_LINEAR))
+        return picture
 
     def measure(self, frame: VideoFrame) -> Measure:
         """Return what two frames are compared by: HSV, mean of BGR (1,), or hash bits (8, 8)."""
         small = self.tiny(frame)
-        if self.detector == "threshold":
+        if self._detector == "threshold":
             return np.array([np.mean(small)])
-        if self.detector == "hash":
+        if self._detector == "hash":
             bits: NDArray[np.bool_] = HashDetector.hash_frame(small, _HASH_SIZE, _HASH_LOWPASS)
             return bits
         return cast(Plane, cv2.cvtColor(small, cv2.COLOR_BGR2HSV))
 
-    def compare(self, before: Measure | None, after: Measure) -> Score:
-        """Return the score of a frame, `before` being the measure of the one before it (None for the first)."""
-        if self.detector == "threshold":
-            return float(after[0])
-        if self.detector == "hash":
-            return after.astype(np.bool_, copy=False)
-        if before is None:
-            return 0.0
-        return float(cv2.norm(cast(Plane, after), cast(Plane, before), cv2.NORM_L1)) / after.size
+
+def compare(detector: DetectorName, before: Measure | None, after: Measure) -> Score:
+    """Return the score of a frame, `before` being the measure of the one before it (None for the first)."""
+    if detector == "threshold":
+        return float(after[0])
+    if detector == "hash":
+        return after.astype(np.bool_, copy=False)
+    if before is None:
+        return 0.0
+    return float(cv2.norm(cast(Plane, after), cast(Plane, before), cv2.NORM_L1)) / after.size
 
 
 def weigh(frame: VideoFrame, box: Box) -> tuple[float, float, float]:
@@ -88,8 +97,6 @@ def weigh(frame: VideoFrame, box: Box) -> tuple[float, float, float]:
 
     Sharpness after Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (ICPR 2000).
     """
-    if box[0] + box[2] > frame.width or box[1] + box[3] > frame.height:
-        box = (0, 0, frame.width, frame.height)
     grey = luma(frame, box, _WEIGH_LONGEST)
     _, spread = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()

@@ -1,5 +1,6 @@
 """The one decode of a video: every frame is scored, the best are kept and handed on while decoding goes on."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,10 +8,10 @@ from functools import partial
 from pipeline.media.collect import Collector
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import View
+from pipeline.media.fetch import fetch
 from pipeline.media.open import open_media
 from pipeline.media.picture import coded_box
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan, Sweep
-from pipeline.media.score import Meter
 from pipeline.media.seen import IrregularError
 from pipeline.media.stretch import SPLITTABLE
 from pipeline.model import Stage
@@ -21,6 +22,7 @@ __all__ = ["KeptFrame", "KnownFrames", "LostSpan", "SceneSpan", "Sweep", "sweep"
 
 _MB = 1 << 20
 _FPS = 25.0
+_NO_TIMES = frozenset({"avi"})
 _TICK_S = 1 / 90_000
 
 
@@ -41,8 +43,15 @@ def sweep(
     impossible it is decoded again from the start in one piece: what is returned never depends on `decode_threads`.
     `on_frame` and `progress` are called in this thread. A frame may be handed to `on_frame` again, with the same
     `frame_index`, after such a new start; the last one counts, and `Sweep.frames` says which frames count at all
-    (and their scenes). Raises JobError, and whatever those two raise; nothing is left open or running then.
+    (and their scenes). With `known`, only those frames are decoded, by seeking, and the known result is returned;
+    where they cannot be found so, the whole video is swept. Raises JobError, and whatever those two raise; nothing is
+    left open or running then.
     """
+    if known is not None:
+        began = time.monotonic()
+        again = partial(fetch, path, probe, crop_xywh, settings, known)
+        if again(decode_threads=decode_threads, on_frame=on_frame, progress=progress) is not None:
+            return _as_known(known, time.monotonic() - began)
     damaged = False
     for attempt in _attempts(probe, max(1, decode_threads)):
         if damaged and attempt.strict:
@@ -66,6 +75,21 @@ def sweep(
     raise AssertionError("the last attempt takes everything")
 
 
+def _as_known(known: KnownFrames, seconds: float) -> Sweep:
+    return Sweep(
+        scenes=known.scenes,
+        frames=known.frames,
+        sampling=known.sampling,
+        frames_decoded=known.frames_decoded,
+        frames_lost=known.frames_lost,
+        lost=known.lost,
+        duration_s=known.duration_s,
+        fps=known.fps,
+        seconds={str(Stage.SCENES): 0.0, str(Stage.FRAMES): seconds, str(Stage.DEDUPE): 0.0},
+        bytes_read=0,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     split: bool
@@ -77,7 +101,7 @@ class _Attempt:
 def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
     """Return ways to decode, fastest first; the last one takes every damage as it is, with one thread."""
     ways = []
-    if probe.video_codec in SPLITTABLE and not probe.is_picture and not probe.interlaced:
+    if probe.video_codec in SPLITTABLE and not (probe.is_picture or probe.interlaced or probe.container in _NO_TIMES):
         ways.append(_Attempt(True, threads, 1, True))
     if threads > 1:
         ways.append(_Attempt(False, 1, threads, True))
@@ -98,8 +122,11 @@ def _view(probe: Probe, crop: tuple[int, int, int, int], settings: PipelineSetti
         start_s=probe.start_s,
         step_s=1 / (probe.fps or probe.nominal_fps or _FPS),
         grid_s=grid_s,
-        meter=Meter(scenes.detector, box) if scenes.enabled and not probe.is_picture else None,
+        detector=scenes.detector if scenes.enabled and not probe.is_picture else None,
+        coded_width=coded_width,
+        coded_height=coded_height,
         weighing=frames if frames.method == "scenes" else None,
         keys_only=keys_only,
         split=split and not keys_only,
+        by_order=probe.container in _NO_TIMES,
     )

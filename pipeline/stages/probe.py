@@ -198,8 +198,12 @@ def _uneven(ticks: list[int]) -> bool:
 
 
 def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[int], VideoFrame | None]:
-    """Return the times of the first packets and the first picture. Raises JobError (encrypted)."""
+    """Return the times of the first packets (none where many lack one) and the first picture.
+
+    Raises JobError (encrypted).
+    """
     ticks: list[int] = []
+    timeless = 0
     frame: VideoFrame | None = None
     seen_bytes = 0
     locked = "enc_key_id" in stream.metadata or stream.codec_context.codec_tag == "encv"
@@ -210,11 +214,12 @@ def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[i
         seen_bytes += packet.size
         if packet.pts is not None and packet.size:
             ticks.append(packet.pts)
+        timeless += packet.pts is None and packet.size > 0
         if frame is None:
             frame = _first_picture(stream, packet)
         if number >= _PACKETS_SEEN or seen_bytes >= _BYTES_SEEN:
             break
-    return sorted(ticks), frame
+    return sorted(ticks) if timeless <= len(ticks) // 20 else [], frame
 
 
 def _first_picture(stream: VideoStream, packet: object) -> VideoFrame | None:

@@ -168,6 +168,8 @@ class _Extraction:
     def _probe(self) -> Probe:
         with self._clock.timed(Stage.PROBE, 1):
             self._probed = probe(self._job.source, self._settings.probe)
+            if not (self._probed.width and self._probed.height):
+                raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.PROBE)
         return self._probed
 
     def _sweep(

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,20 @@ def test_a_video_becomes_a_feature_file(engine: Engine, video: Path) -> None:
     progress = [entry for entry in seen if entry["type"] == "progress"]
     assert all(entry["rss_bytes"] > 0 and 0 <= entry["share"] <= 1 for entry in progress)
     assert left_over(engine.out) == []
+
+
+def test_progress_is_told_a_few_times_a_second_and_only_grows(engine: Engine, long_video: Path) -> None:
+    engine.start_run()
+    seen: list[dict[str, Any]] = []
+    began = time.monotonic()
+    assert engine.do(long_video, seen)["outcome"] == "done"
+    told = [entry for entry in seen if entry["type"] == "progress"]
+    assert len(told) <= 5 * (time.monotonic() - began) + len(STAGES)
+    for name in ("share", "video_s", "frames", "bytes_read"):
+        values = [entry[name] for entry in told]
+        assert values == sorted(values)
+    assert told[-1]["video_s"] == pytest.approx(40.0, abs=0.5)
+    assert told[-1]["frames"] == 1000
 
 
 def test_a_picture_is_a_one_frame_input(engine: Engine, tmp_path: Path) -> None:

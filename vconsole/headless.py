@@ -55,7 +55,8 @@ class Face(Protocol):
 def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s: float) -> Summary:
     """Carry out `command` to its end or to a signal, and return how it ended.
 
-    Raises LedgerError if the engine cannot start, VconsoleError if it refuses the command.
+    Raises LedgerError if the engine cannot start, VconsoleError if it refuses the command, KeyboardInterrupt if a
+    signal came before the run began.
     """
     engine.start()
     try:
@@ -136,8 +137,10 @@ class _Follower:
             seconds=time.monotonic() - started,
             video_s=self._video_s,
         )
+        if summary is None and stop:
+            raise KeyboardInterrupt
         if summary is None:
-            raise VconsoleError(snapshot.fatal or "Stopped before the run began.")
+            raise VconsoleError(snapshot.fatal)
         return summary
 
     def _look(self, snapshot: Snapshot) -> None:

@@ -15,6 +15,10 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors that say a volume (or the quota on it) is full."""
 
 
+NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.EBADF, errno.EACCES, errno.EPERM, errno.ENOTSUP})
+"""What systems answer that cannot flush a folder (some network and FUSE ones), or will not open it for reading."""
+
+
 @contextlib.contextmanager
 def atomic_file(path: bytes) -> Iterator[bytes]:
     """Yield a temporary path beside `path`; write there and check it, and it takes the place of `path` whole.
@@ -34,7 +38,7 @@ def atomic_file(path: bytes) -> Iterator[bytes]:
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise
-    flush(os.path.dirname(path))
+    flush_folder(os.path.dirname(path))
 
 
 @contextlib.contextmanager
@@ -52,7 +56,7 @@ def atomic_folder(path: bytes) -> Iterator[bytes]:
         yield part
         for name in os.listdir(part):
             flush(os.path.join(part, name))
-        flush(part)
+        flush_folder(part)
         remove_tree(old)
         with contextlib.suppress(FileNotFoundError):
             os.rename(path, old)
@@ -62,7 +66,7 @@ def atomic_folder(path: bytes) -> Iterator[bytes]:
             remove_tree(part)
         raise
     remove_tree(old)
-    flush(os.path.dirname(path))
+    flush_folder(os.path.dirname(path))
 
 
 def make_folder(path: bytes) -> None:
@@ -74,18 +78,30 @@ def make_folder(path: bytes) -> None:
         make_folder(parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path)
-        flush(parent)
+        flush_folder(parent)
     if not os.path.isdir(path):
         raise NotADirectoryError(errno.ENOTDIR, "Not a folder", os.fsdecode(path))
 
 
 def flush(path: bytes) -> None:
-    """Flush a file or a folder to the disk. Raises OSError; the caller must then not trust the file."""
+    """Flush a file to the disk. Raises OSError; the caller must then not trust the file."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def flush_folder(path: bytes) -> None:
+    """Flush a folder, so that a rename in it lasts; where the system has no such thing, that is no error.
+
+    What is passed over is what PostgreSQL's `fsync_fname` passes over. Raises OSError if the flush really failed.
+    """
+    try:
+        flush(path)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_FLUSH:
+            raise
 
 
 def remove_tree(path: bytes) -> None:

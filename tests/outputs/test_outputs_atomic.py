@@ -81,6 +81,20 @@ def test_the_file_is_flushed_before_it_is_renamed_and_its_folder_after(
     assert order == ["file", "rename", "folder"]
 
 
+def test_a_system_that_cannot_flush_folders_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def files_only(fd: int) -> None:
+        if Path(f"/proc/self/fd/{fd}").is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    with atomic_file(os.fsencode(tmp_path / "new" / "x")) as part:
+        Path(os.fsdecode(part)).write_text("whole")
+    assert (tmp_path / "new" / "x").read_text() == "whole"
+
+
 def test_what_a_crashed_writer_left_is_replaced_not_written_through(tmp_path: Path) -> None:
     """A temporary that is a link to elsewhere (or an old one) is removed, never followed."""
     elsewhere = tmp_path / "elsewhere"

@@ -5,7 +5,7 @@ from typing import Literal, cast
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 from scenedetect.detectors import HashDetector
 from scenedetect.scene_manager import compute_downscale_factor
@@ -18,22 +18,22 @@ DetectorName = Literal["adaptive", "content", "threshold", "hash"]
 
 _HASH_SIZE, _HASH_LOWPASS = 8, 2
 _WEIGH_LONGEST = 640
-_SMALL_REDUCTION = 3.0
+_SMALL_REDUCTION, _SMALL_PIXELS = 3.0, 500_000
 _BGR = "bgr24"
 
 
 class Meter:
     """Measures frames for one of PySceneDetect's detectors; one a thread, because it holds a converter.
 
-    Frames are sampled as `SceneManager` with auto downscale does (width about 256) and converted as OpenCV's reader
-    does (BT.601), but swscale's point sampling converts only the samples. Where the reduction is small, the
-    whole picture is converted and reduced by OpenCV, exactly as PySceneDetect does.
+    Frames are sampled as `SceneManager` with auto downscale does (width about 256) and converted by swscale as
+    OpenCV's reader does, but with point sampling, so that only the samples are converted. A small picture, or one
+    that is hardly reduced, is converted whole and reduced by OpenCV, exactly as PySceneDetect does.
     """
 
     def __init__(self, detector: DetectorName, box: Box, coded_width: int, coded_height: int) -> None:
         self._detector = detector
         factor = compute_downscale_factor(max(box[2], box[3]))
-        self._sampled = factor > _SMALL_REDUCTION
+        self._sampled = factor > _SMALL_REDUCTION and coded_width * coded_height > _SMALL_PIXELS
         self._size = max(1, round(box[2] / factor)), max(1, round(box[3] / factor))
         if self._sampled:
             self._scaled = max(1, round(coded_width / factor)), max(1, round(coded_height / factor))
@@ -55,8 +55,6 @@ class Meter:
             width,
             height,
             _BGR,
-            src_colorspace=Colorspace.ITU601,
-            dst_colorspace=Colorspace.ITU601,
             interpolation=Interpolation.POINT,
             threads=1,
         )

@@ -98,6 +98,13 @@ class ActiveRun:
         elif before in TERMINAL and job.state not in TERMINAL:
             self.estimate.add(job.job_id, job.identity.size_bytes, work_of(job.result))
 
+    def cancel_open(self) -> None:
+        """Cancel every job that is neither running nor over."""
+        for row in self.rows:
+            if row.state not in TERMINAL and row.state is not JobState.RUNNING:
+                self.set(row.job_id, state=JobState.CANCELLED, waiting_for="")
+        self.queue, self.estimate = Queue(), Estimate()
+
     def is_over(self) -> bool:
         """Whether no job is left to do and discovery is over."""
         left = sum(count for state, count in self.counts.items() if state not in TERMINAL)

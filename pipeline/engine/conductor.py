@@ -57,10 +57,13 @@ class Conductor:
         return True
 
     def is_active(self) -> bool:
-        """Whether a run is under way (being begun, running, paused, draining or being ended)."""
+        """Whether a run is under way: being begun, live, or being ended."""
+        return not self._idle_task() or self.live_run() is not None
+
+    def live_run(self) -> ActiveRun | None:
+        """Return the run that is running, paused or draining, if there is one."""
         run = self._core.active
-        busy = self._task is not None and not self._task.done()
-        return busy or (run is not None and run.state in {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
+        return run if run and run.state in {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING} else None
 
     def tick(self) -> None:
         """Do what time alone brings about."""
@@ -192,6 +195,7 @@ class Conductor:
             return
         run = ActiveRun(record, settings, fingerprints)
         core.active = run
+        core.plan_workers(settings.engine)
         core.pool.close_breaker()
         await self._load(run)
         self.set_state(run, RunState.RUNNING)
@@ -274,9 +278,16 @@ class Conductor:
             if state is RunState.DONE:
                 self.hold(run, FailureClass.DISK_FULL, "The reports could not be written.")
                 return
-        run.reported = True
-        if run.is_over() and not run.queue.ready():
-            self.set_state(run, state)
+        if run.is_over():
+            now_s = core.wall_clock()
+            run.record, core.runs = await core.ledger.submit(
+                lambda ledger: (ledger.move_run(run.record.run_id, state, now_s), ledger.summaries())
+            )
+            run.reported = True
+            if run.is_over():
+                run.state, run.paused_because, core.dirty = state, "", True
+            else:  # jobs were sent back to the queue meanwhile
+                self.record_state(run.record.run_id, run.state)
         self._next_soon()
 
     def _next_soon(self) -> None:

@@ -1,16 +1,17 @@
 """What the parts of the engine share on its loop."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.hosts import ModelHost
 from pipeline.engine.ledger_thread import LedgerThread
+from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
 from pipeline.engine.workers import Pool
 from pipeline.errors import VconsoleError
-from pipeline.settings import Settings
+from pipeline.settings import EngineSettings, Settings
 from pipeline.snapshot import Notice, RunSummary, WorkerPlan
 
 
@@ -25,7 +26,8 @@ class Core:
     wall_clock: Callable[[], float]
     """Unix time: only to be shown and recorded."""
     ledger: LedgerThread
-    worker_plan: WorkerPlan
+    gpu_memory_bytes: Callable[[], Sequence[int]]
+    """Total memory of each GPU, for the number of workers."""
     active: ActiveRun | None = None
     fatal: str = ""
     ledger_trouble: str = ""
@@ -33,8 +35,22 @@ class Core:
     closing: bool = False
     dirty: bool = True
     notices: deque[Notice] = field(default_factory=deque)
+    worker_plan: WorkerPlan = field(init=False)
     pool: Pool = field(init=False)
     host: ModelHost = field(init=False)
+
+    def plan_workers(self, limits: EngineSettings, wanted: int | None = None) -> None:
+        """Set how many workers there are to be: `wanted`, or what the settings say."""
+        self.worker_plan = plan_workers(
+            limits,
+            core_count=cores(),
+            free_memory_bytes=free_memory_bytes(),
+            gpu_memory_bytes=self.gpu_memory_bytes(),
+            wanted=wanted,
+        )
+        self.pool.limits = limits
+        self.pool.target = self.worker_plan.workers
+        self.dirty = True
 
     def note(self, level: str, text: str) -> None:
         """Tell the operator something; the oldest notices make room."""

@@ -17,7 +17,6 @@ from pipeline.engine.ledger_thread import LedgerThread
 from pipeline.engine.orders import Orders
 from pipeline.engine.store import state_folder
 from pipeline.engine.telemetry import Telemetry
-from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
 from pipeline.engine.view import View
 from pipeline.engine.workers import Pool
 from pipeline.errors import VconsoleError
@@ -116,13 +115,7 @@ class Engine:
         telemetry = Telemetry(limits, bytes(self._state_dir), lambda: _soon(loop, touch))
         telemetry.start()
         await asyncio.to_thread(telemetry.gpus.first.wait, FIRST_GPU_READING_S if limits.workers == "auto" else 0)
-        plan = plan_workers(
-            limits,
-            core_count=cores(),
-            free_memory_bytes=free_memory_bytes(),
-            gpu_memory_bytes=telemetry.gpus.memory_bytes(),
-        )
-        core = Core(self._settings, self._state_dir, time.monotonic, time.time, ledger, plan)
+        core = Core(self._settings, self._state_dir, time.monotonic, time.time, ledger, telemetry.gpus.memory_bytes)
 
         def touch() -> None:
             core.dirty = True
@@ -136,7 +129,7 @@ class Engine:
 
         conductor = Conductor(core)
         core.pool = Pool(self._worker_command, limits, conductor.dispatcher, core.clock)
-        core.pool.target = plan.workers
+        core.plan_workers(limits)
         core.host = ModelHost(self._host_command, runtime_folder(self._state_dir) / "host.sock", conductor, core.clock)
         await self._recover(core)
         self._orders = Orders(core, conductor)

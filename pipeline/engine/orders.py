@@ -19,11 +19,10 @@ from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.plan import check
-from pipeline.engine.records import RunRecord
+from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.threads import in_thread
-from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
 from pipeline.errors import VconsoleError
-from pipeline.model import RETRYABLE, TERMINAL, JobState, RunState
+from pipeline.model import RETRYABLE, JobState, RunState
 
 MAX_WORKERS = 256
 
@@ -72,8 +71,8 @@ class Orders:
                 self._set_workers(command.count)
 
     def _live_run(self) -> ActiveRun:
-        run = self._core.active
-        if run is None or run.state not in {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING}:
+        run = self._conductor.live_run()
+        if run is None:
             raise VconsoleError("No run is under way.", remedy="Start one, or resume one.")
         return run
 
@@ -100,9 +99,9 @@ class Orders:
 
     async def _resume(self, command: ResumeRun) -> None:
         core, now_s = self._core, self._core.wall_clock()
-        active = core.active
-        if active and active.record.run_id == command.run_id and self._conductor.is_active():
-            self._conductor.go_on(active)
+        live = self._conductor.live_run()
+        if live and live.record.run_id == command.run_id:
+            self._conductor.go_on(live)
             return
 
         def reopen(ledger: Ledger) -> RunRecord:
@@ -127,11 +126,11 @@ class Orders:
             self._conductor.dispatcher.stop_job(worker, "stopped")
 
     async def _cancel_run(self, run_id: int) -> None:
-        core, run = self._core, self._core.active
+        core, run = self._core, self._conductor.live_run()
         if self._conductor.forget_pending(run_id):
             self._conductor.record_state(run_id, RunState.CANCELLED)
             return
-        if run is None or run.record.run_id != run_id or not self._conductor.is_active():
+        if run is None or run.record.run_id != run_id:
             raise VconsoleError(f"Run {run_id} is not under way.", remedy="Only a run under way can be cancelled.")
         self._conductor.stop_scan()
         run.hold, run.discovering, run.reported = None, False, False
@@ -139,9 +138,7 @@ class Orders:
         for worker in core.pool.running():
             self._conductor.dispatcher.stop_job(worker, "cancelled")
         await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
-        for row in run.rows:
-            if row.state not in TERMINAL and row.state is not JobState.RUNNING:
-                await self._reload(run, row.job_id)
+        run.cancel_open()
         self._conductor.look_for_end()
 
     async def _cancel_job(self, job_id: int) -> None:
@@ -152,10 +149,12 @@ class Orders:
             if worker.running and worker.running.job.job_id == job_id:
                 self._conductor.dispatcher.stop_job(worker, "cancelled")
                 return
-        moved = await self._core.ledger.submit(lambda ledger: ledger.move([job_id], JobState.CANCELLED))
+        moved = await self._core.ledger.submit(
+            lambda ledger: [ledger.job(one) for one in ledger.move([job_id], JobState.CANCELLED)]
+        )
         if not moved:
             raise VconsoleError(f"Job {job_id} is over, or about to start; it was not cancelled.")
-        await self._reload(run, job_id)
+        _put(run, moved)
         self._conductor.look_for_end()
 
     async def _retry(self, command: Retry) -> None:
@@ -167,14 +166,13 @@ class Orders:
         states = RETRYABLE if command.job_ids else BAD
         run_id = run.record.run_id
         found = await self._core.ledger.submit(
-            lambda ledger: ledger.retry(run_id, states, command.job_ids, command.failure)
+            lambda ledger: [ledger.job(one) for one in ledger.retry(run_id, states, command.job_ids, command.failure)]
         )
         if not found:
             raise VconsoleError("Nothing to try again.")
         run.reported = False
-        for job_id in found:
-            job = await self._reload(run, job_id)
-            run.queue.add(job)
+        for job in _put(run, found):
+            run.queue.add(job.job_id)
         if run.state is RunState.DONE:
             self._conductor.set_state(run, RunState.RUNNING)
         self._conductor.dispatcher.hand_out()
@@ -183,16 +181,14 @@ class Orders:
         core = self._core
         if not 1 <= count <= MAX_WORKERS:
             raise VconsoleError(f"{count} workers cannot be; choose 1 to {MAX_WORKERS}.")
-        core.worker_plan = plan_workers(
-            core.settings.engine, core_count=cores(), free_memory_bytes=free_memory_bytes(), wanted=count
-        )
-        core.pool.target = count
+        core.plan_workers(core.pool.limits, wanted=count)
         core.pool.ensure(0)
         self._conductor.dispatcher.hand_out()
 
-    async def _reload(self, run: ActiveRun, job_id: int) -> int:
-        """Take the row of a job from the ledger again."""
-        job = await self._core.ledger.submit(lambda ledger: ledger.job(job_id))
-        if job is not None:
-            run.put(job)
-        return job_id
+
+def _put(run: ActiveRun, jobs: list[JobRecord | None]) -> list[JobRecord]:
+    """Take rows of the ledger into the run, and return them."""
+    there = [job for job in jobs if job is not None]
+    for job in there:
+        run.put(job)
+    return there

@@ -96,7 +96,7 @@ def _verdict(new: NewJob) -> str:
         return "settling"
     if new.reused:
         return "done already"
-    return "changed" if new.result else "to do"
+    return "changed" if new.changed else "to do"
 
 
 def _check_out(out: bytes) -> None:

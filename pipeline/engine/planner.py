@@ -96,12 +96,13 @@ class Planner:
         finally:
             os.close(descriptor)
         if known is None or known.content_id != content or self._run.force:
-            return NewJob(found.source, found.relative, JobState.QUEUED, identity, content)
+            changed = known is not None and known.content_id != content
+            return NewJob(found.source, found.relative, JobState.QUEUED, identity, content, changed=changed)
         if not self.is_whole(known):
             hint: dict[str, Any] = {
                 key: known.result[key] for key in ("duration_s", "width", "height") if key in known.result
             }
-            return NewJob(found.source, found.relative, JobState.QUEUED, identity, content, result=hint)
+            return NewJob(found.source, found.relative, JobState.QUEUED, identity, content, changed=True, result=hint)
         state = JobState(known.result.get("state", JobState.DONE))
         return NewJob(found.source, found.relative, state, identity, content, reused=True, result=known.result)
 

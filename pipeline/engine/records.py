@@ -43,6 +43,8 @@ class NewJob:
     reason: str = ""
     failure: FailureClass | None = None
     reused: bool = False
+    changed: bool = False
+    """Whether there is an output already, of other content or other settings."""
     result: dict[str, Any] = field(default_factory=dict)
 
 

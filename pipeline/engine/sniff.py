@@ -5,9 +5,9 @@ import os
 HEAD_BYTES = 4096
 
 EXTENSIONS = frozenset(
-    b"3g2 3gp amv asf avi avif avs bmp dv f4v flv gif gxf h264 h265 heic hevc ismv ivf jpe jpeg jpg jp2 m1v m2p m2t "
-    b"m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mov mp4 mpe mpeg mpg mpv mts mxf nsv nut obu ogm ogv png qt rm rmvb roq "
-    b"tif tiff vob vro webm webp wmv wtv y4m".split()
+    b"264 265 3g2 amv asf avi avif avs bmp dv f4v flv gif gxf h264 h265 heic hevc ismv ivf jpe jpeg jpg jp2 m1v m2p "
+    b"3gp m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mov mp4 mpe mpeg mpg mpv mts mxf nsv nut obu ogm ogv png qt "
+    b"rm rmvb roq tif tiff vob vro webm webp wmv wtv y4m".split()
 )
 """Names under which a file is taken on whatever its first bytes say: a damaged video must be reported, not ignored."""
 

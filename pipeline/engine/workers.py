@@ -110,8 +110,7 @@ class Pool:
         listener: PoolListener,
         clock: Callable[[], float],
     ) -> None:
-        self._command = [*command, "--nice", str(limits.nice)]
-        self._limits = limits
+        self._command = tuple(command)
         self._listener = listener
         self._clock = clock
         self._spawning: set[asyncio.Task[None]] = set()
@@ -119,12 +118,13 @@ class Pool:
         self._not_before_s = 0.0
         self._ticked_s = clock()
         self.workers: dict[int, Worker] = {}
+        self.limits = limits
         self.target = 1
 
     @property
     def broken(self) -> bool:
         """Whether the breaker is open."""
-        return self._start_deaths >= self._limits.breaker_deaths
+        return self._start_deaths >= self.limits.breaker_deaths
 
     def close_breaker(self) -> None:
         """Start workers again."""
@@ -165,7 +165,7 @@ class Pool:
         worker.running = None
         worker.alone = False
         worker.jobs_done += 1
-        if worker.retiring or worker.jobs_done >= self._limits.recycle_after:
+        if worker.retiring or worker.jobs_done >= self.limits.recycle_after:
             self._retire(worker)
 
     def kill(self, worker: Worker, why: str) -> None:
@@ -179,14 +179,14 @@ class Pool:
     def watch(self) -> None:
         """Kill workers that have made no progress for too long, or whose attempt takes too long."""
         now = self._clock()
-        slept = now - self._ticked_s > self._limits.stall_s / 2
+        slept = now - self._ticked_s > self.limits.stall_s / 2
         self._ticked_s = now
         for worker in list(self.workers.values()):
             if slept or (worker.ready and worker.running is None):
                 worker.heard_s = now
-            elif now - worker.heard_s > self._limits.stall_s:
+            elif now - worker.heard_s > self.limits.stall_s:
                 self.kill(worker, "stalled")
-            elif worker.running and 0 < self._limits.job_timeout_s < now - worker.running.started_s:
+            elif worker.running and 0 < self.limits.job_timeout_s < now - worker.running.started_s:
                 self.kill(worker, "timeout")
 
     async def close(self, grace_s: Callable[[], float]) -> None:
@@ -210,7 +210,7 @@ class Pool:
     async def _spawn(self, worker: Worker) -> None:
         try:
             worker.child = await Child.spawn(
-                self._command,
+                [*self._command, "--nice", str(self.limits.nice)],
                 on_message=lambda message: self._heard(worker, message),
                 on_end=lambda death: self._ended(worker, death),
             )
@@ -236,6 +236,6 @@ class Pool:
         if not worker.ready and not worker.retiring:
             self._start_deaths += 1
             self._not_before_s = self._clock() + RESTART_PAUSE_S * 2.0**self._start_deaths
-            if self._start_deaths == self._limits.breaker_deaths:
+            if self._start_deaths == self.limits.breaker_deaths:
                 self._listener.breaker_opened(self._start_deaths, death)
         self._listener.worker_died(worker, death)

@@ -101,7 +101,7 @@ def test_a_plan_says_of_each_input_what_would_be_done_and_writes_nothing(bench: 
     planned = {one.relative.decode(): one.verdict for one in plan(command(bench, options), bench.state)}
     assert planned == {
         "a.mp4": "done already",
-        "b.mp4": "to do",
+        "b.mp4": "changed",
         "c.mp4": "to do",
         "copy.mp4": "duplicate",
         "notes.txt": "skipped",

@@ -3,17 +3,22 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from pipeline.media.samples import Recipe, make_video
 
 HEAVY = ("torch", "av", "cv2", "whisper", "easyocr", "open_clip", "scenedetect")
 SCREEN = ("textual", "rich")
 
 
-def modules_after(code: str) -> set[str]:
+def modules_after(code: str, *arguments: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter holds after `code`."""
     told = f"{code}\nimport json, sys\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", told, *arguments], capture_output=True, text=True, check=True, timeout=60
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -53,3 +58,17 @@ def test_headless_commands_need_no_textual_and_no_codec() -> None:
 def test_the_console_needs_no_codec() -> None:
     held = modules_after("import vconsole.app, vconsole.console")
     assert held.isdisjoint(HEAVY)
+
+
+RUN = """
+import sys
+from vconsole.__main__ import main
+assert main(["extract", sys.argv[1], "--out", sys.argv[2], "--model", "tiny-shapes", "--set", "engine.settle_s=0"]) == 0
+"""
+
+
+def test_a_process_that_has_run_the_engine_and_a_model_host_holds_no_codec_and_no_torch(tmp_path: Path) -> None:
+    make_video(tmp_path, Recipe("a.mp4", (("red", "circle"),)))
+    held = modules_after(RUN, str(tmp_path / "a.mp4"), str(tmp_path / "out"))
+    assert (tmp_path / "out" / "features" / "a.mp4.h5").is_file()
+    assert held.isdisjoint({*HEAVY, "textual"})

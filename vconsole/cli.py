@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias, cast
 
 from pipeline.errors import VconsoleError
 from pipeline.text import visible
@@ -107,9 +107,9 @@ def _complain(error: VconsoleError, *, as_json: bool) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = _parser(Parser, "vconsole", TOP, TOP_EXAMPLES)
+    parser = Parser(prog="vconsole", **_texts(TOP, TOP_EXAMPLES))
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
-    _add_settings(parser, top=True)
+    _add_settings(parser, before="before_")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
     _add_extract(commands)
     _add_resume(commands)
@@ -123,38 +123,41 @@ def build_parser() -> argparse.ArgumentParser:
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
-def _parser(make: Callable[..., argparse.ArgumentParser], name: str, says: str, more: str) -> argparse.ArgumentParser:
-    if make is Parser:
-        return Parser(prog=name, description=says, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter)
-    summary = says.splitlines()[0].rstrip(".")
-    return make(
-        name,
-        help=summary[0].lower() + summary[1:],
-        description=says,
-        epilog=more,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _texts(says: str, more: str) -> dict[str, Any]:
+    return {"description": says, "epilog": more, "formatter_class": argparse.RawDescriptionHelpFormatter}
 
 
-def _add_settings(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
+def _command_parser(commands: Commands, name: str, says: str, more: str = "") -> Parser:
+    """Return a parser for a subcommand; the first sentence of `says` stands in the list of commands."""
+    return commands.add_parser(name, help=says[0].lower() + says[1:].rstrip("."), **_texts(says, more))
+
+
+def _add_settings(parser: Parser, before: str = "") -> None:
+    """Add what sets settings; `before` marks those that stand before the command, for those behind it win."""
     group = parser.add_argument_group("settings")
-    nothing = None if top else argparse.SUPPRESS
     group.add_argument(
-        "--config", metavar="FILE", default=nothing, help="configuration file (default: VCONSOLE_CONFIG, else your own)"
+        "--config",
+        dest=f"{before}config",
+        metavar="FILE",
+        help="configuration file (default: VCONSOLE_CONFIG, else your own)",
     )
     group.add_argument(
         "--set",
-        dest="overrides",
+        dest=f"{before}overrides",
         metavar="SECTION.KEY=VALUE",
         action="append",
-        default=nothing,
+        default=[],
         help="set one value, as in sample_config.toml; may be given more than once",
     )
 
 
+def _add_json(parser: Parser, ends: str = ", the last one the summary") -> None:
+    parser.add_argument("--json", action="store_true", help=f"one JSON object a line on stdout{ends}")
+
+
 def _add_extract(commands: Commands) -> None:
     says = "Extract features from videos and pictures, one HDF5 file each; folders are searched through."
-    parser = _parser(commands.add_parser, "extract", says, EXTRACT_EXAMPLES)
+    parser = _command_parser(commands, "extract", says, EXTRACT_EXAMPLES)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, a picture or a folder")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the outputs; made if it is missing")
     parser.add_argument("--preset", metavar="NAME", help="standard (default), quick, scenes, or one of your own")
@@ -165,68 +168,62 @@ def _add_extract(commands: Commands) -> None:
     parser.add_argument("--device", metavar="DEVICE", help="device of the models: auto, cpu or cuda:N")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--force", action="store_true", help="do again what is whole already")
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line on stdout, the last one the summary"
-    )
+    _add_json(parser)
     _add_settings(parser)
 
 
 def _add_resume(commands: Commands) -> None:
-    parser = _parser(
-        commands.add_parser,
+    parser = _command_parser(
+        commands,
         "resume",
         "Go on with a run that was interrupted; it keeps the settings it began with.",
         "examples:\n  vconsole resume        the newest interrupted run\n"
         "  vconsole resume 12     run 12, see `vconsole runs`",
     )
     parser.add_argument("run", nargs="?", type=int, default=0, metavar="RUN", help="number of the run")
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line on stdout, the last one the summary"
-    )
+    _add_json(parser)
     _add_settings(parser)
 
 
 def _add_verify(commands: Commands) -> None:
-    parser = _parser(
-        commands.add_parser,
+    parser = _command_parser(
+        commands,
         "verify",
         "Check the outputs in a folder against the ledger; changes nothing.",
-        "examples:\n  vconsole verify out            sizes, names and rows\n"
-        "  vconsole verify out --deep     also every checksum and every dataset",
+        "examples:\n  vconsole verify out            size, checksum and structure of every file\n"
+        "  vconsole verify out --deep     also every dataset in them",
     )
     parser.add_argument("out", metavar="OUT", help="an output folder")
-    parser.add_argument("--deep", action="store_true", help="read every file whole")
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line on stdout, the last one the summary"
-    )
+    parser.add_argument("--deep", action="store_true", help="also read every dataset")
+    _add_json(parser)
     _add_settings(parser)
 
 
 def _add_runs(commands: Commands) -> None:
-    parser = _parser(commands.add_parser, "runs", "List the runs in the ledger, newest first.", "")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser = _command_parser(commands, "runs", "List the runs in the ledger, newest first.")
+    _add_json(parser, ends="")
     _add_settings(parser)
 
 
 def _add_models(commands: Commands) -> None:
-    parser = _parser(
-        commands.add_parser,
+    parser = _command_parser(
+        commands,
         "models",
         "List the models, or fetch the weights of one; nothing else ever downloads.",
         "examples:\n  vconsole models list\n  vconsole models fetch clip-vit-b-32",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
-    listing = _parser(actions.add_parser, "list", "List the models and whether their weights are here.", "")
-    fetching = _parser(actions.add_parser, "fetch", "Download the weights of one model and check them.", "")
+    listing = _command_parser(actions, "list", "List the models and whether their weights are here.")
+    fetching = _command_parser(actions, "fetch", "Download the weights of one model and check them.")
     fetching.add_argument("key", metavar="KEY", help="a model of `vconsole models list`")
-    listing.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    _add_json(listing, ends="")
     for action in (listing, fetching):
         _add_settings(action)
 
 
 def _add_demo(commands: Commands) -> None:
-    parser = _parser(
-        commands.add_parser,
+    parser = _command_parser(
+        commands,
         "demo",
         "Make small videos, extract them and show what came out.",
         "Your configuration is not read. The demo's model, tiny-shapes, knows coloured shapes and nothing else.",

@@ -8,10 +8,10 @@ from vconsole.layers import Entry
 
 
 def from_arguments(args: argparse.Namespace) -> Options:
-    """Return the options of `args`; those a subcommand does not have count as not given."""
+    """Return the options of `args`; those behind the command win over those before it."""
     return Options(
-        config=getattr(args, "config", None) or "",
-        overrides=tuple(getattr(args, "overrides", None) or ()),
+        config=getattr(args, "config", None) or getattr(args, "before_config", None) or "",
+        overrides=(*getattr(args, "before_overrides", ()), *getattr(args, "overrides", ())),
         entries=tuple(_own_options(args)),
     )
 

@@ -7,8 +7,10 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings, with_preset
+from vconsole.cli import build_parser
 from vconsole.config import Options, load, state_dir
 from vconsole.layers import Entry
+from vconsole.options import from_arguments
 from vconsole.sample import text
 
 SAMPLE = Path(__file__).parents[2] / "sample_config.toml"
@@ -153,6 +155,12 @@ def test_a_hostile_key_cannot_reach_the_terminal(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         from_file(tmp_path, '["\\u001b]0;title\\u0007"]\nx = 1\n')
     assert str(caught.value).isprintable()
+
+
+def test_options_before_and_behind_the_command_add_up_and_those_behind_win() -> None:
+    line = ["--set", "crop.probes=2", "--set", "crop.clip_s=1", "runs", "--set", "crop.probes=3"]
+    crop = load(from_arguments(build_parser().parse_args(line)), {}).crop
+    assert (crop.probes, crop.clip_s) == (3, 1)
 
 
 def test_an_unknown_preset_names_those_like_it() -> None:

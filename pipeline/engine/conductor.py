@@ -1,23 +1,21 @@
 """Carries runs from their start to their end: one is active, the others wait."""
 
 import asyncio
-import concurrent.futures
-import threading
 from collections import deque
 from dataclasses import replace
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
-from pipeline.engine.planner import Planner
-from pipeline.engine.records import JobRecord, NewJob, RunRecord
+from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.reports import write_reports
+from pipeline.engine.scan import Scan
 from pipeline.engine.scheduler import retry_pause
 from pipeline.engine.settling import Settling
 from pipeline.engine.surroundings import SENTENCES, has_passed
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import TERMINAL, FailureClass, JobState, RunState
+from pipeline.model import FailureClass, RunState
 from pipeline.models import registry
 from pipeline.outputs.atomic import make_folder, remove_stale_parts
 from pipeline.settings import PipelineSettings
@@ -35,7 +33,7 @@ class Conductor:
         self.dispatcher = Dispatcher(core, settle=self._settle, held=self.hold, idle=self.look_for_end)
         self._settling = Settling(core, self.dispatcher.enqueue, self._moved)
         self._pending: deque[int] = deque()
-        self._scan_stop = threading.Event()
+        self._scan: Scan | None = None
         self._task: asyncio.Task[None] | None = None
         self._ticked_s = core.clock()
 
@@ -121,7 +119,8 @@ class Conductor:
 
     def stop_scan(self) -> None:
         """End discovery at the next file."""
-        self._scan_stop.set()
+        if self._scan:
+            self._scan.stop()
 
     def look_for_end(self) -> None:
         """End the run if nothing of it is left to do, and begin the next."""
@@ -199,8 +198,8 @@ class Conductor:
         core.pool.close_breaker()
         await self._load(run)
         self.set_state(run, RunState.RUNNING)
-        self._scan_stop = threading.Event()
-        self._start_scan(run, self._scan_stop)
+        self._scan = Scan(core, run, self.dispatcher, self.look_for_end)
+        self._scan.start()
         self.dispatcher.hand_out()
 
     async def _load(self, run: ActiveRun) -> None:
@@ -216,44 +215,6 @@ class Conductor:
                 run.add(job)
                 self.dispatcher.enqueue(run, job)
             last = jobs[-1].job_id
-
-    def _start_scan(self, run: ActiveRun, stop: threading.Event) -> None:
-        loop = asyncio.get_running_loop()
-        planner = Planner(run.record, run.settings, run.fingerprints, self._core.state_dir)
-
-        def main() -> None:
-            error = ""
-            try:
-                for batch in planner.batches(stop):
-                    _wait(asyncio.run_coroutine_threadsafe(self._accept(run, batch), loop), stop)
-            except Exception as raised:  # noqa: BLE001 - told to the operator
-                error = f"Discovery ended early: {raised!r}"
-            if not (loop.is_closed() or stop.is_set()):
-                loop.call_soon_threadsafe(self._discovered, run, error)
-
-        threading.Thread(target=main, name="discovery", daemon=True).start()
-
-    async def _accept(self, run: ActiveRun, batch: list[NewJob]) -> None:
-        jobs = await self._core.ledger.submit(lambda ledger: ledger.add_jobs(run.record.run_id, batch))
-        cancelled = run.state is RunState.CANCELLED
-        if cancelled:
-            found = [job.job_id for job in jobs]
-            await self._core.ledger.submit(lambda ledger: ledger.move(found, JobState.CANCELLED))
-        for job in jobs:
-            run.add(replace(job, state=JobState.CANCELLED) if cancelled and job.state not in TERMINAL else job)
-            self.dispatcher.enqueue(run, job)
-        self._core.dirty = True
-        self.dispatcher.hand_out()
-
-    def _discovered(self, run: ActiveRun, error: str) -> None:
-        run.discovering = False
-        if error:
-            self._core.note("error", error)
-        else:
-            run_id = run.record.run_id
-            self._core.ledger.submit(lambda ledger: ledger.set_discovered(run_id, True))
-        self._core.dirty = True
-        self.look_for_end()
 
     async def _probe(self, run: ActiveRun, fault: FailureClass) -> None:
         core, out, host_ready = self._core, run.record.out, self._core.host.ready
@@ -302,15 +263,3 @@ def _prepare(record: RunRecord, settings: PipelineSettings) -> dict[str, str]:
         return {}
     models = registry.catalogue(settings)
     return {key: registry.fingerprint(models[key]) for key in settings.embed.models}
-
-
-def _wait(future: concurrent.futures.Future[None], stop: threading.Event) -> None:
-    """Wait until a batch is taken in; the bound on what discovery may run ahead. Gives up when told to stop."""
-    while not stop.is_set():
-        try:
-            future.result(timeout=0.5)
-        except TimeoutError:
-            if future.done():
-                raise
-        else:
-            return

@@ -5,24 +5,20 @@ import os
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from pipeline import wire
-from pipeline.engine.active import ActiveRun, work_of
+from pipeline.engine.active import ActiveRun
 from pipeline.engine.child import Death
 from pipeline.engine.core import Core
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.meter import Meter
 from pipeline.engine.records import JobRecord, OutputRecord
+from pipeline.engine.results import how_it_died, report_death, report_result
 from pipeline.engine.scheduler import Report, judge, runs_alone
 from pipeline.engine.workers import Running, Worker
 from pipeline.errors import WireError
-from pipeline.model import FailureClass, JobState, RunState, Stage
+from pipeline.model import FailureClass, JobState, RunState
 from pipeline.text import visible
-
-OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "stopped"})
-MESSAGE_CHARS = 2000
-"""How much of a text that a worker sends is kept."""
 
 
 class Dispatcher:
@@ -177,11 +173,11 @@ class Dispatcher:
         core, run, running = self._core, self._core.active, worker.running
         core.dirty = True
         if running is not None and run is not None:
-            report = _report_death(running, death, closing=core.closing)
+            report = report_death(running, death, closing=core.closing)
             worker.running = None
             if not core.closing:
                 name = visible(running.job.relative, 120)
-                core.note("warning", f"Worker {worker.slot} {_how(running, death)} during {name}.")
+                core.note("warning", f"Worker {worker.slot} {how_it_died(running, death)} during {name}.")
             self._close(run, running, report)
         elif not (worker.retiring or core.closing):
             said = f": {death.said.splitlines()[-1][:300]}" if isinstance(death, Death) and death.said else ""
@@ -199,7 +195,7 @@ class Dispatcher:
             )
 
     def _finished(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
-        report = _report_result(running, message)
+        report = report_result(running, message)
         self._meter.finished(run, running, report)
         self._core.pool.release(worker)
         self._close(run, running, report)
@@ -246,57 +242,3 @@ class Dispatcher:
             self._idle()
 
         core.ledger.submit(finish).add_done_callback(closed)
-
-
-def _report_result(running: Running, message: wire.Message) -> Report:
-    """Return what a worker tells of its job's end. Raises WireError if it makes no sense."""
-    outcome, result, failure = message.get("outcome"), message.get("result") or {}, message.get("failure") or {}
-    if outcome not in OUTCOMES or not isinstance(result, dict) or not isinstance(failure, dict):
-        raise WireError(f"not a result: {str(outcome)[:80]!r}")
-    if outcome == "stopped":
-        return Report(running.stopping or "stopped")
-    if outcome == "failed" and "class" not in failure:
-        raise WireError("a failure without a class")
-    if outcome in {"done", "partial"}:
-        _check_output(result)
-    try:
-        kind = FailureClass(failure["class"]) if failure else None
-        stage = Stage(failure["stage"]) if failure.get("stage") else running.stage if failure else None
-    except ValueError as error:
-        raise WireError(f"not a failure: {error}") from error
-    message_text, detail = str(failure.get("message", "")), str(failure.get("detail", ""))
-    return Report(outcome, kind, stage, message_text[:MESSAGE_CHARS], detail[:MESSAGE_CHARS], result)
-
-
-def _check_output(result: dict[str, Any]) -> None:
-    wanted = {"output": str, "output_bytes": int, "output_sha256": str, "output_mtime_ns": int, "content_id": str}
-    wrong = [name for name, kind in wanted.items() if not isinstance(result.get(name), kind)]
-    if wrong or not isinstance(result.get("stage_keys"), dict):
-        raise WireError(f"a result without {', '.join(wrong) or 'stage_keys'}")
-    work_of(result)
-
-
-def _report_death(running: Running, death: Death | OSError, *, closing: bool) -> Report:
-    """Return what the death of its worker makes of an attempt."""
-    why = running.lost or ("protocol" if isinstance(death, Death) and death.broken else "")
-    said = death.said if isinstance(death, Death) else str(death)
-    if closing or running.stopping:
-        return Report(running.stopping or "stopped")
-    if why == "stalled":
-        text = "No progress for longer than engine.stall_s; the worker was ended."
-        return Report("stalled", FailureClass.STALLED, running.stage, text, said)
-    if why == "timeout":
-        text = "It took longer than engine.job_timeout_s."
-        return Report("failed", FailureClass.TIMEOUT, running.stage, text, said)
-    if why == "protocol":
-        text = f"The worker sent what is not a message: {death.broken if isinstance(death, Death) else death}"
-        return Report("failed", FailureClass.PROTOCOL, running.stage, text[:MESSAGE_CHARS], said)
-    outside = isinstance(death, Death) and death.from_outside
-    text = f"The worker {'was' if outside else 'crashed:'} {death}."
-    return Report("killed" if outside else "crashed", FailureClass.WORKER_CRASHED, running.stage, text, said)
-
-
-def _how(running: Running, death: Death | OSError) -> str:
-    if running.lost:
-        return f"was ended ({running.lost})"
-    return f"died ({death})"

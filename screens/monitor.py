@@ -21,6 +21,7 @@ from screens.new_run import NewRun
 from screens.ports import Prepare, Source
 from screens.presenters.failures import failure_details, job_details
 from screens.presenters.header import header, interrupted, is_live
+from screens.presenters.keys import key_labels
 from screens.presenters.words import plural
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
@@ -99,7 +100,7 @@ class Monitor(Screen[None]):
             others = sorted(other.title for other in self.query(Pane) if other is not pane) if alone else []
             pane.entitle("  ".join(others))
             pane.take(self.snapshot)
-        self._label_keys()
+        self.query_one(KeyLine).rename(key_labels(self.snapshot))
 
     def action_new_run(self) -> None:
         """Open the form for a new run."""
@@ -138,14 +139,18 @@ class Monitor(Screen[None]):
         failure = self.query_one(FailuresPane).failure
         job = self.query_one(QueuePane).job
         if self.focused is self.query_one(FailuresPane) and failure is not None:
-            self._source.send(Retry(job_ids=(failure.job_id,)))
+            self._retry_one(failure.job_id, failure.name)
         elif self.focused is self.query_one(QueuePane) and job is not None:
             if job.state in RETRYABLE:
-                self._source.send(Retry(job_ids=(job.job_id,)))
+                self._retry_one(job.job_id, job.name)
             else:
                 tell(self.app, f"The selected video is {job.state}; there is nothing to retry.", problem=True)
         else:
             self.action_retry_all()
+
+    def _retry_one(self, job_id: int, name: str) -> None:
+        self._source.send(Retry(job_ids=(job_id,)))
+        tell(self.app, f"Asked to retry {name}.")
 
     def action_retry_all(self) -> None:
         """Try all failed videos again."""
@@ -242,15 +247,3 @@ class Monitor(Screen[None]):
     def _close_filter(self) -> None:
         self.set_class(bool(self.query_one("#filter", Input).value), "-filtering")
         self.set_focus(self.query_one(QueuePane))
-
-    def _label_keys(self) -> None:
-        run = self.snapshot.run
-        live = is_live(run)
-        held = run is not None and run.state in (RunState.PAUSED, RunState.DRAINING)
-        labels = {"run.pause": ("go on" if held else "pause") if live else ""}
-        labels |= {} if live else {"run.cancel": "", "run.drain": ""}
-        if run is None or not run.count(*_FAILED):
-            labels["run.retry"] = ""
-        if not self.snapshot.jobs:
-            labels |= {"queue.filter": "", "list.details": ""}
-        self.query_one(KeyLine).rename(labels)

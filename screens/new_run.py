@@ -107,6 +107,10 @@ class NewRun(Screen[None]):
         """Wrap the description again."""
         self.call_after_refresh(self._preset_moved)
 
+    @on(Input.Submitted, "#folder")
+    def _folder_typed(self) -> None:
+        self.set_focus(self.query_one("#out"))
+
     @on(Button.Pressed, "#start")
     @on(Input.Submitted, "#out")
     def _start_pressed(self) -> None:

@@ -2,7 +2,7 @@
 
 from pipeline.snapshot import GpuView, HostView, MachineView, Snapshot
 from screens.presenters.words import NONE, bar, graph, joined, load_tone, number, of_total, percent, plural, size, spark
-from screens.widgets.outside import Cell, Line, Tone, cell, wrap
+from screens.widgets.outside import Cell, Line, Tone, cell, sentence, wrap
 
 _LABEL = 5
 _FIGURE = 15
@@ -75,7 +75,7 @@ def _gpu(gpu: GpuView, width: int) -> list[Line]:
     power = NONE if gpu.power_w is None else f"{gpu.power_w:.0f} W"
     sensors = f"{temperature:>7}{power:>7}"
     lines: list[Line] = [
-        (cell(title, width - len(sensors), "strong"), Cell(sensors)),
+        (sentence(title, width - len(sensors), "strong"), Cell(sensors)),
         _gauge_or_dash("use", gpu.utilisation, percent(gpu.utilisation), width),
     ]
     used, total = gpu.memory_used_bytes, gpu.memory_total_bytes
@@ -85,7 +85,7 @@ def _gpu(gpu: GpuView, width: int) -> list[Line]:
         lines.append(_gauge("mem", used / total, of_total(used, total), width))
     engines = f"decoder {percent(gpu.decoder)}   encoder {percent(gpu.encoder)}"
     lines.append((Cell(" " * _LABEL), cell(engines, width - _LABEL, "quiet")))
-    if gpu.history and width >= 50:
+    if gpu.history and width >= 40:
         lines.append((Cell(" " * _LABEL), Cell(spark(gpu.history, width - _LABEL, top=1.0), "graph")))
     return lines
 

@@ -97,7 +97,7 @@ def _counts(run: RunView, shown: tuple[tuple[JobState, ...], ...]) -> Line:
 
 def _figures(run: RunView, width: int) -> Line:
     parts = [_eta(run)]
-    if run.video_s_per_s > 0:
+    if run.video_s_per_s > 0 and is_live(run):
         parts.append(f"{number(run.video_s_per_s)}× real time")
     parts.append(f"read {size(run.bytes_read)}, wrote {size(run.bytes_written)}")
     if run.reused:

@@ -62,6 +62,14 @@ async def test_at_60_by_20_one_pane_is_shown_and_names_the_others() -> None:
         await until(pilot, lambda: "items/s" in picture(app))
 
 
+@pytest.mark.parametrize("size", [(30, 8), (10, 3), (250, 70)])
+async def test_no_size_breaks_the_screen(size: tuple[int, int]) -> None:
+    app = app_over(ScriptedEngine(busy()))
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("4", "z", "2", "question_mark", "escape", "q", "escape", "n", "escape")
+        await until(pilot, lambda: app.screen is app.monitor)
+
+
 async def test_a_newer_snapshot_is_shown_without_a_key() -> None:
     engine = ScriptedEngine(busy())
     app = app_over(engine)

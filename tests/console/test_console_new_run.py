@@ -1,6 +1,7 @@
 """Starting a run: the form, what it fills in by itself, and what it refuses."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from pipeline.commands import StartRun
+from pipeline.errors import SettingsError
 from pipeline.model import STAGES, RunKind
+from pipeline.settings import Settings, with_preset
 from screens.new_run import NewRun
-from screens.ports import Refusal
+from screens.ports import Refusal, RunRequest
 from screens.widgets.folders import FolderTree, PathInput
-from vconsole.app import ConsoleApp
+from vconsole.app import ConsoleApp, preparer
 
 
 @pytest.fixture
@@ -149,3 +152,25 @@ async def test_a_folder_whose_name_cannot_be_typed_is_taken_with_all_its_bytes(l
         assert isinstance(command, StartRun)
         assert command.inputs == (odd,)
         assert command.out == odd + b"-features"
+
+
+def request(preset: str = "scenes") -> RunRequest:
+    return RunRequest(RunKind.EXTRACT, (b"/videos",), b"/out", preset)
+
+
+def test_a_request_becomes_a_command_with_the_settings_of_its_preset() -> None:
+    checked: list[StartRun] = []
+    command = preparer(partial(with_preset, Settings()), checked.append)(request())
+    assert isinstance(command, StartRun)
+    assert checked == [command]
+    assert command.settings == with_preset(Settings(), "scenes")
+
+
+def test_what_the_checks_refuse_is_told_with_its_remedy() -> None:
+    def check(command: StartRun) -> None:
+        raise SettingsError("no such folder", remedy="Choose another.")
+
+    assert preparer(partial(with_preset, Settings()), check)(request()) == Refusal("no such folder", "Choose another.")
+    unknown = preparer(partial(with_preset, Settings()), lambda command: None)(request("scnes"))
+    assert isinstance(unknown, Refusal)
+    assert "scenes" in unknown.remedy

@@ -11,9 +11,11 @@ from pipeline.snapshot import GpuView, HostView, Notice, Snapshot
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_details, failure_row, failures_empty, job_details
 from screens.presenters.header import header
+from screens.presenters.keys import key_labels
 from screens.presenters.queue import queue_empty, queue_heading, queue_row, queue_title
 from screens.presenters.stages import stages
 from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, clock, graph, size, spark
+from screens.widgets.keyline import key_line
 from screens.widgets.outside import Line, fit, line_width, wrap
 
 WIDTHS = (31, 43, 58, 79, 85, 138)
@@ -249,3 +251,23 @@ def test_job_details_say_what_is_known() -> None:
 def test_no_failure_is_said_only_of_a_run() -> None:
     assert "Nothing has failed" in page(failures_empty(busy()))
     assert "Nothing has failed" not in page(failures_empty(Snapshot()))
+
+
+@pytest.mark.parametrize(
+    ("state", "hidden", "pause"),
+    [(RunState.RUNNING, False, None), (RunState.PAUSED, False, "go on"), (RunState.DONE, True, "")],
+)
+def test_the_key_line_offers_only_what_would_do_something(state: RunState, hidden: bool, pause: str | None) -> None:
+    labels = key_labels(replace(busy(), run=run_view(busy().jobs, state=state)))
+    assert (labels.get("run.cancel") == "") == hidden
+    assert labels.get("run.pause") == pause
+    assert key_labels(Snapshot())["run.retry"] == ""
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 140])
+def test_the_key_line_fits_and_keeps_help_and_quit(width: int) -> None:
+    line = key_line(("monitor", "anywhere"), width, {})
+    assert line_width(line) <= width + 2
+    if width >= 60:
+        assert "? help" in text(line)
+        assert "q quit" in text(line)

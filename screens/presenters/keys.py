@@ -1,0 +1,22 @@
+"""What the keys of the monitor are called while the run is as it is."""
+
+from pipeline.model import JobState, RunState
+from pipeline.snapshot import Snapshot
+from screens.presenters.header import is_live
+
+_HELD = frozenset({RunState.PAUSED, RunState.DRAINING})
+
+
+def key_labels(snapshot: Snapshot) -> dict[str, str]:
+    """Return the labels that differ from those of the registry, by action; empty = it would do nothing now."""
+    run = snapshot.run
+    labels: dict[str, str] = {}
+    if run is None or not is_live(run):
+        labels |= {"run.pause": "", "run.cancel": "", "run.drain": ""}
+    elif run.state in _HELD:
+        labels["run.pause"] = "go on"
+    if run is None or not run.count(JobState.FAILED, JobState.QUARANTINED):
+        labels["run.retry"] = ""
+    if not snapshot.jobs:
+        labels |= {"queue.filter": "", "list.details": ""}
+    return labels

@@ -15,7 +15,7 @@ from pipeline.engine.settling import Settling
 from pipeline.engine.surroundings import SENTENCES, has_passed
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import FailureClass, RunState
+from pipeline.model import FailureClass, JobState, RunState
 from pipeline.models import registry
 from pipeline.outputs.atomic import make_folder, remove_stale_parts
 from pipeline.settings import PipelineSettings
@@ -80,7 +80,7 @@ class Conductor:
         self.dispatcher.hand_out()
         if run.hold is not None and now >= run.hold_due_s and self._idle_task():
             self._task = asyncio.create_task(self._probe(run, run.hold))
-        elif run.state is RunState.DRAINING and not core.pool.running():
+        elif run.state is RunState.DRAINING and not run.counts[JobState.RUNNING]:
             self.set_state(run, RunState.PAUSED, "Drained: what ran is finished, nothing more is started.")
         self.look_for_end()
 

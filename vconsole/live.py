@@ -1,5 +1,7 @@
 """Live progress of a headless run on a terminal, drawn by Rich below the lines that stay."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import IO
 
 from rich.console import Console, Group
@@ -73,11 +75,12 @@ def _drawing(snapshot: Snapshot, run: RunView) -> Group:
     bar = ProgressBar(total=max(1, run.total), completed=run.count(*TERMINAL), width=40)
     head = Table.grid(padding=(0, 1))
     head.add_row(bar, Text(status_line(run)))
-    active = [row for row in snapshot.jobs if row.state is JobState.RUNNING][:SHOWN_JOBS]
+    running = (row for row in snapshot.jobs if row.state is JobState.RUNNING)
+    active = islice(running, min(SHOWN_JOBS, run.count(JobState.RUNNING)))
     return Group(head, _active_table(active), Text(visible(run.bottleneck), style="dim", overflow="ellipsis"))
 
 
-def _active_table(rows: list[JobRow]) -> Table:
+def _active_table(rows: Iterable[JobRow]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for _ in range(3):

@@ -26,6 +26,8 @@ from pipeline.snapshot import Snapshot
 
 WORKER_COMMAND = (sys.executable, "-m", "pipeline.worker")
 HOST_COMMAND = (sys.executable, "-m", "pipeline.models.host")
+CLOSE_SHARE = 0.7
+"""Share of `engine.grace_s` that workers have to give their jobs back; the rest is for the ledger."""
 FIRST_GPU_READING_S = 2.0
 """How long the start waits for the first reading of the GPUs, which `workers = auto` counts."""
 
@@ -181,7 +183,7 @@ class Engine:
         conductor.stop_scan()
         for worker in core.pool.running():
             conductor.dispatcher.stop_job(worker, "stopped")
-        await core.pool.close(lambda: self._grace_s)
+        await core.pool.close(lambda: self._grace_s * CLOSE_SHARE)
         await core.host.close(0.0)
         now_s = core.wall_clock()
         run = core.active

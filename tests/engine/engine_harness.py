@@ -51,9 +51,11 @@ class Bench:
         return StartRun(RunKind.EXTRACT, inputs, os.fsencode(self.out), "standard", options, force)
 
     @contextmanager
-    def engine(self, options: Settings, worker: tuple[str, ...] = FAKE_WORKER) -> Iterator["Driven"]:
+    def engine(
+        self, options: Settings, worker: tuple[str, ...] = FAKE_WORKER, host: tuple[str, ...] | None = None
+    ) -> Iterator["Driven"]:
         """Start an engine, close it at the end, and see that it left no process behind."""
-        engine = Engine(options, state_dir=self.state, worker_command=worker)
+        engine = Engine(options, state_dir=self.state, worker_command=worker, host_command=host)
         engine.start()
         driven = Driven(engine)
         try:

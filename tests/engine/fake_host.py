@@ -1,0 +1,46 @@
+"""A model host that speaks the control protocol and loads nothing.
+
+`python fake_host.py SCRIPT --fd N --nice N`: each start takes the first line of the file SCRIPT away and does it:
+`serve` (also when the file is empty), `exit CODE` after getting ready, `dead` (exits before it is ready).
+Every start adds its process number to SCRIPT.pids.
+"""
+
+import argparse
+import os
+import socket
+from pathlib import Path
+
+from pipeline import wire
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("script", type=Path)
+    parser.add_argument("--fd", type=int)
+    parser.add_argument("--nice", type=int)
+    arguments = parser.parse_args()
+    with arguments.script.with_suffix(".pids").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    lines = arguments.script.read_text().splitlines() or ["serve"]
+    arguments.script.write_text("\n".join(lines[1:]))
+    word, *rest = lines[0].split()
+    if word == "dead":
+        raise SystemExit("CUDA is not there")
+    sock = socket.socket(fileno=arguments.fd)
+    configure, _ = wire.receive(sock)
+    wire.send(sock, {"type": "ready", "pid": os.getpid()})
+    wire.send(sock, {"type": "note", "level": "info", "text": f"models: {','.join(configure['models'])}"})
+    if word == "exit":
+        raise SystemExit(int(rest[0]))
+    stats = {"state": "ready", "models": list(configure["models"]), "device": "cpu", "batch_size": 4}
+    counts = {"queue_pictures": 1, "queue_bytes": 2, "pictures_done": 3, "batches_done": 1, "busy_s": 0.5}
+    wire.send(sock, {"type": "stats", **stats, **counts})
+    try:
+        while True:
+            wire.receive(sock)
+    except EOFError:
+        return
+
+
+if __name__ == "__main__":
+    main()

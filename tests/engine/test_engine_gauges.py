@@ -1,0 +1,105 @@
+"""Gauges never block and never invent: what cannot be read is None, with a reason."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.engine.gpus import GpuReader
+
+
+class FakeNvmlError(Exception):
+    """What the fake driver raises."""
+
+
+def unsupported(*_: object) -> None:
+    raise FakeNvmlError("Not Supported")
+
+
+def nvml(**changes: Any) -> Any:
+    """A driver with one GPU; `changes` replace its calls."""
+    calls: dict[str, Any] = {
+        "NVMLError": FakeNvmlError,
+        "NVML_TEMPERATURE_GPU": 0,
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlDeviceGetCount": lambda: 1,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetName": lambda device: b"Fake GPU",
+        "nvmlDeviceGetMemoryInfo": lambda device: SimpleNamespace(used=10, total=100),
+        "nvmlDeviceGetUtilizationRates": lambda device: SimpleNamespace(gpu=50),
+        "nvmlDeviceGetEncoderUtilization": lambda device: (25, 0),
+        "nvmlDeviceGetDecoderUtilization": lambda device: (75, 0),
+        "nvmlDeviceGetTemperature": lambda device, kind: 60,
+        "nvmlDeviceGetPowerUsage": lambda device: 250_000,
+    }
+    return SimpleNamespace(**(calls | changes))
+
+
+def until(holds: Callable[[], Any]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def read(driver: Any, deadline_s: float = 10.0) -> GpuReader:
+    reader = GpuReader(0.01, deadline_s, 5, driver)
+    reader.start()
+    assert reader.first.wait(10)
+    reader.stop()
+    return reader
+
+
+def test_every_field_is_read() -> None:
+    (gpu,), note = read(nvml()).view()
+    assert (gpu.name, gpu.utilisation, gpu.memory_used_bytes, gpu.memory_total_bytes) == ("Fake GPU", 0.5, 10, 100)
+    assert (gpu.encoder, gpu.decoder, gpu.temperature_c, gpu.power_w) == (0.25, 0.75, 60.0, 250.0)
+    assert (gpu.fault, note) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        ("nvmlDeviceGetMemoryInfo", "memory_used_bytes"),
+        ("nvmlDeviceGetUtilizationRates", "utilisation"),
+        ("nvmlDeviceGetEncoderUtilization", "encoder"),
+        ("nvmlDeviceGetPowerUsage", "power_w"),
+        ("nvmlDeviceGetTemperature", "temperature_c"),
+    ],
+)
+def test_a_sensor_that_is_not_there_is_none_and_the_others_stay(call: str, field: str) -> None:
+    (gpu,), _ = read(nvml(**{call: unsupported})).view()
+    assert getattr(gpu, field) is None
+    assert sum(value is None for value in (gpu.utilisation, gpu.power_w, gpu.temperature_c, gpu.encoder)) <= 1
+
+
+def test_without_nvml_the_reason_is_told() -> None:
+    gpus, note = read(nvml(nvmlInit=unsupported)).view()
+    assert gpus == () and "Not Supported" in note
+
+
+def test_a_lost_gpu_is_shown_as_lost() -> None:
+    (gpu,), _ = read(nvml(nvmlDeviceGetHandleByIndex=unsupported)).view()
+    assert gpu.fault == "Not Supported" and gpu.utilisation is None
+
+
+def test_a_call_that_hangs_blanks_the_gauges_and_blocks_nobody() -> None:
+    hang, release = threading.Event(), threading.Event()
+
+    def power(_: object) -> int:
+        if hang.is_set():
+            release.wait(30)
+        return 1000
+
+    reader = GpuReader(0.01, 0.05, 5, nvml(nvmlDeviceGetPowerUsage=power))
+    reader.start()
+    assert reader.first.wait(10)
+    hang.set()
+    until(lambda: reader.view()[0][0].fault)
+    assert reader.view()[0][0].power_w is None
+    release.set()
+    reader.stop()

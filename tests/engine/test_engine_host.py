@@ -1,0 +1,95 @@
+"""The model host: started when a job needs it, started again when it dies, waited for when it stays away."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from engine_harness import FAKE_WORKER, Bench, settings
+
+from pipeline.model import JobState, RunState
+from pipeline.settings import Settings
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script"
+    path.write_text("")
+    return path
+
+
+def host(script: Path) -> tuple[str, ...]:
+    return (sys.executable, str(Path(__file__).with_name("fake_host.py")), str(script))
+
+
+def pids(script: Path) -> list[int]:
+    path = script.with_suffix(".pids")
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def with_vectors(**engine: object) -> Settings:
+    plain = settings(**engine).model_dump()
+    return Settings.model_validate(plain | {"embed": {"models": ["tiny-shapes"]}, "host": {"max_restarts": 2}})
+
+
+def test_it_starts_only_when_a_job_needs_it(bench: Bench, script: Path) -> None:
+    bench.video("a.mp4")
+    plain, vectors = settings(), with_vectors()
+    with bench.engine(plain, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(plain))
+        assert driven.until_done().hosts == ()
+    assert pids(script) == []
+    for _ in range(2):
+        with bench.engine(vectors, FAKE_WORKER, host(script)) as driven:
+            driven.engine.send(bench.start(vectors))
+            driven.until_done()
+            if driven.engine.latest().run.reused == 0:  # type: ignore[union-attr]
+                shown = driven.until(lambda snapshot: snapshot.hosts and snapshot.hosts[0].state == "ready")
+                assert (shown.hosts[0].device, shown.hosts[0].models) == ("cpu", ("tiny-shapes",))
+                assert any("models: tiny-shapes" in notice.text for notice in shown.notices)
+    assert len(pids(script)) == 1, "a run that finds all done needs no host"
+
+
+def test_a_killed_host_is_started_again_and_the_snapshot_says_so(bench: Bench, script: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options = with_vectors()
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until(lambda snapshot: snapshot.hosts and snapshot.hosts[0].state == "ready")
+        os.kill(pids(script)[0], signal.SIGKILL)
+        again = driven.until(lambda snapshot: snapshot.hosts[0].state == "ready" and snapshot.hosts[0].restarts == 1)
+        assert any("killed by SIGKILL" in notice.text for notice in again.notices)
+        gate.touch()
+        done = driven.until_done()
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
+    assert len(pids(script)) == 2
+
+
+@pytest.mark.parametrize(("line", "words"), [("exit 70", "its device failed"), ("dead", "CUDA is not there")])
+def test_a_host_that_keeps_dying_pauses_the_run_until_it_is_back(
+    bench: Bench, script: Path, tmp_path: Path, line: str, words: str
+) -> None:
+    script.write_text(f"{line}\n" * 3)
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options = with_vectors(retry_pause_s=0.3)
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        paused = driven.until(lambda snapshot: snapshot.run and snapshot.run.state is RunState.PAUSED)
+        assert paused.run and words in paused.run.paused_because
+        gate.touch()
+        done = driven.until_done()
+    assert any("model host is back" in notice.text for notice in done.notices)
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
+
+
+def test_a_video_that_failed_for_want_of_the_host_is_not_charged(bench: Bench, script: Path) -> None:
+    script.write_text("dead\n" * 3)
+    bench.video("a.mp4", "first:fail model")
+    options = with_vectors()
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        done = driven.until_done()
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)

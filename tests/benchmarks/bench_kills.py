@@ -25,6 +25,7 @@ import numpy as np
 import psutil
 
 from pipeline.engine.reader import LedgerReader
+from pipeline.errors import LedgerError
 from pipeline.model import TERMINAL, JobState
 from pipeline.outputs.manifest import read_manifest
 
@@ -151,16 +152,38 @@ def _compare(one: Any, other: Any) -> list[str]:
     return found
 
 
+def await_moment(run: Run, process: "subprocess.Popen[str]", longest_s: float, chance: random.Random) -> bool:
+    """Wait for a random moment; return whether the engine still runs then.
+
+    Half of the moments are counted from the start of this engine, so that recovery and loading are hit, half from
+    the first result of this engine, so that there is a run to be hit.
+    """
+    finished = finished_attempts(run)
+    if chance.random() < 0.5:
+        while process.poll() is None and finished_attempts(run) == finished:
+            time.sleep(0.05)
+    try:
+        process.wait(chance.uniform(0.05, longest_s))
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def finished_attempts(run: Run) -> int:
+    """Return how many jobs are over."""
+    try:
+        return sum(count for state, count in run.counts().items() if JobState(state) in TERMINAL)
+    except LedgerError:
+        return 0
+
+
 def disturb(run: Run, kills: int, victim: str, longest_s: float, chance: random.Random) -> tuple[int, float]:
     """Carry a run to its end with `kills` kills at random moments; return how many fell, and the seconds it took."""
     begun, done = time.perf_counter(), 0
     process = run.start()
     while done < kills:
-        try:
-            process.wait(chance.uniform(0.1, longest_s))
+        if not await_moment(run, process, longest_s, chance):
             break
-        except subprocess.TimeoutExpired:
-            pass
         if victim == "group":
             kill_group(process)
             done += 1
@@ -182,7 +205,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--inputs", nargs="+", default=[str(SHARED)])
     parser.add_argument("--victim", choices=("group", "worker", "host"), default="group")
-    parser.add_argument("--longest-s", type=float, default=8.0, help="longest time between two kills")
+    parser.add_argument(
+        "--longest-s", type=float, default=6.0, help="longest time from a start, or a result, to a kill"
+    )
     parser.add_argument(
         "--keep", type=Path, help="folder to work in and to keep; an undisturbed run in it is used again"
     )

@@ -12,20 +12,19 @@ from pipeline.errors import JobError
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import View, is_candidate
 from pipeline.media.loss import Losses
-from pipeline.media.picture import Box, luma, to_rgb
+from pipeline.media.picture import Box, to_rgb
 from pipeline.media.result import KeptFrame, SceneSpan, Sweep, no_picture
 from pipeline.media.score import Measure, compare
 from pipeline.media.seen import Candidate, IrregularError, Seen
 from pipeline.media.stretch import Stretch
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
-from pipeline.stages.dedupe import Dedupe, dhash
+from pipeline.stages.dedupe import Dedupe, frame_dhash
 from pipeline.stages.frames import Reservoir, SceneChooser
 from pipeline.stages.probe import Probe
 from pipeline.stages.scenes import Scenes
 
 _PROGRESS_S = 0.1
-_HASHED_LONGEST = 256
 
 OnFrame = Callable[[KeptFrame], None]
 Progress = Callable[[float, int], None]
@@ -155,8 +154,7 @@ class Collector:
     def _keep(self, candidate: Candidate) -> None:
         with self._timed(Stage.DEDUPE):
             self._chosen += 1
-            grey = np.rot90(luma(candidate.frame, self._view.box, _HASHED_LONGEST), -self._probe.rotation_deg // 90)
-            value = dhash(np.ascontiguousarray(grey))
+            value = frame_dhash(candidate.frame, self._view.box, self._probe.rotation_deg)
             new = self._dedupe.is_new(value)
         if not new:
             return
@@ -173,7 +171,7 @@ class Collector:
         duration_s = self._duration(conveyor)
         for cut_s in self._scenes.finish():
             self._close_scene(cut_s)
-        self._close_scene(duration_s)
+        self._close_scene(max(duration_s, self._last_s + self._view.step_s))
         if not self._cut_off():
             self._losses.ending(self._probe, tally, duration_s)
         sampling = self._sample(duration_s)

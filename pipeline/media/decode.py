@@ -18,7 +18,6 @@ CUT_HINT = 15.0
 """Score from which a frame may begin a scene and is weighed as a candidate too (AdaptiveDetector's own least)."""
 
 _COVERED = 0.75
-_PLACES = 128  # More than any decoder holds back.
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,21 +201,22 @@ class Decoder:
                 yield watch.see(frame)
 
     def _key_frames(self, packets: Iterator[VideoPacket], watch: _Watch) -> Iterator[Seen]:
-        """Decode keyframes only; the other packets are counted, so that frames keep their places."""
-        places: dict[int | None, int] = {}
-        waiting: list[tuple[int | None, Seen]] = []
+        """Decode each keyframe on its own; the other packets are counted, so that frames keep their places."""
+        waiting: list[Seen] = []
         key_pts: int | None = None
         for count, packet in enumerate(packets):
             if packet.is_keyframe:
-                yield from _placed(waiting, places)
+                yield from waiting
                 key_pts = packet.pts
-                places = {**dict(list(places.items())[-_PLACES:]), key_pts: count}
                 watch.promises.add(packet)
-                waiting = [(frame.pts, watch.see(frame)) for frame in self._send(packet)]
+                waiting = [watch.see(frame) for frame in (*self._send(packet), *self._send(None))]
+                self._context.flush_buffers()
+                for seen in waiting:
+                    seen.rank = count
             elif key_pts is not None and packet.pts is not None and packet.pts < key_pts:
-                places[key_pts] += 1
-        yield from _placed(waiting, places)
-        yield from _placed([(frame.pts, watch.see(frame)) for frame in self._send(None)], places)
+                for seen in waiting:
+                    seen.rank += 1
+        yield from waiting
 
     def _send(self, packet: VideoPacket | None) -> list[VideoFrame]:
         try:
@@ -228,12 +228,6 @@ class Decoder:
                 raise IrregularError(f"decoding error: {error}", damaged=True) from error
             self._errors += 1
             return []  # The promise of this packet stays open and is counted as lost.
-
-
-def _placed(waiting: list[tuple[int | None, Seen]], places: dict[int | None, int]) -> Iterator[Seen]:
-    for pts, seen in waiting:
-        seen.rank = places.get(pts, -1)
-        yield seen
 
 
 def _belongs(frame: VideoFrame, stretch: Stretch) -> bool:

@@ -10,11 +10,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.media.open import open_media, prepare_decoder
-from pipeline.media.picture import Box, to_rgb
+from pipeline.media.picture import Box, coded_box, to_rgb
 from pipeline.media.result import KeptFrame, KnownFrames
 from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
-from pipeline.stages.probe import Probe
+from pipeline.stages.dedupe import frame_dhash
+from pipeline.stages.probe import Probe, coded_size
 
 _ONWARD_S = 5.0
 
@@ -32,10 +33,11 @@ def fetch(
 ) -> int | None:
     """Decode the known frames alone and hand each to `on_frame`; return how many were decoded on the way.
 
-    A frame is recognised by its presentation time. Returns None if one cannot be found so, because the file cannot
-    be sought in or its times are made up; then only a whole sweep finds it. Raises JobError where the file cannot be
-    opened.
+    A frame is recognised by its presentation time and its hash. Returns None if one cannot be found so, because the
+    file cannot be sought in or its times are made up; then only a whole sweep finds it. Raises JobError where the
+    file cannot be opened.
     """
+    box = coded_box(crop, probe.rotation_deg, *coded_size(probe))
     with open_media(path, Stage.FRAMES, settings.probe.max_pixels) as container:
         stream = container.streams[probe.video_stream]
         assert isinstance(stream, VideoStream)
@@ -43,7 +45,7 @@ def fetch(
         hunt = _Hunt(container, stream, probe, progress)
         for frame in sorted(known.frames, key=lambda kept: kept.time_s):
             found = hunt.find(frame.time_s)
-            if found is None:
+            if found is None or frame_dhash(found, box, probe.rotation_deg) != frame.dhash:
                 return None
             on_frame(replace(frame, source=partial(to_rgb, found, probe.rotation_deg, crop)))
         return hunt.decoded
@@ -61,8 +63,8 @@ class _Hunt:
     ) -> None:
         self._container, self._stream, self._probe, self._progress = container, stream, probe, progress
         self._near_s = 0.5 * probe.tick_s + 1e-9
-        self._frames: Iterator[VideoFrame] = iter(())
-        self._at_s = float("-inf")
+        self._frames: Iterator[VideoFrame] = container.decode(stream)
+        self._at_s = 0.0
         self.decoded = 0
 
     def find(self, time_s: float) -> VideoFrame | None:

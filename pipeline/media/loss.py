@@ -6,7 +6,7 @@ from pipeline.stages.probe import Probe
 
 _MOST_SPANS = 1000
 _BELIEVED_S = 7 * 86_400.0
-_HEADER_SLACK_S, _HEADER_SLACK_SHARE = 1.0, 0.02
+_HEADER_SLACK_S, _HEADER_SLACK_SHARE = 0.3, 0.001
 _TRUE_HEADERS = frozenset({"matroska,webm", "flv", "asf", "mov,mp4,m4a,3gp,3g2,mj2"})
 """Formats whose header was written when the length was known; others estimate it from the size."""
 

@@ -16,7 +16,7 @@ from pipeline.media.seen import IrregularError
 from pipeline.media.stretch import SPLITTABLE
 from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
-from pipeline.stages.probe import Probe
+from pipeline.stages.probe import Probe, coded_size
 
 __all__ = ["KeptFrame", "KnownFrames", "LostSpan", "SceneSpan", "Sweep", "sweep"]
 
@@ -53,7 +53,7 @@ def sweep(
         if again(decode_threads=decode_threads, on_frame=on_frame, progress=progress) is not None:
             return _as_known(known, time.monotonic() - began)
     damaged = False
-    for attempt in _attempts(probe, max(1, decode_threads)):
+    for attempt in _attempts(probe, 1 if _keys_only(settings) else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
         view = _view(probe, crop_xywh, settings, attempt.split)
@@ -108,14 +108,18 @@ def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
     return [*ways, _Attempt(False, 1, 1, False)]
 
 
+def _keys_only(settings: PipelineSettings) -> bool:
+    """Whether nothing but keyframes is needed."""
+    return settings.frames.method == "keyframes" and not settings.scenes.enabled
+
+
 def _view(probe: Probe, crop: tuple[int, int, int, int], settings: PipelineSettings, split: bool) -> View:
-    turned = probe.rotation_deg in (90, 270)
-    coded_width, coded_height = (probe.height, probe.width) if turned else (probe.width, probe.height)
+    coded_width, coded_height = coded_size(probe)
     box = coded_box(crop, probe.rotation_deg, coded_width, coded_height)
     frames, scenes = settings.frames, settings.scenes
     keyframes = frames.method == "keyframes"
     grid_s = 0.0 if keyframes else frames.interval_s if frames.method == "interval" else 1 / frames.candidates_per_s
-    keys_only = keyframes and not scenes.enabled
+    keys_only = _keys_only(settings)
     return View(
         box=box,
         tick_s=probe.tick_s or _TICK_S,

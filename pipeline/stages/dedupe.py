@@ -2,9 +2,13 @@
 
 import cv2
 import numpy as np
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from pipeline.media.picture import Box, luma
 from pipeline.settings import DedupeSettings
+
+_HASHED_LONGEST = 256
 
 
 def dhash(grey: NDArray[np.uint8]) -> int:
@@ -15,6 +19,12 @@ def dhash(grey: NDArray[np.uint8]) -> int:
     """
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
+
+
+def frame_dhash(frame: VideoFrame, box: Box, rotation_deg: int) -> int:
+    """Return the hash of a decoded frame inside `box` (as coded), turned upright."""
+    grey = np.rot90(luma(frame, box, _HASHED_LONGEST), -rotation_deg // 90)
+    return dhash(np.ascontiguousarray(grey))
 
 
 class Dedupe:

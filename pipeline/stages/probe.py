@@ -100,6 +100,11 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
         return _describe(container, stream, frame, timing, header_s, is_picture, os.stat(path).st_size, began)
 
 
+def coded_size(probe: Probe) -> tuple[int, int]:
+    """Return width and height of the picture as it is coded, before rotation."""
+    return (probe.height, probe.width) if probe.rotation_deg in (90, 270) else (probe.width, probe.height)
+
+
 def check_size(width: int, height: int, max_pixels: int, stage: Stage) -> None:
     """Raise JobError (too_large) for a picture above the cap."""
     if width * height > max_pixels:

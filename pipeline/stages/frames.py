@@ -32,12 +32,16 @@ class SceneChooser:
             self._settle(self._recent.pop(0))
 
     def close(self, start_s: float, end_s: float) -> list[Candidate]:
-        """Return the frames to keep of the scene `[start_s, end_s)`, in order; later candidates go on to the next."""
+        """Return the frames to keep of the scene `[start_s, end_s)`, in order; later candidates go on to the next.
+
+        A picture is a scene of no length: all candidates are its own.
+        """
         held = [*self._cells.values(), *self._recent]
         self._cells, self._recent, self._cell_s = {}, [], self._least_s
-        mine = [candidate for candidate in held if candidate.time_s < end_s]
-        for candidate in held:
-            if candidate.time_s >= end_s:
+        goes_on = [candidate.time_s >= end_s > start_s for candidate in held]
+        mine = [candidate for candidate, later in zip(held, goes_on, strict=True) if not later]
+        for candidate, later in zip(held, goes_on, strict=True):
+            if later:
                 self.add(candidate)
         return choose(mine, start_s, end_s, self._settings.frames_per_scene)
 

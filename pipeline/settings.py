@@ -9,6 +9,8 @@ from pipeline.errors import SettingsError
 
 Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1)]
+ModelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+"""A model's key names a group in the feature file, so it holds no slash."""
 
 
 class Section(BaseModel):
@@ -206,6 +208,9 @@ class HostSettings(Section):
     )
     threads: Annotated[int, Field(ge=0, le=256)] = Field(0, description="CPU threads of the host; 0 = all cores.")
     load_timeout_s: Annotated[float, Field(gt=0)] = Field(300.0, description="Longest time a model may take to load.")
+    batch_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        300.0, description="Longest time one batch may take before the host is started again."
+    )
     max_restarts: Count = Field(3, description="Restarts without a batch done in between before the run is paused.")
 
 
@@ -244,7 +249,7 @@ class PipelineSettings(Section):
     embed: EmbedSettings = EmbedSettings()
     write: WriteSettings = WriteSettings()
     host: HostSettings = HostSettings()
-    models: dict[str, ModelSettings] = Field(default_factory=dict, description="The model catalogue by key.")
+    models: dict[ModelKey, ModelSettings] = Field(default_factory=dict, description="The model catalogue by key.")
 
 
 class Preset(Section):

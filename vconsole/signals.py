@@ -26,11 +26,8 @@ _LEAVE_SCREEN = (
 _APP_S = 1.0
 """How long the app may take to leave after the engine is closed."""
 
-ON_SCREEN = (signal.SIGTERM, signal.SIGHUP)
-"""What ends a program that reads Ctrl+C as a key."""
-
-HEADLESS = (signal.SIGINT, *ON_SCREEN)
-"""What ends a program without a screen."""
+HEADLESS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends the program; with a screen Ctrl+C is a key, and SIGINT can only come from somebody else."""
 
 _Word = Literal["signal", "closed", "over"]
 
@@ -41,7 +38,7 @@ def ended_in_time(
     close: Callable[[], None],
     leave: Callable[[], None],
     grace_s: float,
-    signals: Sequence[signal.Signals] = ON_SCREEN,
+    signals: Sequence[signal.Signals] = HEADLESS,
 ) -> Iterator[None]:
     """While inside, a signal calls `close` and `leave` from threads and ends the process after `grace_s` at the latest.
 

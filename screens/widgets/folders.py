@@ -10,6 +10,9 @@ from textual.widgets import DirectoryTree, Input
 from pipeline.text import visible
 from screens.widgets.outside import outside_label
 
+MOST_FOLDERS, MOST_FILES = 2000, 200
+"""Entries of one folder that the tree shows at most; a path beyond them can be typed."""
+
 
 class FolderTree(DirectoryTree):
     """Folders and files as they are named, hidden ones left out."""
@@ -23,8 +26,13 @@ class FolderTree(DirectoryTree):
         return outside_label(label if isinstance(label, str) else label.plain)
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
-        """Leave out hidden files and folders, as the engine does."""
-        return [path for path in paths if not path.name.startswith(".")]
+        """Leave out what is hidden, as the engine does, and what is too much to look through; runs in a thread."""
+        folders: list[Path] = []
+        files: list[Path] = []
+        for path in paths:
+            if not path.name.startswith("."):
+                (folders if self._safe_is_dir(path) else files).append(path)
+        return [*folders[:MOST_FOLDERS], *files[:MOST_FILES]]
 
 
 class PathInput(Input):

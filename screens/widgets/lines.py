@@ -94,7 +94,7 @@ class LineView(ScrollView, can_focus=True):
         """Draw one row of the pane."""
         line, selected = self._drawn[y] = self._line_at(y)
         mark = _MARK if selected else _NO_MARK
-        drawn = strip((mark, *line), self.scrollable_content_region.width, self._style)
+        drawn = strip((mark, *line), self.scrollable_content_region.width, self._styles_of(line))
         return drawn.apply_style(self._cursor_style()) if selected and self.has_focus else drawn
 
     def action_move(self, step: int) -> None:
@@ -171,8 +171,11 @@ class LineView(ScrollView, can_focus=True):
             return (said[y - first], False) if 0 <= y - first < len(said) else ((), False)
         return (), False
 
-    def _style(self, tone: Tone) -> Style:
-        return self.get_component_rich_style(f"line--{tone}") if tone else self.rich_style
+    def _styles_of(self, line: Line) -> dict[Tone, Style]:
+        styles: dict[Tone, Style] = {"": self.rich_style}
+        for tone in {part.tone for part in (_MARK, *line)} - {""}:
+            styles[tone] = self.get_component_rich_style(f"line--{tone}")
+        return styles
 
     def _cursor_style(self) -> Style:
         return self.get_component_rich_style("line--cursor", partial=True)

@@ -4,7 +4,7 @@ A presenter says what to show as `Line`s of `Cell`s, which are plain strings wit
 what Textual draws. It never parses markup, and every string passes `pipeline.text.visible` on the way.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -106,10 +106,10 @@ def tell(app: App[Any], text: str, *, problem: bool = False) -> None:
     app.notify(visible(text), severity="warning" if problem else "information", markup=False)
 
 
-def strip(line: Iterable[Cell], width: int, style_of: Callable[[Tone], Style]) -> Strip:
+def strip(line: Iterable[Cell], width: int, styles: Mapping[Tone, Style]) -> Strip:
     """Return `line` as Textual draws it, cut or filled to `width` cells."""
-    segments = [Segment(visible(part.text), style_of(part.tone)) for part in line]
-    return Strip(segments).adjust_cell_length(width, style_of(""))
+    segments = [Segment(visible(part.text), styles[part.tone]) for part in line]
+    return Strip(segments).adjust_cell_length(width, styles[""])
 
 
 def _head(text: str, width: int) -> str:

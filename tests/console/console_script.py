@@ -247,7 +247,7 @@ async def until(pilot: Pilot[Any], reached: Callable[[], bool], limit_s: float =
     deadline = time.monotonic() + limit_s
     while not reached():
         assert time.monotonic() < deadline, "the condition never came to hold"
-        await pilot.pause(0.01)
+        await pilot.pause(0.03)
 
 
 def picture(app: ConsoleApp) -> str:

@@ -15,7 +15,7 @@ from pipeline.model import STAGES, RunKind
 from pipeline.settings import Settings, with_preset
 from screens.new_run import NewRun
 from screens.ports import Refusal, RunRequest
-from screens.widgets.folders import FolderTree, PathInput
+from screens.widgets.folders import MOST_FILES, FolderTree, PathInput
 from vconsole.app import ConsoleApp, preparer
 
 
@@ -122,6 +122,17 @@ async def test_only_kinds_that_the_engine_knows_are_offered_and_hidden_folders_a
         kinds = screen.query_one("#kind", OptionList)
         assert [str(option.prompt) for option in kinds.options] == [kind.value for kind in STAGES]
         assert ".hidden" not in picture(app)
+
+
+async def test_a_folder_with_very_many_files_still_shows_its_folders(library: Path) -> None:
+    for number in range(MOST_FILES + 50):
+        (library / f"{number:04}.mp4").touch()
+    app = app_over(ScriptedEngine())
+    async with app.run_test(size=SMALL) as pilot:
+        screen = await opened(pilot, app)
+        labels = [str(node.label) for node in screen.query_one(FolderTree).root.children]
+        assert labels[0] == "videos"
+        assert len(labels) == 1 + MOST_FILES
 
 
 async def test_the_tree_can_go_up(library: Path) -> None:

@@ -97,7 +97,7 @@ def children() -> Iterator[list[Child]]:
         child.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_closes_the_engine_and_leaves_the_terminal_sane(children: list[Child], number: signal.Signals) -> None:
     children.append(child := Child())
     child.process.send_signal(number)

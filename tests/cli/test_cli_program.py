@@ -71,7 +71,7 @@ def start(*arguments: str | bytes | Path, **environ: str) -> "subprocess.Popen[b
 
 def vconsole(*arguments: str | bytes | Path, **environ: str) -> "subprocess.CompletedProcess[bytes]":
     process = start(*arguments, **environ)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=150)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 

@@ -13,6 +13,8 @@ from pipeline.settings import EmbedSettings
 Vectors = NDArray[np.float32]
 
 PLAIN, MIRRORED = 0, 1
+MOST_NEW_STARTS = 16
+"""More often than a sweep can begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,27 @@ class Embedder:
         self._client = client
         self._settings = settings
         self._specs = {key: client.spec(key) for key in (settings.models if keys is None else keys)}
-        self._seen: set[int] = set()
+        self._handed: dict[int, tuple[int, tuple[float, int, float]]] = {}
 
     def on_frame(self, frame: KeptFrame) -> None:
         """Hand over the picture of a frame that was chosen; waits while too many bytes are under way.
 
+        A frame that comes again with another picture (the sweep began anew) takes the place of the first.
         Raises JobError (class model) if the host cannot serve.
         """
-        if frame.frame_index in self._seen:
+        look = (frame.time_s, frame.dhash, frame.sharpness)
+        serial, before = self._handed.get(frame.frame_index, (-1, None))
+        if before == look:
             return
-        self._seen.add(frame.frame_index)
+        serial += 1
+        self._handed[frame.frame_index] = (serial, look)
         picture = frame.picture()
         for key, spec in self._specs.items():
             prepared = prepare(picture, spec)
-            self._client.submit(key, _tag(frame.frame_index, PLAIN), prepared)
+            self._client.submit(key, _tag(frame.frame_index, serial, PLAIN), prepared)
             if self._settings.augment:
                 # What the model sees is mirrored, not the frame: both views hold the same part of the picture.
-                self._client.submit(key, _tag(frame.frame_index, MIRRORED), prepared[:, ::-1])
+                self._client.submit(key, _tag(frame.frame_index, serial, MIRRORED), prepared[:, ::-1])
 
     def finish(self, frames: Sequence[KeptFrame], scene_count: int) -> dict[str, Embedding]:
         """Return the vectors of the final `frames`, in their order, by model key; superseded ones are dropped.
@@ -69,9 +75,10 @@ class Embedder:
         spec = self._specs[key]
         vectors = np.zeros((len(frames), spec.dim), np.float32)
         for place, frame in enumerate(frames):
-            vectors[place] = rows[key, _tag(frame.frame_index, PLAIN)]
+            serial, _ = self._handed[frame.frame_index]
+            vectors[place] = rows[key, _tag(frame.frame_index, serial, PLAIN)]
             if self._settings.augment:
-                vectors[place] += rows[key, _tag(frame.frame_index, MIRRORED)]
+                vectors[place] += rows[key, _tag(frame.frame_index, serial, MIRRORED)]
         if self._settings.augment:
             vectors = normalised(vectors)
         if not self._settings.scene_vectors:
@@ -98,5 +105,5 @@ def normalised(vectors: NDArray[np.floating]) -> Vectors:
     return result
 
 
-def _tag(frame_index: int, view: int) -> int:
-    return frame_index * 2 + view
+def _tag(frame_index: int, serial: int, view: int) -> int:
+    return (frame_index * MOST_NEW_STARTS + serial) * 2 + view

@@ -1,5 +1,6 @@
 """The embed stage: vectors in the order of the frames, mirrored views averaged, scenes and video pooled."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,10 @@ def test_a_frame_that_was_never_sent_is_an_error() -> None:
 def test_opposite_vectors_pool_to_zero() -> None:
     vectors = np.asarray([[1, 0], [-1, 0]], np.float32)
     assert not pooled(vectors, np.zeros(2, np.int64), 1).any()
+
+
+def test_a_frame_that_comes_again_with_another_picture_replaces_the_first() -> None:
+    first, second = frame(3, 200, 0), replace(frame(3, 0, 200), dhash=1)
+    found, client = run({}, [first, second, second], [second], 1)
+    np.testing.assert_allclose(found.frames, [[0, 1]], atol=1e-6)
+    assert client.submitted == 2, "the same picture twice is sent once"

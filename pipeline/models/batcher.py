@@ -87,12 +87,18 @@ class Batcher:
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._closed = False
+        self._began_s: float | None = None
 
     @property
     def batch_size(self) -> int:
         """The smallest batch size now in force."""
         with self._wake:
             return min((lane.limit for lane in self._lanes.values()), default=self._batch_size)
+
+    def busy_for_s(self) -> float:
+        """Return for how many seconds the forward pass at hand has been running, 0 if there is none."""
+        began = self._began_s
+        return time.monotonic() - began if began is not None else 0.0
 
     def add(self, key: str, item: Waiting) -> None:
         """Queue a picture; it waits until its model is loaded."""
@@ -211,10 +217,13 @@ class Batcher:
     def _attempt(self, lane: Lane, piece: list[Waiting]) -> tuple[NDArray[np.float32] | None, Fault | None, str]:
         """Return vectors, or the fault and its text; the exception and the tensors its frames hold are gone by then."""
         assert lane.encoder is not None
+        self._began_s = time.monotonic()
         try:
             return lane.encoder.encode_pictures([item.picture for item in piece]), None, ""
         except Exception as error:  # noqa: BLE001 - whatever torch raises is told apart by `fault_of`
             return None, fault_of(error), f"{type(error).__name__}: {error}"[:1000]
+        finally:
+            self._began_s = None
 
     def _deliver(self, key: str, piece: list[Waiting], rows: NDArray[np.float32]) -> None:
         places: dict[int, list[int]] = {}

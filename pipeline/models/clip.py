@@ -115,6 +115,7 @@ def load(key: str, model: ModelSettings, host: HostSettings, note: Callable[[str
 
     logging.getLogger().setLevel(logging.ERROR)
     device = choose_device(host.device)
+    _bound_memory(device, host.memory_fraction)
     name = _registered(model.architecture)
     preprocess = _preprocess_of(name, model)
     with warnings.catch_warnings(record=True) as caught:
@@ -131,12 +132,19 @@ def load(key: str, model: ModelSettings, host: HostSettings, note: Callable[[str
     for warning in {str(entry.message) for entry in caught}:
         note(f"model {key}: {warning}")
     network.eval()
-    spec = _spec(key, model, network, sha256, host.precision, str(device), status.repository or str(status.path))
+    spec = _spec(key, model, network, sha256, host.precision, str(device), model.path or status.repository)
     loaded = ClipModel(network, name, spec, device)
     # One picture through the model finds an unfit device or precision now, and tells the length of a vector.
     blank = np.zeros((spec.height, spec.width, 3), np.uint8)
     dim = loaded.encode_pictures([blank]).shape[1]
     return ClipModel(network, name, _with_dim(spec, dim), device)
+
+
+def _bound_memory(device: "torch.device", share: float) -> None:
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(share, device)
 
 
 def _registered(architecture: str) -> str:

@@ -1,5 +1,6 @@
 """One worker's connection to the model host: a reading and a writing thread, and a bound on what they hold."""
 
+import contextlib
 import queue
 import socket
 import threading
@@ -36,11 +37,12 @@ class Connection:
         self._held: dict[int, int] = {}
         self._room = threading.Condition()
         self._outgoing: queue.SimpleQueue[Outgoing | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, name="connection-write", daemon=True)
 
     def start(self) -> None:
         """Start both threads; they end with the connection."""
-        for work in (self._read, self._write):
-            threading.Thread(target=work, name=f"connection-{work.__name__.strip('_')}", daemon=True).start()
+        self._writer.start()
+        threading.Thread(target=self._read, name="connection-read", daemon=True).start()
 
     def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
         """Queue the vectors of some pictures."""
@@ -73,6 +75,9 @@ class Connection:
             # A worker that hangs up or talks nonsense loses its connection and its pictures, and nobody else does.
             self._batcher.drop(self)
             self._outgoing.put(None)
+            self._hang_up()
+            self._writer.join()
+            self._sock.close()
 
     def _handle(self, head: wire.Message, payload: bytearray) -> None:
         kind, key = head["type"], str(head["key"])
@@ -116,7 +121,9 @@ class Connection:
             while (message := self._outgoing.get()) is not None:
                 wire.send(self._sock, *message)
         except OSError:
-            # The worker is gone; its reading thread sees that too and cleans up.
-            pass
-        finally:
-            self._sock.close()
+            # The worker is gone; the reading thread wakes, sees that too and cleans up.
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,6 +31,8 @@ EXIT_DEVICE_LOST = 70
 EXIT_NO_MODEL = 71
 BACKLOG = 256
 """Connections that may wait to be accepted."""
+ACCEPT_PAUSE_S = 0.5
+"""Pause before another try when the process has no file descriptor left for a connection."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -69,12 +71,13 @@ class Server:
         self._reporter = Reporter(control)
         self._batcher = Batcher(host.batch_size, host.max_wait_ms / 1000, self._reporter.note)
         self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model)
+        self._resting = threading.Event()
         self._listener = _listen(path)
 
     def serve(self) -> NoReturn:
         """Serve until the control socket closes."""
         for work in (self._accept, self._run_device, self._loader.run, self._report):
-            threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+            threading.Thread(target=self._guarded, args=(work,), name=work.__name__.strip("_"), daemon=True).start()
         self._reporter.ready()
         try:
             while True:
@@ -85,26 +88,46 @@ class Server:
         except (EOFError, OSError, WireError):
             leave(EXIT_ASKED)
 
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Run a thread the host cannot do without: if it fails, workers must not wait for it for ever."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, only a new process can help
+            self._end(EXIT_DEVICE_LOST, f"the model host failed: {type(error).__name__}: {error}")
+
     def _accept(self) -> None:
         while True:
-            peer, _ = self._listener.accept()
+            try:
+                peer, _ = self._listener.accept()
+            except OSError as error:
+                self._reporter.note("warning", f"the model host cannot take another connection: {error}")
+                self._resting.wait(ACCEPT_PAUSE_S)
+                continue
             Connection(peer, self._batcher, self._loader, int(self._host.window_mb * 1e6)).start()
 
     def _run_device(self) -> None:
         try:
             self._batcher.run()
         except DeviceLostError as error:
-            self._reporter.note("error", f"the device is unusable, the model host starts again: {error}")
-            self._reporter.flush()
-            leave(EXIT_DEVICE_LOST)
+            self._end(EXIT_DEVICE_LOST, f"the device is unusable, the model host starts again: {error}")
 
     def _report(self) -> None:
-        self._reporter.run(self._batcher, self._loader)
+        self._reporter.run(self._batcher, self._loader, self._watch)
+
+    def _watch(self) -> None:
+        """End a host whose batch hangs: only a new process gets the device back."""
+        if self._batcher.busy_for_s() > self._host.batch_timeout_s:
+            self._end(
+                EXIT_DEVICE_LOST, f"a batch took longer than host.batch_timeout_s ({self._host.batch_timeout_s} s)"
+            )
 
     def _no_model(self, message: str) -> None:
+        self._end(EXIT_NO_MODEL, message)
+
+    def _end(self, code: int, message: str) -> NoReturn:
         self._reporter.note("error", message)
         self._reporter.flush()
-        leave(EXIT_NO_MODEL)
+        leave(code)
 
 
 def _listen(path: str) -> socket.socket:

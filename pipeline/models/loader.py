@@ -110,11 +110,10 @@ class Loader:
     def _load(self, key: str) -> "ClipModel":
         if key not in self._models:
             raise _refused(f"there is no model {key!r}; there are {', '.join(sorted(self._models))}")
-        # torch is imported here for the first time: a host that nobody needs stays small.
+        # Importing torch is left to `load`: a host that nobody needs stays small.
         from pipeline.models.clip import DeviceError, load
 
         try:
-            _bound_memory(self._host)
             return load(key, self._models[key], self._host, lambda text: self._note("warning", text))
         except JobError:
             raise
@@ -146,16 +145,6 @@ class Loader:
                 otherwise(failure)
             if entry.preloaded:
                 self._hopeless(f"model {key} was to be loaded before anything else and cannot be")
-
-
-def _bound_memory(host: HostSettings) -> None:
-    import torch
-
-    from pipeline.models.clip import choose_device
-
-    device = choose_device(host.device)
-    if device.type == "cuda":
-        torch.cuda.set_per_process_memory_fraction(host.memory_fraction, device)
 
 
 def _refused(message: str) -> JobError:

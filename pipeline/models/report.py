@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipeline import wire
@@ -43,12 +44,13 @@ class Reporter:
         sender.start()
         sender.join(FLUSH_S)
 
-    def run(self, batcher: "Batcher", loader: "Loader") -> None:
-        """Send notes and changed figures until the engine is gone."""
+    def run(self, batcher: "Batcher", loader: "Loader", watch: Callable[[], None]) -> None:
+        """Send notes and changed figures, and call `watch`, twice a second for ever."""
         last: wire.Message = {}
         while True:
             self._wake.wait(INTERVAL_S)
             self._wake.clear()
+            watch()
             self._send_notes()
             figures = _figures(batcher, loader)
             if figures != last and self._send([figures]):

@@ -221,3 +221,21 @@ def test_waiting_pictures_hear_that_their_model_cannot_be_loaded(bench: Bench) -
     bench.add(receiver, [1, 2])
     bench.batcher.refuse("m", "no such weights")
     assert receiver.errors == {1: "no such weights", 2: "no such weights"}
+
+
+def test_how_long_a_batch_has_been_running_can_be_seen(bench: Bench) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def trouble(values: list[int]) -> None:
+        begun.set()
+        assert go_on.wait(DONE_S)
+
+    receiver = Receiver()
+    assert bench.batcher.busy_for_s() == 0
+    bench.add(receiver, [1])
+    bench.start(Fake(trouble))
+    assert begun.wait(DONE_S)
+    assert bench.batcher.busy_for_s() > 0
+    go_on.set()
+    receiver.wait_for(1)
+    assert bench.batcher.busy_for_s() == 0

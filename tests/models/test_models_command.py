@@ -1,31 +1,25 @@
 """`vconsole models`: lists what there is, fetches nothing twice, and says plainly why a fetch failed."""
 
-import argparse
 import json
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SettingsError
-from pipeline.models.fetch import FetchError
-from vconsole import models
-
-
-def arguments(action: str, **more: object) -> argparse.Namespace:
-    return argparse.Namespace(action=action, config=None, overrides=[], **more)
+from vconsole.cli import run
+from vconsole.models import HEADINGS
 
 
 def test_the_list_is_plain_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    assert models.run(arguments("list")) == 0
+    assert run(["models", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split("\t") == list(models.HEADINGS)
+    assert lines[0].split("\t") == list(HEADINGS)
     toy = next(line for line in lines if line.startswith("tiny-shapes\t"))
     assert "\tyes\t" in toy
-    assert all(line.isprintable() for line in "".join(lines).split("\t"))
+    assert all(cell.isprintable() for line in lines for cell in line.split("\t"))
 
 
 def test_the_list_as_json_has_an_object_a_model(capsys: pytest.CaptureFixture[str]) -> None:
-    models.run(arguments("list", json=True))
+    assert run(["models", "list", "--json"]) == 0
     objects = {entry["key"]: entry for entry in map(json.loads, capsys.readouterr().out.splitlines())}
     assert objects["tiny-shapes"]["here"] is True
     assert objects["clip-vit-b-32"]["size_bytes"] == 605_000_000
@@ -37,23 +31,24 @@ def test_a_hostile_model_entry_reaches_the_list_as_visible_symbols(
 ) -> None:
     config = tmp_path / "c.toml"
     config.write_text('[models.evil]\narchitecture = "ViT-B-32"\npath = "/tmp/\\u001b]52;c;x\\u0007"\n')
-    models.run(argparse.Namespace(action="list", config=str(config), overrides=[]))
+    assert run(["models", "list", "--config", str(config)]) == 0
     text = capsys.readouterr().out
     assert "\x1b" not in text
     assert "\u241b" in text
 
 
 def test_a_model_that_is_here_is_not_fetched_again(capsys: pytest.CaptureFixture[str]) -> None:
-    assert models.run(arguments("fetch", key="tiny-shapes")) == 0
+    assert run(["models", "fetch", "tiny-shapes"]) == 0
     assert "here already" in capsys.readouterr().out
 
 
-def test_a_fetch_without_network_says_so_and_what_to_do() -> None:
-    with pytest.raises(FetchError, match="could not be fetched") as caught:
-        models.run(arguments("fetch", key="clip-vit-b-32"))
-    assert "[models.clip-vit-b-32] path" in caught.value.remedy
+def test_a_fetch_without_network_says_so_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "fetch", "clip-vit-b-32"]) == 2
+    complaint = capsys.readouterr().err
+    assert "clip-vit-b-32 could not be fetched from https://huggingface.co/laion" in complaint
+    assert "[models.clip-vit-b-32] path" in complaint
 
 
-def test_an_unknown_model_is_a_usage_error() -> None:
-    with pytest.raises(SettingsError, match="tiny-shapes"):
-        models.run(arguments("fetch", key="nobody"))
+def test_an_unknown_model_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "fetch", "nobody"]) == 2
+    assert "tiny-shapes" in capsys.readouterr().err

@@ -214,6 +214,7 @@ class Conductor:
             for job in jobs:
                 run.add(job)
                 self.dispatcher.enqueue(run, job)
+            self.dispatcher.hand_out()
             last = jobs[-1].job_id
 
     async def _probe(self, run: ActiveRun, fault: FailureClass) -> None:
@@ -222,7 +223,8 @@ class Conductor:
             lambda: has_passed(fault, out, host_ready=host_ready)
         ):
             if run.hold is fault:
-                core.note("info", "The fault has passed; the run goes on.")
+                crashed = fault is FailureClass.WORKER_CRASHED
+                core.note("info", "Workers are tried again." if crashed else "The fault has passed; the run goes on.")
                 self.go_on(run)
             return
         run.holds += 1

@@ -24,8 +24,9 @@ from pipeline.model import RunState
 from pipeline.settings import Settings
 from pipeline.snapshot import Snapshot
 
-WORKER_COMMAND = (sys.executable, "-m", "pipeline.worker")
-HOST_COMMAND = (sys.executable, "-m", "pipeline.models.host")
+WORKER_COMMAND = (sys.executable, "-P", "-m", "pipeline.worker")
+HOST_COMMAND = (sys.executable, "-P", "-m", "pipeline.models.host")
+"""`-P`: modules are never taken from the folder that the operator happens to stand in."""
 CLOSE_SHARE = 0.7
 """Share of `engine.grace_s` that workers have to give their jobs back; the rest is for the ledger."""
 FIRST_GPU_READING_S = 2.0

@@ -146,27 +146,22 @@ class JobMoves(LedgerReader):
             (now_s, ending.outcome, ending.failure, storable(ending.message), job_id, attempt),
         )
         if ending.state in {JobState.DONE, JobState.PARTIAL} and ending.result.get("output"):
-            self._keep_output(job_id, ending.result)
+            self._keep_output(job_id, ending.state, ending.result)
         return True
 
-    def _keep_output(self, job_id: int, result: dict[str, Any]) -> None:
-        job = self._need_job(job_id)
+    def _keep_output(self, job_id: int, state: JobState, result: dict[str, Any]) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO outputs SELECT out, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE run_id = ?",
+            "INSERT OR REPLACE INTO outputs SELECT out, relative, ?, ?, ?, ?, ?, ?, device, inode, size_bytes,"
+            " mtime_ns, ? FROM jobs JOIN runs USING (run_id) WHERE job_id = ?",
             (
-                job.relative,
                 os.fsencode(result["output"]),
                 int(result["output_bytes"]),
                 str(result["output_sha256"]),
                 int(result["output_mtime_ns"]),
                 str(result["content_id"]),
                 json.dumps(result["stage_keys"]),
-                signed(job.identity.device),
-                signed(job.identity.inode),
-                job.identity.size_bytes,
-                job.identity.mtime_ns,
-                json.dumps(result | {"state": job.state}),
-                job.run_id,
+                json.dumps(result | {"state": state}),
+                job_id,
             ),
         )
 

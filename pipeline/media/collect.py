@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.errors import JobError
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import View, is_candidate
-from pipeline.media.loss import Losses
+from pipeline.media.loss import DAMAGED, MISSING, Losses
 from pipeline.media.picture import Box, to_rgb
 from pipeline.media.result import KeptFrame, SceneSpan, Sweep, no_picture
 from pipeline.media.score import Measure, compare
@@ -104,11 +104,11 @@ class Collector:
 
     def _take(self, seen: Seen, before: Measure | None) -> None:
         for time_s in seen.lost:
-            self._losses.picture(time_s, "pictures missing")
+            self._losses.picture(time_s, MISSING)
         if seen.time_s < 0:
             return
         if seen.damaged:
-            self._losses.picture(seen.time_s, "damaged pictures")
+            self._losses.picture(seen.time_s, DAMAGED)
         first = self._count == 0
         if first:
             self._first_s = self._scene_start_s = seen.time_s
@@ -172,6 +172,8 @@ class Collector:
         for cut_s in self._scenes.finish():
             self._close_scene(cut_s)
         self._close_scene(max(duration_s, self._last_s + self._view.step_s))
+        if self._count >= tally.shown:
+            self._losses.forget(MISSING)  # Every packet gave its picture; only the times did not agree.
         if not self._cut_off():
             self._losses.ending(self._probe, tally, duration_s)
         sampling = self._sample(duration_s)

@@ -61,12 +61,16 @@ def is_candidate(view: View, first: bool, before_s: float, time_s: float, high: 
 
 
 class _Clock:
-    """Presentation seconds that always grow; in an unsplit video a time that is missing or goes back is replaced."""
+    """Presentation seconds that always grow; in an unsplit video a missing time is replaced.
+
+    So is one that goes back, if the times were taken in order of size already.
+    """
 
     def __init__(self, view: View) -> None:
         self._view = view
         self._shift = 0.0
         self._last: float | None = None
+        self._complete = True
 
     def time(self, pts: int | None) -> float:
         view = self._view
@@ -74,6 +78,9 @@ class _Clock:
         if time_s is None or time_s < 0 or (self._last is not None and time_s <= self._last):
             if view.split:
                 raise IrregularError("times missing or going back")
+            if time_s is not None and time_s >= 0 and self._complete and not view.by_order:
+                raise IrregularError("times going back", times=True)
+            self._complete = self._complete and time_s is not None
             wanted = 0.0 if self._last is None else self._last + view.step_s
             if time_s is not None:
                 self._shift += wanted - time_s

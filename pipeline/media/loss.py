@@ -1,8 +1,13 @@
 """What of a video could not be read: single pictures, unreadable places, and an end that is missing."""
 
+from collections import Counter
+
 from pipeline.media.result import LostSpan
 from pipeline.media.stretch import Tally
 from pipeline.stages.probe import Probe
+
+MISSING, DAMAGED, ENDS_EARLY = "pictures missing", "damaged pictures", "the file ends early"
+"""Reasons."""
 
 _MOST_SPANS = 1000
 _BELIEVED_S = 7 * 86_400.0
@@ -17,12 +22,22 @@ class Losses:
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s
         self.spans: list[LostSpan] = []
-        self.frames = 0
+        self._counts: Counter[str] = Counter()
 
     def picture(self, time_s: float, reason: str) -> None:
         """Note one lost or damaged picture at `time_s`."""
-        self.frames += 1
+        self._counts[reason] += 1
         self.span(max(0.0, time_s), max(0.0, time_s) + self._step_s, reason)
+
+    @property
+    def frames(self) -> int:
+        """How many pictures are lost or damaged."""
+        return self._counts.total()
+
+    def forget(self, reason: str) -> None:
+        """Take back what was noted for this reason."""
+        self.spans = [span for span in self.spans if span.reason != reason]
+        del self._counts[reason]
 
     def span(self, start_s: float, end_s: float, reason: str) -> None:
         """Note a lost part."""
@@ -44,8 +59,8 @@ class Losses:
             self.span(at, at, fault.reason)
         missing = probe.frames - tally.packets
         if missing > 0 and probe.duration_s <= _BELIEVED_S:
-            self.frames += missing
-            self.span(end_s, max(end_s, probe.duration_s), f"the file ends {missing} pictures early")
+            self._counts[ENDS_EARLY] += missing
+            self.span(end_s, max(end_s, probe.duration_s), f"{ENDS_EARLY}: {missing} pictures are missing")
             return
         if probe.frames:
             return  # The index was kept; the header also counts other streams.
@@ -53,4 +68,4 @@ class Losses:
         slack_s = max(_HEADER_SLACK_S, _HEADER_SLACK_SHARE * promised_s)
         reached_s = max(tally.end_s, end_s)
         if probe.container in _TRUE_HEADERS and reached_s + slack_s < promised_s <= _BELIEVED_S:
-            self.span(reached_s, promised_s, "the file ends before the length that its header promises")
+            self.span(reached_s, promised_s, f"{ENDS_EARLY}: its header promises more")

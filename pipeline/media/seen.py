@@ -16,11 +16,12 @@ else:
 
 
 class IrregularError(Exception):
-    """The video cannot be decoded in stretches; `damaged` = because of errors, not because of its structure."""
+    """The video cannot be decoded this way: it is `damaged`, its `times` do not grow, or it is of another structure."""
 
-    def __init__(self, reason: str, *, damaged: bool = False) -> None:
+    def __init__(self, reason: str, *, damaged: bool = False, times: bool = False) -> None:
         super().__init__(reason)
         self.damaged = damaged
+        self.times = times
 
 
 @dataclass(slots=True)

@@ -49,6 +49,8 @@ class Tally:
     """What the packets say, gathered while they are read."""
 
     packets: int = 0
+    shown: int = 0
+    """Packets whose picture is to be seen; an edit list may hide some."""
     bytes_read: int = 0
     end_tick: int | None = None
     """End of the last picture shown, in ticks of the video stream."""
@@ -83,6 +85,7 @@ def _note(packet: Packet[Any], stream: VideoStream, tally: Tally) -> None:
     tally.bytes_read += packet.size
     own = packet.stream_index == stream.index
     tally.packets += own
+    tally.shown += own and not packet.is_discard and packet.size > 0
     if packet.pts is None or not packet.time_base or packet.is_discard:
         return
     end = packet.pts + (packet.duration or 0)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from pipeline.errors import JobError
 from pipeline.media.collect import Collector
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import View
@@ -14,7 +15,7 @@ from pipeline.media.picture import coded_box
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan, Sweep
 from pipeline.media.seen import IrregularError
 from pipeline.media.stretch import SPLITTABLE
-from pipeline.model import Stage
+from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
 from pipeline.stages.probe import Probe, coded_size
 
@@ -47,16 +48,19 @@ def sweep(
     where they cannot be found so, the whole video is swept. Raises JobError, and whatever those two raise; nothing is
     left open or running then.
     """
+    if not probe.width or not probe.height:
+        raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.SCENES)
     if known is not None:
         began = time.monotonic()
         again = partial(fetch, path, probe, crop_xywh, settings, known)
         if again(decode_threads=decode_threads, on_frame=on_frame, progress=progress) is not None:
             return _as_known(known, time.monotonic() - began)
     damaged = False
+    by_order = probe.container in _NO_TIMES
     for attempt in _attempts(probe, 1 if _keys_only(settings) else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
-        view = _view(probe, crop_xywh, settings, attempt.split)
+        view = _view(probe, crop_xywh, settings, attempt.split, by_order)
         conveyor = Conveyor(
             partial(open_media, path, Stage.SCENES, settings.probe.max_pixels),
             probe.video_stream,
@@ -71,7 +75,8 @@ def sweep(
         try:
             return collector.collect(conveyor, strict=attempt.strict)
         except IrregularError as reason:
-            damaged = reason.damaged
+            damaged = damaged or reason.damaged
+            by_order = by_order or reason.times
     raise AssertionError("the last attempt takes everything")
 
 
@@ -99,13 +104,17 @@ class _Attempt:
 
 
 def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
-    """Return ways to decode, fastest first; the last one takes every damage as it is, with one thread."""
+    """Return ways to decode, fastest first.
+
+    The last takes every damage as it is, with one thread; twice, because times that go back show only on the way.
+    """
     ways = []
     if probe.video_codec in SPLITTABLE and not (probe.is_picture or probe.interlaced or probe.container in _NO_TIMES):
         ways.append(_Attempt(True, threads, 1, True))
     if threads > 1:
         ways.append(_Attempt(False, 1, threads, True))
-    return [*ways, _Attempt(False, 1, 1, False)]
+    last = _Attempt(False, 1, 1, False)
+    return [*ways, last, last]
 
 
 def _keys_only(settings: PipelineSettings) -> bool:
@@ -113,7 +122,9 @@ def _keys_only(settings: PipelineSettings) -> bool:
     return settings.frames.method == "keyframes" and not settings.scenes.enabled
 
 
-def _view(probe: Probe, crop: tuple[int, int, int, int], settings: PipelineSettings, split: bool) -> View:
+def _view(
+    probe: Probe, crop: tuple[int, int, int, int], settings: PipelineSettings, split: bool, by_order: bool
+) -> View:
     coded_width, coded_height = coded_size(probe)
     box = coded_box(crop, probe.rotation_deg, coded_width, coded_height)
     frames, scenes = settings.frames, settings.scenes
@@ -132,5 +143,5 @@ def _view(probe: Probe, crop: tuple[int, int, int, int], settings: PipelineSetti
         weighing=frames if frames.method == "scenes" else None,
         keys_only=keys_only,
         split=split and not keys_only,
-        by_order=probe.container in _NO_TIMES,
+        by_order=by_order,
     )

@@ -119,7 +119,7 @@ class ScenesSettings(Section):
     )
     threshold: Annotated[float, Field(ge=0)] | None = Field(
         None,
-        description="The detector's threshold; unset = its own (adaptive 3, content 27, threshold 12, hash 0.395).",
+        description="The detector's threshold; unset = its own (adaptive 3, content 27, threshold 12, hash 0.35).",
     )
     min_scene_len: Count = Field(15, description="Least length of a scene in frames.")
 

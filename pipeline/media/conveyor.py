@@ -29,8 +29,8 @@ class Conveyor:
 
     `decoders` threads take turns at reading the packets of the next stretch, and decode it, every one with its own
     file handle and a codec context of `codec_threads` threads. What runs ahead of the caller is bounded: in packets
-    to a portion a decoder, in stretches to two a decoder, and in each stretch in frames and in `pending_bytes` of
-    held pictures.
+    to a portion a decoder, in stretches to one more than there are decoders, and in each stretch in frames and in
+    `pending_bytes` of held pictures.
     """
 
     def __init__(
@@ -127,9 +127,7 @@ class Conveyor:
         while True:
             with ExitStack() as turn:
                 turn.enter_context(self._reading)
-                stretch = (
-                    None if self._wait(lambda: len(self._stretches) > 2 * self._decoders) else self._source.begin()
-                )
+                stretch = None if self._wait(lambda: len(self._stretches) > self._decoders) else self._source.begin()
                 if stretch is None:
                     return
                 with self._change:

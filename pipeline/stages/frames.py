@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pipeline.media.seen import Candidate
 from pipeline.settings import FramesSettings
 
-_RECENT = 4
+_RECENT = 2
 _MB = 1 << 20
 
 
@@ -48,7 +48,7 @@ class SceneChooser:
     def _settle(self, candidate: Candidate) -> None:
         self._keep(candidate)
         room = max(2, self._settings.hold_mb * _MB // 4 // max(1, candidate.held_bytes))
-        while len(self._cells) > min(room, max(8, 4 * self._settings.frames_per_scene)):
+        while len(self._cells) > min(room, max(8, 2 * self._settings.frames_per_scene)):
             self._cell_s *= 2
             held, self._cells = self._cells, {}
             for other in held.values():

@@ -105,8 +105,8 @@ def _line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def join(film: Path, out: Path, copies: int) -> Path:
-    """Write the film several times over into one file, by copying packets."""
+def join(film: Path, out: Path, copies: int, most_s: float = float("inf")) -> Path:
+    """Write the film several times over into one file, at most so many seconds, by copying packets."""
     import av
 
     with av.open(str(out), "w") as target:
@@ -118,7 +118,7 @@ def join(film: Path, out: Path, copies: int) -> Path:
                 stream = stream or target.add_stream_from_template(video)
                 end = shift
                 for packet in source.demux(video):
-                    if packet.dts is None or packet.pts is None:
+                    if packet.dts is None or packet.pts is None or packet.dts * packet.time_base > most_s:
                         continue
                     packet.pts += shift
                     packet.dts += shift

@@ -51,7 +51,7 @@ def main() -> int:
     results = {}
     with tempfile.TemporaryDirectory() as name:
         for wanted_s in (SHORT_S, LONG_S):
-            path = join(options.film, Path(name) / f"{wanted_s}.mp4", max(1, round(wanted_s / one_s)))
+            path = join(options.film, Path(name) / f"{wanted_s}.mp4", max(1, round(wanted_s / one_s)), wanted_s)
             peak, frames = peak_mb(path, options.threads)
             results[wanted_s] = {"length_s": length_s(path), "peak_mb": peak, "frames": frames}
             print(f"{length_s(path):6.1f} s  {frames:6} frames  peak {peak:6.1f} MB", flush=True)

@@ -205,7 +205,7 @@ def ask_open_clip(architecture: str, tag: str) -> str:
 
     Raises SettingsError if open_clip knows no such tag, or does not answer.
     """
-    command = [sys.executable, "-m", "pipeline.models.where", architecture, tag]
+    command = [sys.executable, "-P", "-m", "pipeline.models.where", architecture, tag]
     try:
         answer = subprocess.run(
             command, capture_output=True, text=True, timeout=WHERE_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ class StandaloneHost:
         self.control, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.models.host", "--fd", str(theirs.fileno()), "--nice", str(nice)],
+                [sys.executable, "-P", "-m", "pipeline.models.host", "--fd", str(theirs.fileno()), "--nice", str(nice)],
                 pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         entries = {key: model.model_dump(mode="json") for key, model in models.items()}

@@ -27,6 +27,11 @@ from pipeline.snapshot import Snapshot
 WORKER_COMMAND = (sys.executable, "-P", "-m", "pipeline.worker")
 HOST_COMMAND = (sys.executable, "-P", "-m", "pipeline.models.host")
 """`-P`: modules are never taken from the folder that the operator happens to stand in."""
+SWITCH_S = 0.0005
+"""How soon a thread of this process that waits for the interpreter gets it.
+
+At Python's own 5 ms a busy discovery makes every step of loop and ledger wait that long (a third of the throughput).
+"""
 CLOSE_SHARE = 0.7
 """Share of `engine.grace_s` that workers have to give their jobs back; the rest is for the ledger."""
 FIRST_GPU_READING_S = 2.0
@@ -70,6 +75,7 @@ class Engine:
 
         Raises LedgerError, or EngineRunningError that names who holds the folder.
         """
+        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         self._thread.start()
         self._started.wait()
         if self._failure is not None:

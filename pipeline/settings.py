@@ -59,6 +59,9 @@ class EngineSettings(Section):
         2.0, description="A file changed more recently than this is taken as still being copied and waits."
     )
     recycle_after: Count = Field(500, description="Videos after which a worker is replaced by a fresh one.")
+    lease_ahead: Annotated[int, Field(ge=0, le=64)] = Field(
+        8, description="Jobs a worker is handed ahead while its jobs take only milliseconds; 0 = none."
+    )
     nice: Annotated[int, Field(ge=0, le=19)] = Field(
         10, description="Niceness of workers and model hosts; keeps the console quick on a full machine."
     )
@@ -119,7 +122,8 @@ class ScenesSettings(Section):
     )
     threshold: Annotated[float, Field(ge=0)] | None = Field(
         None,
-        description="The detector's threshold; unset = its own (adaptive 3, content 27, threshold 12, hash 0.35).",
+        description="The detector's threshold, a number of that detector's own scale; unset = its own (adaptive 3, "
+        "content 27, threshold 12, hash 0.35). VP_SCENE_THRESH of earlier tools chooses detector content too.",
     )
     min_scene_len: Count = Field(15, description="Least length of a scene in frames.")
 

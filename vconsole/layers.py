@@ -27,6 +27,9 @@ OLDER_NAMES: dict[str, Key] = {
 }
 """Environment variables of earlier tools that are still understood; of two for one setting the later here wins."""
 
+OLDER_DETECTOR = ("VP_SCENE_THRESH", ("scenes", "detector"), "content")
+"""The earlier tools had one detector, so their threshold is a number of that detector's scale and chooses it too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -85,10 +88,17 @@ def read_environment(environ: Mapping[str, str], names: Sequence[str]) -> list[E
     taken for models.tiny-shapes.path. An empty variable counts as unset. Raises SettingsError for an unknown key.
     """
     entries = [_text_entry(key, environ[name], name) for name, key in OLDER_NAMES.items() if environ.get(name)]
+    older, key, detector = OLDER_DETECTOR
+    if environ.get(older) and not environ.get(_variable_name(OLDER_NAMES[older])):
+        entries.append(Entry(key, detector, older))
     for name in sorted(environ):
         if name.startswith(PREFIX) and name != CONFIG_VARIABLE and environ[name]:
             entries.append(_text_entry(_variable_key(name, names), environ[name], name))
     return _checked(entries)
+
+
+def _variable_name(key: Key) -> str:
+    return PREFIX + "__".join(key).upper()
 
 
 def _variable_key(name: str, names: Sequence[str]) -> Key:

@@ -83,6 +83,21 @@ def test_older_names_are_understood_and_new_ones_win(name: str, key: str) -> Non
     assert getattr(getattr(load(environ={name: "1", new: two}), section), field) == float(two)
 
 
+def test_the_older_scene_threshold_brings_the_detector_it_belongs_to() -> None:
+    """27 is a number of detector content; on the scale of the default one it would find no cut at all."""
+    older = {"VP_SCENE_THRESH": "27"}
+
+    def chosen(*overrides: str, **environ: str) -> tuple[str, float | None]:
+        scenes = with_preset(load(Options(overrides=overrides), {**older, **environ}), "standard").scenes
+        return scenes.detector, scenes.threshold
+
+    assert chosen() == ("content", 27)
+    assert chosen(VCONSOLE_SCENES__DETECTOR="hash", VCONSOLE_SCENES__THRESHOLD="0.4") == ("hash", 0.4)
+    assert chosen(VCONSOLE_SCENES__DETECTOR="threshold") == ("threshold", 27)
+    assert chosen(VCONSOLE_SCENES__THRESHOLD="3") == ("adaptive", 3)
+    assert chosen("scenes.detector=adaptive", "scenes.threshold=2") == ("adaptive", 2)
+
+
 def test_the_environment_reaches_models_whose_names_have_dashes() -> None:
     settings = load(environ={"VCONSOLE_MODELS__CLIP_VIT_B_32__PATH": "/w.safetensors"})
     model = settings.models["clip-vit-b-32"]

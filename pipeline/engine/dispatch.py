@@ -10,6 +10,7 @@ from pipeline import wire
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.child import Death
 from pipeline.engine.core import Core
+from pipeline.engine.leases import QUICK_S, Leases, job_message
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.meter import Meter
 from pipeline.engine.records import JobRecord, OutputRecord
@@ -38,6 +39,7 @@ class Dispatcher:
         self._held = held
         self._idle = idle
         self._meter = Meter(core)
+        self._leases = Leases(core, may_start=self._may_start)
 
     def enqueue(self, run: ActiveRun, job: JobRecord) -> None:
         """Put a job where its state says: into the queue, or to the files that settle."""
@@ -57,12 +59,14 @@ class Dispatcher:
             worker = core.pool.free()
             taken = run.queue.take(len(core.pool.running())) if worker else None
             if worker is None or taken is None:
-                return
+                break
             self._charge(run, worker, *taken)
+        self._leases.hand_out(run)
 
     def stop_job(self, worker: Worker, why: str) -> None:
         """Ask a worker to give its job back; `why` is stopped or cancelled."""
         if worker.running and worker.child:
+            self._leases.take_back(self._core.active, worker)
             worker.running.stopping = why
             worker.child.send({"type": "stop"})
             self._core.dirty = True
@@ -92,6 +96,7 @@ class Dispatcher:
         started = future.result()
         if started is None:
             worker.alone = False
+            self._core.pool.let_go(worker)
             self.hand_out()
             return
         job, known = started
@@ -101,7 +106,7 @@ class Dispatcher:
         if gone or run is not self._core.active or not self._may_start(run):
             worker.alone = False
             self._close(run, running, Report("cancelled" if run.state is RunState.CANCELLED else "stopped"))
-            self._core.pool.ensure(0)
+            self._core.pool.let_go(worker)
             return
         self._send(run, worker, running, known)
 
@@ -126,22 +131,7 @@ class Dispatcher:
             )
         worker.running = running
         worker.heard_s = core.clock()
-        worker.child.send(
-            {
-                "type": "job",
-                "run_id": job.run_id,
-                "job_id": job.job_id,
-                "attempt": job.attempt,
-                "token": job.token,
-                "source": os.fsdecode(job.source),
-                "relative": os.fsdecode(job.relative),
-                "identity": list(job.identity),
-                "content_id": job.content_id,
-                "decode_threads": core.worker_plan.decode_threads,
-                "known_sha256": known.sha256 if known else "",
-                "force": run.record.force,
-            }
-        )
+        worker.child.send(job_message(run, job, known, core.worker_plan.decode_threads))
         run.set(job.job_id, worker=worker.slot, progress=0.0)
         core.dirty = True
 
@@ -157,7 +147,7 @@ class Dispatcher:
         if kind not in {"progress", "stage", "finished"}:
             raise WireError(f"no such message: {str(kind)[:80]!r}")
         if run is None or running is None or message.get("token") != running.job.token:
-            if kind == "finished":
+            if kind == "finished" and message.get("outcome") != "stopped":
                 self._core.note("warning", "A result came after its attempt had been given up; it was not taken.")
             return
         self._core.dirty = True
@@ -172,6 +162,7 @@ class Dispatcher:
         """Close the attempt that died with its worker."""
         core, run, running = self._core, self._core.active, worker.running
         core.dirty = True
+        self._leases.take_back(run, worker)
         if running is not None and run is not None:
             report = report_death(running, death, closing=core.closing)
             worker.running = None
@@ -197,8 +188,12 @@ class Dispatcher:
     def _finished(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
         report = report_result(running, message)
         self._meter.finished(run, running, report)
-        self._core.pool.release(worker)
+        worker.quick = self._core.clock() - running.started_s < QUICK_S
+        following = worker.leased.popleft() if worker.leased else None
+        self._core.pool.release(worker, following)
         self._close(run, running, report)
+        if following is not None:
+            self._leases.begin(run, worker, following)
         self.hand_out()
 
     def _close(self, run: ActiveRun, running: Running, report: Report) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.engine.reader import LedgerReader, signed
@@ -95,12 +96,23 @@ class JobMoves(LedgerReader):
         )
         return self._need_job(job_id)
 
-    def start(self, job_id: int, token: str, now_s: float) -> JobRecord | None:
-        """Charge one attempt and return the job as it now runs; None if it is not to be run."""
+    def lease(self, job_id: int, token: str) -> JobRecord | None:
+        """Return a job as it will run once started with this token; None if it is not to be run. Changes nothing."""
+        job = self.job(job_id)
+        if job is None or job.state not in {JobState.QUEUED, JobState.WAITING}:
+            return None
+        attempt, attempts = job.attempt + 1, job.attempts + 1
+        return replace(job, state=JobState.RUNNING, token=token, attempt=attempt, attempts=attempts)
+
+    def start(self, job_id: int, token: str, now_s: float, *, attempt: int = 0) -> JobRecord | None:
+        """Charge one attempt and return the job as it now runs; None if it is not to be run.
+
+        With `attempt`, only if this attempt would have that number.
+        """
         changed = self._db.execute(
             "UPDATE jobs SET state = ?, attempt = attempt + 1, attempts = attempts + 1, token = ?"
-            " WHERE job_id = ? AND state IN (?, ?)",
-            (JobState.RUNNING, token, job_id, JobState.QUEUED, JobState.WAITING),
+            " WHERE job_id = ? AND state IN (?, ?) AND ? IN (0, attempt + 1)",
+            (JobState.RUNNING, token, job_id, JobState.QUEUED, JobState.WAITING, attempt),
         ).rowcount
         if changed != 1:
             return None

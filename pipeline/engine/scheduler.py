@@ -174,6 +174,10 @@ class Queue:
         """Return how many jobs could start now."""
         return len(self._ready) + len(self._alone)
 
+    def take_many(self, count: int) -> list[int]:
+        """Return up to `count` of the next jobs that may run beside others."""
+        return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+
     def take(self, running: int) -> tuple[int, bool] | None:
         """Return the next job and whether it runs alone, given how many run; None if none may start."""
         if self._ready:

@@ -1,6 +1,7 @@
 """The bounded pool of workers: starts, watches, kills and replaces them."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -49,7 +50,11 @@ class Worker:
     heard_s: float = 0.0
     running: Running | None = None
     reserved: bool = False
-    """Whether a job is being charged for it in the ledger."""
+    """Whether the ledger is being asked for a job, or for jobs ahead, for it."""
+    leased: deque[Running] = field(default_factory=deque)
+    """Jobs it was handed ahead: not begun, so not charged."""
+    quick: bool = False
+    """Whether its last job took so little time that it should not wait for the next."""
     alone: bool = False
     """Whether the job it has, or is to have, runs with no other beside it."""
     jobs_done: int = 0
@@ -160,11 +165,16 @@ class Pool:
         """Return the workers that have a job, or for which one is being charged."""
         return [worker for worker in self.workers.values() if worker.running or worker.reserved]
 
-    def release(self, worker: Worker) -> None:
-        """Take a worker's finished job from it, and replace the worker when it has done its share."""
-        worker.running = None
+    def release(self, worker: Worker, then: Running | None = None) -> None:
+        """Take a worker's finished job from it; `then` is what it goes on with.
+
+        With nothing to go on with, the worker is replaced when it has done its share.
+        """
+        worker.running = then
         worker.alone = False
         worker.jobs_done += 1
+        if then is not None:
+            return
         if worker.retiring or worker.jobs_done >= self.limits.recycle_after:
             self._retire(worker)
 
@@ -204,7 +214,12 @@ class Pool:
 
     def _retire(self, worker: Worker) -> None:
         worker.retiring = True
-        if worker.running is None and not worker.reserved and worker.child:
+        self.let_go(worker)
+
+    def let_go(self, worker: Worker) -> None:
+        """Let a retiring worker end if it has nothing left to do."""
+        busy = worker.running or worker.reserved or worker.leased
+        if worker.retiring and not busy and worker.child:
             worker.child.hang_up()
 
     async def _spawn(self, worker: Worker) -> None:

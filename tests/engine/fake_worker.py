@@ -41,6 +41,7 @@ class FakeWorker:
                     self.run = message
                 elif message["type"] == "stop":
                     self.stopped = True
+                    self.jobs.clear()
                 else:
                     self.jobs.append(message)
                 self.changed.notify()
@@ -52,7 +53,7 @@ class FakeWorker:
             with self.changed:
                 while not self.jobs:
                     self.changed.wait()
-                job = self.jobs.pop()
+                job = self.jobs.pop(0)
                 self.stopped = False
             self.log(f"start {job['relative']} {job['attempt']}")
             self.do(job)

@@ -1,0 +1,131 @@
+"""Hands jobs ahead to workers whose jobs take milliseconds, so that they do not wait for a commit after each.
+
+A job handed ahead is neither started nor charged in the ledger. It is when the worker goes on with it, when the
+job before it is over: one commit carries that end and this start.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from functools import partial
+
+from pipeline import wire
+from pipeline.engine.active import ActiveRun
+from pipeline.engine.core import Core
+from pipeline.engine.ledger import Ledger
+from pipeline.engine.records import JobRecord, OutputRecord
+from pipeline.engine.workers import Running, Worker
+from pipeline.model import JobState
+
+QUICK_S = 0.05
+"""A worker whose last job took less than this is handed jobs ahead."""
+
+Leased = tuple[JobRecord, OutputRecord | None]
+
+
+class Leases:
+    """The jobs that workers have ahead, at most `engine.lease_ahead` each."""
+
+    def __init__(self, core: Core, *, may_start: Callable[[ActiveRun], bool]) -> None:
+        self._core = core
+        self._may_start = may_start
+
+    def hand_out(self, run: ActiveRun) -> None:
+        """Hand jobs ahead to the quick workers that have few."""
+        pool = self._core.pool
+        for worker in pool.workers.values():
+            share = run.queue.ready() // (2 * pool.target)
+            room = min(
+                run.settings.engine.lease_ahead - len(worker.leased),
+                pool.limits.recycle_after - worker.jobs_done - len(worker.leased) - 1,
+                share,
+            )
+            if room > 0 and room * 2 >= run.settings.engine.lease_ahead and self._may_lease(worker):
+                self._ask(run, worker, run.queue.take_many(room))
+
+    def take_back(self, run: ActiveRun | None, worker: Worker) -> None:
+        """Queue again what a worker has ahead: it is to stop, or is dead."""
+        while worker.leased:
+            running = worker.leased.pop()
+            if run is not None:
+                run.queue.add_first(running.job.job_id)
+
+    def begin(self, run: ActiveRun, worker: Worker, running: Running) -> None:
+        """Start and charge a job in the ledger: the worker has gone on with it."""
+        job, now_s = running.job, self._core.wall_clock()
+        running.started_s = worker.heard_s = self._core.clock()
+        run.put(job)
+        run.set(job.job_id, worker=worker.slot)
+
+        def start(ledger: Ledger) -> JobRecord | None:
+            started = ledger.start(job.job_id, job.token, now_s, attempt=job.attempt)
+            return None if started else ledger.job(job.job_id)
+
+        def started(future: "asyncio.Future[JobRecord | None]") -> None:
+            error = future.exception()
+            if error is not None:
+                self._core.give_up(error)
+                return
+            otherwise = future.result()
+            if otherwise is not None:  # cancelled meanwhile: what the worker makes of it is fenced out
+                run.put(otherwise)
+
+        self._core.ledger.submit(start).add_done_callback(started)
+
+    def _may_lease(self, worker: Worker) -> bool:
+        running = worker.running
+        if running is None or running.stopping or running.lost or running.alone:
+            return False
+        return worker.quick and not (worker.reserved or worker.retiring or worker.killed)
+
+    def _ask(self, run: ActiveRun, worker: Worker, job_ids: list[int]) -> None:
+        worker.reserved = True
+        out = run.record.out
+        wanted = [(job_id, secrets.token_hex(8)) for job_id in job_ids]
+
+        def lease(ledger: Ledger) -> list[Leased]:
+            jobs = [ledger.lease(job_id, token) for job_id, token in wanted]
+            return [(job, ledger.output(out, job.relative)) for job in jobs if job is not None]
+
+        self._core.ledger.submit(lease).add_done_callback(partial(self._leased, run, worker))
+
+    def _leased(self, run: ActiveRun, worker: Worker, future: "asyncio.Future[list[Leased]]") -> None:
+        core, worker.reserved = self._core, False
+        error = future.exception()
+        if error is not None:
+            core.give_up(error)
+            return
+        jobs = future.result()
+        gone = core.pool.workers.get(worker.slot) is not worker or worker.killed or worker.retiring
+        stopping = worker.running is not None and worker.running.stopping
+        if gone or stopping or run is not core.active or not self._may_start(run) or worker.child is None:
+            for job, _ in reversed(jobs):
+                run.queue.add_first(job.job_id)
+            core.pool.let_go(worker)
+            return
+        for job, known in jobs:
+            worker.leased.append(Running(job, alone=False, started_s=core.clock()))
+            worker.child.send(job_message(run, job, known, core.worker_plan.decode_threads))
+        if worker.running is None and worker.leased:
+            worker.running = worker.leased.popleft()
+            self.begin(run, worker, worker.running)
+
+
+def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, decode_threads: int) -> wire.Message:
+    """Return the message that hands a job to a worker."""
+    assert job.state is JobState.RUNNING
+    return {
+        "type": "job",
+        "run_id": job.run_id,
+        "job_id": job.job_id,
+        "attempt": job.attempt,
+        "token": job.token,
+        "source": os.fsdecode(job.source),
+        "relative": os.fsdecode(job.relative),
+        "identity": list(job.identity),
+        "content_id": job.content_id,
+        "decode_threads": decode_threads,
+        "known_sha256": known.sha256 if known else "",
+        "force": run.record.force,
+    }

@@ -1,0 +1,79 @@
+"""Jobs handed ahead to quick workers: charged only when begun, given back when the worker stops or dies."""
+
+import os
+import signal
+from pathlib import Path
+
+from engine_harness import Bench, settings
+
+from pipeline.commands import CancelJob, Pause, Unpause
+from pipeline.engine.reader import LedgerReader
+from pipeline.model import JobState, RunState
+
+QUICK = 40
+
+
+def a_gate_after_quick_jobs(bench: Bench, gate: Path) -> None:
+    """Quick jobs, one that waits at `gate`, and more quick ones that are handed out ahead behind it."""
+    for number in range(QUICK):
+        bench.video(f"a{number:02}.mp4")
+    bench.video("b.mp4", f"gate {gate}")
+    for number in range(QUICK):
+        bench.video(f"c{number:02}.mp4")
+
+
+def charged(bench: Bench) -> set[bytes]:
+    with LedgerReader.read_only(bench.state) as ledger:
+        return {job.relative for job in ledger.jobs(1) if job.state is JobState.QUEUED and job.attempt}
+
+
+def test_a_job_handed_ahead_is_not_charged_when_the_worker_before_it_dies(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    a_gate_after_quick_jobs(bench, gate)
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        pid = driven.worker_pid("b.mp4")
+        assert charged(bench) == set()
+        os.kill(pid, signal.SIGKILL)
+        gate.touch()
+        done = driven.until_done()
+    assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    assert set(bench.log("end").values()) == {1}
+    with LedgerReader.read_only(bench.state) as ledger:
+        assert {job.relative for job in ledger.jobs(1) if job.attempt != 1} == {b"b.mp4"}
+    bench.oracle()
+
+
+def test_a_pause_takes_back_what_was_handed_ahead(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    a_gate_after_quick_jobs(bench, gate)
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("b.mp4")
+        driven.engine.send(Pause())
+        paused = driven.until(lambda snapshot: not snapshot.run.count(JobState.RUNNING))
+        assert paused.run and paused.run.state is RunState.PAUSED
+        assert paused.run.count(JobState.QUEUED) == QUICK + 1
+        gate.touch()
+        driven.engine.send(Unpause())
+        driven.until_done()
+    assert set(bench.log("end").values()) == {1}
+    bench.oracle()
+
+
+def test_a_job_cancelled_while_it_is_ahead_stays_cancelled(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    a_gate_after_quick_jobs(bench, gate)
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("b.mp4")
+        snapshot = driven.until(lambda snapshot: not snapshot.run.discovering)
+        ahead = next(row for row in snapshot.jobs if row.name == "c00.mp4")
+        driven.engine.send(CancelJob(ahead.job_id))
+        driven.until(lambda snapshot: snapshot.run.count(JobState.CANCELLED) == 1)
+        gate.touch()
+        driven.until_done()
+    assert bench.oracle() == {JobState.DONE: 2 * QUICK, JobState.CANCELLED: 1}

@@ -3,7 +3,8 @@
 import errno
 import os
 import stat
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
+from pathlib import Path
 from typing import NamedTuple
 
 SAMPLE_BYTES = 1 << 20
@@ -60,3 +61,9 @@ def content_id(descriptor: int) -> str:
             start += len(data)
             length -= len(data)
     return digest.hexdigest()
+
+
+def sha256_of(path: bytes | Path) -> str:
+    """Return the SHA-256 of all that a file holds, in hex. Raises OSError."""
+    with open(path, "rb") as file:
+        return file_digest(file, "sha256").hexdigest()

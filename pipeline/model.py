@@ -50,7 +50,10 @@ TERMINAL = frozenset(
 )
 """States a job does not leave by itself."""
 
-RETRYABLE = frozenset({JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED, JobState.PARTIAL})
+BAD = frozenset({JobState.FAILED, JobState.QUARANTINED})
+"""States of a job that ended without an output and counts as failed."""
+
+RETRYABLE = BAD | {JobState.CANCELLED, JobState.PARTIAL}
 """States the operator may send back to the queue."""
 
 JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, Unpause
-from pipeline.model import RETRYABLE, TERMINAL, JobState, RunState
+from pipeline.model import BAD, RETRYABLE, TERMINAL, JobState, RunState
 from pipeline.settings import Preset
 from pipeline.snapshot import Snapshot
 from screens.actions import bindings
@@ -30,8 +30,6 @@ from screens.widgets.panes import DevicesPane, FailuresPane, Pane, QueuePane, St
 
 _ALONE = ("-zoomed", "-small", "-short")
 """Classes of the screen under which one pane is shown alone."""
-
-_FAILED = (JobState.FAILED, JobState.QUARANTINED)
 
 
 class Monitor(Screen[None]):
@@ -155,7 +153,7 @@ class Monitor(Screen[None]):
     def action_retry_all(self) -> None:
         """Try all failed videos again."""
         run = self.snapshot.run
-        failed = 0 if run is None else run.count(*_FAILED)
+        failed = 0 if run is None else run.count(*BAD)
         if failed:
             self._source.send(Retry())
             tell(self.app, f"Asked to retry {plural(failed, 'video')}.")
@@ -214,7 +212,7 @@ class Monitor(Screen[None]):
             self.app.push_screen(Page("failure", lambda width: failure_details(failure, width)))
         elif self.focused is self.query_one(QueuePane) and job is not None:
             known = next((row for row in self.snapshot.failures if row.job_id == job.job_id), None)
-            if known is not None and job.state in _FAILED:
+            if known is not None and job.state in BAD:
                 self.app.push_screen(Page("failure", lambda width: failure_details(known, width)))
             else:
                 self.app.push_screen(Page("video", lambda width: job_details(job, width)))

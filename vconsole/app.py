@@ -26,7 +26,8 @@ from screens.ports import Prepare, Refusal, RunRequest, Source
 from screens.presenters.header import is_live
 from screens.presenters.words import plural
 from screens.widgets.outside import tell
-from vconsole.signals import EXIT_INTERRUPTED, ended_in_time
+from vconsole.exits import Exit
+from vconsole.signals import ended_in_time
 
 _LEAVE_DRAIN, _LEAVE_NOW, _STAY = "drain", "now", "stay"
 
@@ -84,7 +85,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
     def leave_from_thread(self) -> None:
         """Ask the app to leave, from any thread and without waiting."""
         if self._own_loop is not None:
-            self._own_loop.call_soon_threadsafe(self.exit, EXIT_INTERRUPTED)
+            self._own_loop.call_soon_threadsafe(self.exit, Exit.INTERRUPTED)
 
     @property
     def monitor(self) -> Monitor:

@@ -10,12 +10,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.model import TERMINAL, JobState
+from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow, RunView, Snapshot
 from pipeline.text import visible
 from vconsole.events import Event, JobChanged, RunChanged, Told
 from vconsole.progress import job_line, run_line, status_line, tolerate
-from vconsole.summary import FAILED, Summary, as_lines
+from vconsole.summary import Summary, as_lines
 
 SHOWN_JOBS = 8
 """Running videos that are shown at most."""
@@ -58,7 +58,7 @@ class LiveFace:
     def end(self, summary: Summary) -> None:
         """Take the drawing away and write the summary."""
         self.close()
-        style = "yellow" if summary.interrupted else "red" if summary.run.count(*FAILED) else "green"
+        style = "yellow" if summary.interrupted else "red" if summary.run.count(*BAD) else "green"
         for number, line in enumerate(as_lines(summary)):
             self._print(line, f"bold {style}" if number == 0 else "")
 

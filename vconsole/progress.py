@@ -5,12 +5,12 @@ import os
 import time
 from typing import IO, Any
 
-from pipeline.model import TERMINAL, JobState
+from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow, RunView, Snapshot
 from pipeline.text import visible
 from vconsole.events import Event, JobChanged, RunChanged, Told
 from vconsole.headless import Face
-from vconsole.summary import FAILED, Summary, as_lines, as_object, clock
+from vconsole.summary import Summary, as_lines, as_object, clock
 
 STATUS_EVERY_S = 10.0
 """Time between two lines of a plain log that only say how far the run is."""
@@ -62,7 +62,7 @@ def status_line(run: RunView) -> str:
         told.append(f"{run.video_s_per_s:.1f} x real time")
     if run.eta_s is not None:
         told.append(f"{clock(run.eta_s)} left")
-    if failed := run.count(*FAILED):
+    if failed := run.count(*BAD):
         told.append(f"{failed} failed")
     if run.paused_because:
         told.append(f"paused: {visible(run.paused_because)}")

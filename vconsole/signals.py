@@ -17,8 +17,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Literal
 
-EXIT_INTERRUPTED = 130
-"""Exit code of a run that was interrupted."""
+from vconsole.exits import Exit
 
 _LEAVE_SCREEN = (
     b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[0m\r\n"
@@ -110,7 +109,7 @@ def _end(terminal: list[Any] | None) -> None:
             os.write(fd, _LEAVE_SCREEN)
         with suppress(OSError, termios.error):
             termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, terminal)  # type: ignore[union-attr]
-    os._exit(EXIT_INTERRUPTED)
+    os._exit(Exit.INTERRUPTED)
 
 
 def _terminal_settings() -> list[Any] | None:

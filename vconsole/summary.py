@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.model import JobState, RunState
+from pipeline.model import BAD, RunState
 from pipeline.snapshot import FailureRow, RunView, Snapshot
 from pipeline.text import visible
 from vconsole.exits import Exit
 
-FAILED = (JobState.FAILED, JobState.QUARANTINED)
 SHOWN_FAILURES = 20
 """Failed videos that the summary lists; all of them are in failures.json."""
 
@@ -34,7 +33,7 @@ class Summary:
         """The exit code that tells it."""
         if self.interrupted:
             return Exit.INTERRUPTED
-        if self.held_up or self.run.count(*FAILED) or self.run.state is not RunState.DONE:
+        if self.held_up or self.run.count(*BAD) or self.run.state is not RunState.DONE:
             return Exit.SOME_FAILED
         return Exit.OK
 
@@ -99,7 +98,7 @@ def as_lines(summary: Summary) -> Iterator[str]:
         yield f"  held up: {visible(summary.held_up)}"
     if summary.interrupted or summary.held_up:
         yield f"  to go on: vconsole resume {run.run_id}"
-    elif run.count(*FAILED):
+    elif run.count(*BAD):
         yield "  to try the failed ones again: give the same command again; what is whole is not done twice"
 
 
@@ -121,7 +120,7 @@ def _failure_lines(summary: Summary) -> Iterator[str]:
         yield f"  {row.state}: {visible(row.name)}"
         yield f"    {row.failure}{stage}: {visible(row.message)}"
         yield f"    {visible(row.remedy)}"
-    more = summary.run.count(*FAILED) - len(shown)
+    more = summary.run.count(*BAD) - len(shown)
     if shown and more > 0:
         yield f"  and {more} more, all in failures.json"
 

@@ -12,11 +12,9 @@ from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.scheduler import Queue
 from pipeline.errors import REMEDIES
-from pipeline.model import STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
+from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import FailureRow, JobRow
-
-BAD = frozenset({JobState.FAILED, JobState.QUARANTINED})
 
 
 class ActiveRun:

@@ -14,7 +14,7 @@ from pipeline.commands import (
     StartRun,
     Unpause,
 )
-from pipeline.engine.active import BAD, ActiveRun
+from pipeline.engine.active import ActiveRun
 from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.ledger import Ledger
@@ -22,7 +22,7 @@ from pipeline.engine.plan import check
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import RETRYABLE, JobState, RunState
+from pipeline.model import BAD, RETRYABLE, JobState, RunState
 
 MAX_WORKERS = 256
 

@@ -10,10 +10,8 @@ from typing import Any, Self
 from pipeline.engine.records import JobRecord, OutputRecord, RunRecord
 from pipeline.engine.store import open_read_only
 from pipeline.identity import Identity
-from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.model import BAD, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.snapshot import RunSummary
-
-_FAILED = (JobState.FAILED, JobState.QUARANTINED)
 
 
 def signed(number: int) -> int:
@@ -76,7 +74,7 @@ class LedgerReader:
         found = []
         for run in self.runs(limit=limit):
             counts = self.counts(run.run_id)
-            failed = sum(counts.get(state, 0) for state in _FAILED)
+            failed = sum(counts.get(state, 0) for state in BAD)
             out = os.fsdecode(run.out)
             total = sum(counts.values())
             found.append(RunSummary(run.run_id, run.kind, run.state, run.preset, out, run.created_s, total, failed))

@@ -12,7 +12,7 @@ from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.tuning import cores
 from pipeline.errors import REMEDIES
-from pipeline.model import JobState
+from pipeline.model import BAD, JobState
 from pipeline.outputs.atomic import make_folder
 from pipeline.outputs.manifest import ManifestRow, write_failures, write_manifest, write_run
 
@@ -24,7 +24,7 @@ def write_reports(state_dir: Path, run: RunRecord) -> None:
     make_folder(run.out)
     with LedgerReader.read_only(state_dir) as ledger:
         write_manifest(run.out, manifest_rows(ledger, run.run_id))
-        write_failures(run.out, manifest_rows(ledger, run.run_id, JobState.FAILED, JobState.QUARANTINED))
+        write_failures(run.out, manifest_rows(ledger, run.run_id, *BAD))
         write_run(run.out, run_info(ledger, run))
 
 

@@ -16,7 +16,8 @@ from pipeline.media.picture import Box, to_rgb
 from pipeline.media.result import KeptFrame, SceneSpan, Sweep, no_picture
 from pipeline.media.score import Measure, compare
 from pipeline.media.seen import Candidate, IrregularError, Seen
-from pipeline.media.stretch import Stretch
+from pipeline.media.stretch import Stretch, Tally
+from pipeline.media.timing import Clockwork, Timing, timing
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
 from pipeline.stages.dedupe import Dedupe, frame_dhash
@@ -50,7 +51,7 @@ class Collector:
         self._dedupe = Dedupe(settings.dedupe)
         self._losses = Losses(view.step_s)
         self._kept: list[KeptFrame] = []
-        self._chosen = self._count = self._scene = 0
+        self._chosen = self._count = self._scene = self._last_rank = 0
         self._first_s = self._last_s = self._high = self._scene_start_s = 0.0
         self._seconds = {Stage.SCENES: 0.0, Stage.FRAMES: 0.0, Stage.DEDUPE: 0.0}
         self._told_s = time.monotonic()
@@ -119,7 +120,7 @@ class Collector:
             score = compare(self._view.detector, before, seen.measure)
         cuts = self._scenes.feed(seen.time_s, 0.0 if score is None else score)
         self._consider(seen, first, score if isinstance(score, float) else 0.0)
-        self._last_s = seen.time_s
+        self._last_s, self._last_rank = seen.time_s, seen.rank
         self._count += 1
         for cut_s in cuts:
             self._close_scene(cut_s)
@@ -168,7 +169,8 @@ class Collector:
         tally = conveyor.tally
         if not self._count:
             self._explain_nothing(tally.packets)
-        duration_s = self._duration(conveyor)
+        timed = self._timing(tally)
+        duration_s = timed.duration_s
         for cut_s in self._scenes.finish():
             self._close_scene(cut_s)
         self._close_scene(max(duration_s, self._last_s + self._view.step_s))
@@ -179,12 +181,11 @@ class Collector:
         sampling = self._sample(duration_s)
         scenes = self._scenes.spans(duration_s)
         if self._view.keys_only:
-            scenes = (SceneSpan(self._first_s, duration_s, 0, tally.packets),)
+            scenes = (SceneSpan(self._first_s, duration_s, 0, self._shown(tally)),)
         ends = np.array([scene.end_s for scene in scenes[:-1]])
         frames = tuple(
             replace(kept, scene=int(np.searchsorted(ends, kept.time_s, side="right"))) for kept in self._kept
         )
-        shown = tally.packets if self._view.keys_only else self._count
         return Sweep(
             scenes=scenes,
             frames=frames,
@@ -193,9 +194,11 @@ class Collector:
             frames_lost=self._losses.frames,
             lost=tuple(self._losses.spans),
             duration_s=duration_s,
-            fps=0.0 if self._probe.is_picture or duration_s <= 0 else shown / (duration_s - self._first_s),
+            fps=timed.fps,
             seconds={},
             bytes_read=tally.bytes_read,
+            variable_rate=timed.variable_rate,
+            cut_off=self._cut_off(),
         )
 
     def _sample(self, duration_s: float) -> str:
@@ -212,16 +215,24 @@ class Collector:
             self._keep(candidate)
         return "uniform"
 
-    def _duration(self, conveyor: Conveyor) -> float:
-        """Return the end of the last picture shown, by its packet or by the nominal step."""
+    def _shown(self, tally: Tally) -> int:
+        """Return how many frames there are up to where the sweep ended, the ones that were not decoded included."""
+        if not self._view.keys_only:
+            return self._count
+        return self._last_rank + 1 if self._cut_off() else tally.shown
+
+    def _timing(self, tally: Tally) -> Timing:
         if self._probe.is_picture:
-            return 0.0
-        end_s = self._last_s + self._view.step_s
-        tick = conveyor.tally.end_tick
-        if tick is None or self._cut_off():
-            return end_s
-        by_packets = tick * self._view.tick_s - self._view.start_s
-        return by_packets if self._last_s < by_packets <= self._last_s + 10 * self._view.step_s else end_s
+            return Timing(0.0, 0.0, False)
+        view, times_s = self._view, self._scenes.times_s
+        clock = Clockwork(
+            view.tick_s, view.start_s, view.step_s, self._shown(tally), None if self._cut_off() else tally.end_tick
+        )
+        every = len(tally.ticks) == tally.shown
+        if every and not self._cut_off() and (view.keys_only or self._losses.frames):
+            # Packets tell the times of frames that were not decoded.
+            times_s = np.sort(np.array(tally.ticks) * view.tick_s - view.start_s)
+        return timing(clock, times_s)
 
     def _explain_nothing(self, packets: int) -> None:
         promised = max(packets, self._probe.frames)

@@ -211,7 +211,8 @@ class Decoder:
         """Decode each keyframe on its own; the other packets are counted, so that frames keep their places."""
         waiting: list[Seen] = []
         key_pts: int | None = None
-        for count, packet in enumerate(packets):
+        count = 0
+        for packet in packets:
             if packet.is_keyframe:
                 yield from waiting
                 key_pts = packet.pts
@@ -223,6 +224,7 @@ class Decoder:
             elif key_pts is not None and packet.pts is not None and packet.pts < key_pts:
                 for seen in waiting:
                     seen.rank += 1
+            count += not packet.is_discard
         yield from waiting
 
     def _send(self, packet: VideoPacket | None) -> list[VideoFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class Tally:
     bytes_read: int = 0
     end_tick: int | None = None
     """End of the last picture shown, in ticks of the video stream."""
+    ticks: array[int] = field(default_factory=lambda: array("q"))
+    """Presentation times of the pictures to be seen, in the order of the file, as far as packets have times."""
     end_s: float = 0.0
     """End of the last packet of any stream, in the file's own clock."""
     faults: list[LostSpan] = field(default_factory=list)
@@ -91,6 +94,8 @@ def _note(packet: Packet[Any], stream: VideoStream, tally: Tally) -> None:
     end = packet.pts + (packet.duration or 0)
     tally.end_s = max(tally.end_s, float(end * packet.time_base))
     if own:
+        if packet.size:
+            tally.ticks.append(packet.pts)
         tally.end_tick = end if tally.end_tick is None else max(tally.end_tick, end)
 
 

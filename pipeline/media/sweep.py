@@ -92,6 +92,8 @@ def _as_known(known: KnownFrames, seconds: float) -> Sweep:
         fps=known.fps,
         seconds={str(Stage.SCENES): 0.0, str(Stage.FRAMES): seconds, str(Stage.DEDUPE): 0.0},
         bytes_read=0,
+        variable_rate=known.variable_rate,
+        cut_off=known.cut_off,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline.identity import sha256_of
 from pipeline.outputs.atomic import atomic_file
 from pipeline.outputs.format import (
     FORMAT,
@@ -34,7 +35,6 @@ Group = Any
 """An h5py group or file; h5py has no types."""
 
 GROUPS = frozenset({*TABLES, "embeddings", "scene_vectors", "video"})
-READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,6 @@ def check_features(path: bytes, *, deep: bool = True) -> list[str]:
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         return [str(error)]
     return []
-
-
-def sha256_of(path: bytes) -> str:
-    """Return the checksum of the file at `path`. Raises OSError."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class FeatureReader:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.model import JobState
+from pipeline.model import BAD, JobState
 from pipeline.outputs import paths
 from pipeline.outputs.atomic import atomic_file
 
@@ -51,7 +51,7 @@ def write_manifest(out: bytes, rows: Iterable[ManifestRow]) -> None:
 
 def write_failures(out: bytes, rows: Iterable[ManifestRow]) -> None:
     """Write `failures.json`: a list with an object for each failed or quarantined row of `rows`. Raises OSError."""
-    bad = (row for row in rows if row.status in {JobState.FAILED, JobState.QUARANTINED})
+    bad = (row for row in rows if row.status in BAD)
     _write_lines(out, paths.FAILURES, _as_array(json.dumps(_failure(row)) for row in bad), compressed=False)
 
 
@@ -82,7 +82,7 @@ def _entry(row: ManifestRow) -> dict[str, Any]:
         }
     if row.status is JobState.PARTIAL:
         entry |= {"lost_s": row.lost_s, "lost_frames": row.lost_frames}
-    elif row.status in {JobState.FAILED, JobState.QUARANTINED}:
+    elif row.status in BAD:
         entry |= {"class": row.failure, "message": row.message, "attempts": row.attempts}
     elif row.status is JobState.SKIPPED:
         entry["reason"] = row.reason

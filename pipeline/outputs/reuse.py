@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.identity import sha256_of
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan
 from pipeline.model import Stage
-from pipeline.outputs.features import FeatureError, Written, read_features, sha256_of
+from pipeline.outputs.features import FeatureError, Written, read_features
 from pipeline.outputs.format import Features, problems
 from pipeline.stages.keys import embed_key
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.identity import sha256_of
 from pipeline.outputs import paths
 from pipeline.outputs.atomic import stale_parts
 from pipeline.outputs.manifest import ManifestRow
@@ -54,7 +55,7 @@ def verify(out: bytes, rows: Iterable[ManifestRow], *, deep: bool = False) -> li
 
 def _check_row(out: bytes, row: ManifestRow, deep: bool) -> Iterator[Finding]:
     # h5py is loaded here: who imports this module to show a finding needs no HDF5.
-    from pipeline.outputs.features import check_features, sha256_of
+    from pipeline.outputs.features import check_features
 
     path = os.path.join(out, row.features)
     try:

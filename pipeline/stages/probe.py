@@ -3,8 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
-from itertools import islice, pairwise
-from statistics import median
+from itertools import islice
 
 from av.container import InputContainer
 from av.video.frame import VideoFrame
@@ -12,6 +11,7 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import JobError
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
+from pipeline.media.timing import uneven
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import ProbeSettings
 
@@ -190,16 +190,7 @@ def _from_index(container: InputContainer, stream: VideoStream) -> _Timing | Non
     if len(ticks) < 2 or span <= 0:
         return None
     duration = float(span * stream.time_base) * count / (count - 1)
-    return _Timing(duration, count / duration, _uneven(ticks), count)
-
-
-def _uneven(ticks: list[int]) -> bool:
-    gaps = [after - before for before, after in pairwise(ticks) if after > before]
-    if len(gaps) < 2:
-        return False
-    middle = median(gaps)
-    odd = sum(abs(gap - middle) > max(1.0, 0.2 * middle) for gap in gaps)
-    return odd > max(1, len(gaps) // 100)
+    return _Timing(duration, count / duration, uneven(ticks), count)
 
 
 def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[int], VideoFrame | None]:
@@ -248,6 +239,6 @@ def _timing(
     duration = header_s if header_s <= _LONGEST_S else 0.0
     rate = stream.average_rate or stream.guessed_rate
     fps = float(rate) if rate else 0.0
-    if len(ticks) > 2 and stream.time_base and (not 0 < fps < 1000 or _uneven(ticks)):
+    if len(ticks) > 2 and stream.time_base and (not 0 < fps < 1000 or uneven(ticks)):
         fps = (len(ticks) - 1) / float((ticks[-1] - ticks[0]) * stream.time_base or 1)
-    return _Timing(duration, fps, _uneven(ticks), 0)
+    return _Timing(duration, fps, uneven(ticks), 0)

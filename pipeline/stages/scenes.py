@@ -68,6 +68,11 @@ class Scenes:
             return []
         return self._place(self._detector.process_frame(self._code(time_s), score))
 
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """The times of all frames fed so far, (N,)."""
+        return np.array(self._times)
+
     def finish(self) -> list[float]:
         """Return the cuts that only the end of the video makes certain."""
         if self._detector is None or not self._times:

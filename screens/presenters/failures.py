@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from pipeline.model import JobState
+from pipeline.model import BAD, JobState
 from pipeline.snapshot import FailureRow, JobRow, Snapshot
 from screens.presenters.words import JOB_SIGNS, clock, percent, plural
 from screens.widgets.outside import Cell, Line, Tone, cell, sentence, wrap
@@ -42,7 +42,7 @@ def failures_title(snapshot: Snapshot) -> str:
     """Return what stands in the border under the failures."""
     if snapshot.run is None:
         return ""
-    failed = snapshot.run.count(JobState.FAILED, JobState.QUARANTINED)
+    failed = snapshot.run.count(*BAD)
     shown = len(snapshot.failures)
     return f"newest {shown:,} of {failed:,}" if failed > shown > 0 else f"{failed:,} failed" if failed else ""
 

@@ -1,6 +1,6 @@
 """What the keys of the monitor are called while the run is as it is."""
 
-from pipeline.model import JobState, RunState
+from pipeline.model import BAD, RunState
 from pipeline.snapshot import Snapshot
 from screens.presenters.header import is_live
 
@@ -15,7 +15,7 @@ def key_labels(snapshot: Snapshot) -> dict[str, str]:
         labels |= {"run.pause": "", "run.cancel": "", "run.drain": ""}
     elif run.state in _HELD:
         labels["run.pause"] = "go on"
-    if run is None or not run.count(JobState.FAILED, JobState.QUARANTINED):
+    if run is None or not run.count(*BAD):
         labels["run.retry"] = ""
     if not snapshot.jobs:
         labels |= {"queue.filter": "", "list.details": ""}

@@ -1,6 +1,6 @@
 """The rows of the queue pane."""
 
-from pipeline.model import JobState
+from pipeline.model import BAD, JobState
 from pipeline.snapshot import JobRow, Snapshot
 from screens.presenters.header import interrupted
 from screens.presenters.words import JOB_SIGNS, NONE, bar, clock, number, percent, plural
@@ -9,7 +9,7 @@ from screens.widgets.outside import Cell, Line, cell, sentence
 _WIDE = 76
 _WORD = 11
 _WHAT_NARROW, _WHAT_WIDE = 10, 20
-_FAILED = frozenset({JobState.FAILED, JobState.QUARANTINED, JobState.PARTIAL})
+_WITH_REASON = BAD | {JobState.PARTIAL}
 
 
 def queue_heading(width: int) -> Line | None:
@@ -105,7 +105,7 @@ def _what(job: JobRow, width: int, *, wide: bool) -> Line:
         return (sentence(job.waiting_for or f"try {job.attempts + 1} next", width, "warn"),)
     if job.state is JobState.DONE:
         return (sentence(_result(job, wide), width, "quiet"),)
-    if job.state in _FAILED and job.failure is not None:
+    if job.state in _WITH_REASON and job.failure is not None:
         words = job.failure.replace("_", " ")
         return (sentence(f"{words}: {job.note}" if wide and job.note else words, width, "quiet"),)
     if job.state is JobState.QUEUED and not wide:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.commands import Command
-from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.model import BAD, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.snapshot import FailureRow, JobRow, Notice, RunSummary, RunView, Snapshot
 
 NOTHING = Snapshot()
@@ -54,7 +54,7 @@ def run_view(state: RunState = RunState.RUNNING, run_id: int = 1, jobs: Sequence
 
 
 def snapshot(*jobs: JobRow, state: RunState = RunState.RUNNING, run_id: int = 1) -> Snapshot:
-    failed = [row for row in jobs if row.state in {JobState.FAILED, JobState.QUARANTINED}]
+    failed = [row for row in jobs if row.state in BAD]
     rows = tuple(
         FailureRow(row.job_id, row.name, row.state, FailureClass.CORRUPT, Stage.PROBE, row.note, REMEDY, 1, 0.0)
         for row in failed
@@ -63,7 +63,7 @@ def snapshot(*jobs: JobRow, state: RunState = RunState.RUNNING, run_id: int = 1)
 
 
 def job(job_id: int, state: JobState, name: str = "", *, attempts: int = 1, note: str = "") -> JobRow:
-    failure = FailureClass.CORRUPT if state in {JobState.FAILED, JobState.QUARANTINED} else None
+    failure = FailureClass.CORRUPT if state in BAD else None
     return JobRow(
         job_id,
         name or f"{job_id}.mp4",

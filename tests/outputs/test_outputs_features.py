@@ -10,13 +10,13 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.identity import sha256_of
 from pipeline.outputs import features as module
 from pipeline.outputs.features import (
     FeatureError,
     FeatureReader,
     check_features,
     read_features,
-    sha256_of,
     write_features,
 )
 from pipeline.outputs.format import Features

@@ -7,8 +7,9 @@ from pathlib import Path
 import h5py
 import pytest
 
+from pipeline.identity import sha256_of
 from pipeline.model import JobState
-from pipeline.outputs.features import sha256_of, write_features
+from pipeline.outputs.features import write_features
 from pipeline.outputs.format import Features
 from pipeline.outputs.manifest import ManifestRow
 from pipeline.outputs.paths import features_name, features_path

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from worker_harness import Engine, make_video
 
-from pipeline.outputs.features import check_features, read_features, sha256_of
+from pipeline.identity import sha256_of
+from pipeline.outputs.features import check_features, read_features
 from pipeline.outputs.paths import features_path
 
 STAGES = ["probe", "crop", "scenes", "frames", "dedupe", "write"]

@@ -51,6 +51,7 @@ class Collector:
         self._dedupe = Dedupe(settings.dedupe)
         self._losses = Losses(view.step_s)
         self._kept: list[KeptFrame] = []
+        self._most, self._cut_off = settings.probe.max_frames, False
         self._chosen = self._count = self._scene = self._last_rank = 0
         self._first_s = self._last_s = self._high = self._scene_start_s = 0.0
         self._seconds = {Stage.SCENES: 0.0, Stage.FRAMES: 0.0, Stage.DEDUPE: 0.0}
@@ -74,21 +75,18 @@ class Collector:
                 for seen in batch:
                     if strict and (seen.lost or seen.damaged):
                         raise IrregularError("pictures lost", damaged=True)
-                    self._take(seen, measure)
-                    if self._cut_off():
+                    if self._most and self._count >= self._most and seen.time_s >= 0:
+                        self._cut_off = True
                         break
+                    self._take(seen, measure)
                 self._tell(conveyor)
-                if self._cut_off():
+                if self._cut_off:
                     break
         sweep = self._finish(conveyor)
         spent = time.monotonic() - began
         self._seconds[Stage.SCENES] = max(0.0, spent - self._seconds[Stage.FRAMES] - self._seconds[Stage.DEDUPE])
         self._progress(sweep.duration_s, self._count)
         return replace(sweep, seconds={str(stage): seconds for stage, seconds in self._seconds.items()})
-
-    def _cut_off(self) -> bool:
-        most = self._settings.probe.max_frames
-        return bool(most) and self._count >= most
 
     def _tell(self, conveyor: Conveyor) -> None:
         now = time.monotonic()
@@ -176,7 +174,7 @@ class Collector:
         self._close_scene(max(duration_s, self._last_s + self._view.step_s))
         if self._count >= tally.shown:
             self._losses.forget(MISSING)  # Every packet gave its picture; only the times did not agree.
-        if not self._cut_off():
+        if not self._cut_off:
             self._losses.ending(self._probe, tally, duration_s)
         sampling = self._sample(duration_s)
         scenes = self._scenes.spans(duration_s)
@@ -198,7 +196,7 @@ class Collector:
             seconds={},
             bytes_read=tally.bytes_read,
             variable_rate=timed.variable_rate,
-            cut_off=self._cut_off(),
+            cut_off=self._cut_off,
         )
 
     def _sample(self, duration_s: float) -> str:
@@ -219,17 +217,17 @@ class Collector:
         """Return how many frames there are up to where the sweep ended, the ones that were not decoded included."""
         if not self._view.keys_only:
             return self._count
-        return self._last_rank + 1 if self._cut_off() else tally.shown
+        return self._last_rank + 1 if self._cut_off else tally.shown
 
     def _timing(self, tally: Tally) -> Timing:
         if self._probe.is_picture:
             return Timing(0.0, 0.0, False)
         view, times_s = self._view, self._scenes.times_s
         clock = Clockwork(
-            view.tick_s, view.start_s, view.step_s, self._shown(tally), None if self._cut_off() else tally.end_tick
+            view.tick_s, view.start_s, view.step_s, self._shown(tally), None if self._cut_off else tally.end_tick
         )
         every = len(tally.ticks) == tally.shown
-        if every and not self._cut_off() and (view.keys_only or self._losses.frames):
+        if every and not self._cut_off and (view.keys_only or self._losses.frames):
             # Packets tell the times of frames that were not decoded.
             times_s = np.sort(np.array(tally.ticks) * view.tick_s - view.start_s)
         return timing(clock, times_s)

@@ -70,10 +70,14 @@ class Sweep:
     duration_s: float
     """Presentation seconds up to the end of the last frame, as the packets say."""
     fps: float
-    """Average frame rate as decoded; 0 for a single picture."""
+    """Average frame rate as decoded; 0 for a single frame."""
     seconds: dict[str, float]
     """Wall seconds by stage name: scenes, frames, dedupe."""
     bytes_read: int
+    variable_rate: bool
+    """Whether the frames do not follow each other in equal steps, judged by all of them."""
+    cut_off: bool
+    """Whether `probe.max_frames` ended the video before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,5 @@ class KnownFrames:
     lost: tuple[LostSpan, ...]
     duration_s: float
     fps: float
+    variable_rate: bool = False
+    cut_off: bool = False

@@ -1,0 +1,60 @@
+"""How long a video is, its rate and whether that varies follow from the times of all its frames."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from media_make import shots, write_video
+from media_run import run_sweep
+
+from pipeline.settings import PipelineSettings
+
+Videos = Callable[[str], Path]
+QUICK = PipelineSettings.model_validate({"scenes": {"enabled": False}, "frames": {"method": "keyframes"}})
+EVERY_KIND = ["plain.mp4", "open_gop.mp4", "mpeg4.avi", "mpeg4.mp4", "mpeg2.ts", "sound.mkv", "variable.mp4"]
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_keyframes_alone_tell_the_same_length_and_rate_as_every_frame(videos: Videos, name: str) -> None:
+    quick = run_sweep(videos(name), QUICK).result
+    whole = run_sweep(videos(name)).result
+    assert quick.frames_decoded < whole.frames_decoded
+    assert quick.duration_s == pytest.approx(whole.duration_s)
+    assert quick.fps == pytest.approx(whole.fps)
+    assert quick.variable_rate == whole.variable_rate
+    assert (quick.scenes[-1].end_s, quick.scenes[-1].end_frame) == (quick.duration_s, 360)
+
+
+def test_one_keyframe_tells_the_length_of_a_long_video(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "one.mkv", shots([300]), options={"preset": "ultrafast", "g": "1000"})
+    quick = run_sweep(path, QUICK).result
+    assert quick.frames_decoded == 1
+    assert quick.duration_s == pytest.approx(12.0, abs=0.01)
+    assert quick.fps == pytest.approx(25, abs=0.05)
+
+
+def test_a_rate_that_varies_only_late_is_noticed(tmp_path: Path) -> None:
+    times = [number * 40 for number in range(500)]
+    times += [times[-1] + 100 * number for number in range(1, 30)]
+    path = write_video(tmp_path / "late.mkv", shots([529]), times=times.__getitem__)
+    swept = run_sweep(path)
+    assert not swept.probe.variable_rate
+    assert swept.result.variable_rate
+    assert run_sweep(path, QUICK).result.variable_rate
+
+
+def test_a_video_cut_off_by_the_settings_says_so(videos: Videos) -> None:
+    settings = PipelineSettings.model_validate({"probe": {"max_frames": 100}})
+    cut, whole = run_sweep(videos("plain.mp4"), settings).result, run_sweep(videos("plain.mp4")).result
+    assert (cut.cut_off, whole.cut_off) == (True, False)
+    assert cut.fps == pytest.approx(25)
+    settings = PipelineSettings.model_validate({"probe": {"max_frames": 360}})
+    assert not run_sweep(videos("plain.mp4"), settings).result.cut_off
+
+
+def test_keyframes_cut_off_by_the_settings_tell_the_rate_of_what_was_seen(videos: Videos) -> None:
+    settings = QUICK.model_copy(update={"probe": QUICK.probe.model_copy(update={"max_frames": 3})})
+    cut = run_sweep(videos("open_gop.mp4"), settings).result
+    assert (cut.cut_off, cut.frames_decoded) == (True, 3)
+    assert cut.fps == pytest.approx(25)
+    assert cut.scenes[-1].end_frame == 101

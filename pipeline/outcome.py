@@ -10,6 +10,7 @@ from pipeline.model import JobState
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Features
 from pipeline.stages.probe import Probe
+from pipeline.text import plural
 
 MAX_LOST_TOLD = 100
 """Lost parts told to the engine; the feature file has them all."""
@@ -67,8 +68,10 @@ def finished(
 
 def loss_sentence(seconds: float, frames: int) -> str:
     """Return what was lost of a video, e.g. `2.5 s (60 frames) could not be read`."""
-    counted = f"{frames} frame{'' if frames == 1 else 's'}"
-    return f"{seconds:.1f} s ({counted}) could not be read" if seconds >= 0.05 else f"{counted} could not be read"
+    counted = plural(frames, "frame")
+    if seconds < 0.05:
+        return f"{counted} could not be read"
+    return f"{seconds:.1f} s{f' ({counted})' if frames else ''} could not be read"
 
 
 def _lost(features: Features) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""Text from outside (file names, tags, library messages) made safe to show."""
+"""Text for people: what comes from outside made safe to show, counts with their nouns, lengths of time."""
 
 import unicodedata
 
@@ -19,6 +19,21 @@ def visible(text: str | bytes, limit: int = 0) -> str:
         head = (limit - 1) // 2
         text = f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
     return text
+
+
+def plural(count: int, noun: str) -> str:
+    """Return the count with its noun, e.g. `1 frame`, `1,200 frames`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def clock(seconds: float) -> str:
+    """Return a length of time as `m:ss`, `h:mm:ss` or `d h`."""
+    whole = max(0, round(seconds))
+    if whole >= 100 * 3600:
+        return f"{whole // 86400} d {whole % 86400 // 3600} h"
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
 
 
 def _symbol(char: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Ret
 from pipeline.model import BAD, RETRYABLE, TERMINAL, JobState, RunState
 from pipeline.settings import Preset
 from pipeline.snapshot import Snapshot
+from pipeline.text import plural
 from screens.actions import bindings
 from screens.dialogs import Choice, Page, Question
 from screens.new_run import NewRun
@@ -22,7 +23,6 @@ from screens.ports import Prepare, Source
 from screens.presenters.failures import failure_details, job_details
 from screens.presenters.header import header, interrupted, is_live
 from screens.presenters.keys import key_labels
-from screens.presenters.words import plural
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import tell

@@ -19,12 +19,12 @@ from pipeline.commands import Drain, StartRun, Unpause
 from pipeline.errors import VconsoleError
 from pipeline.model import JobState
 from pipeline.settings import PRESETS, PipelineSettings, Settings, with_preset
+from pipeline.text import plural
 from screens.actions import bindings
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.ports import Prepare, Refusal, RunRequest, Source
 from screens.presenters.header import is_live
-from screens.presenters.words import plural
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
 from vconsole.signals import ended_in_time

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 from pipeline.errors import VconsoleError
 from pipeline.text import visible
 from vconsole.exits import Exit
+from vconsole.output import tolerate, write_json
 
 COMMANDS = {
     "extract": "vconsole.extract:run",
@@ -60,9 +61,7 @@ class Parser(argparse.ArgumentParser):
 def run(argv: Sequence[str]) -> int:
     """Carry out the command line `argv` and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+        tolerate(stream)
     try:
         args = build_parser().parse_args(argv)
     except SystemExit as leaving:
@@ -99,8 +98,6 @@ def _complain(error: VconsoleError, *, as_json: bool) -> None:
     told = [*lines, *([visible(error.remedy)] if error.remedy else [])]
     sys.stderr.write("vconsole: " + "\n          ".join(told) + "\n")
     if as_json:
-        from vconsole.progress import write_json
-
         summary = {"event": "summary", "exit_code": int(Exit.UNUSABLE), "error": str(error), "remedy": error.remedy}
         write_json(summary, sys.stdout)
 

@@ -19,6 +19,7 @@ from vconsole.config import DEFAULT_PRESET
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
 from vconsole.options import absolute
+from vconsole.output import say
 from vconsole.summary import Summary
 
 MODEL = "tiny-shapes"
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """
     folder = Path(args.dir).absolute()
     videos, out, state = folder / "videos", folder / "out", folder / "state"
-    _say(f"Samples: small videos of coloured shapes in {visible(str(videos))}")
+    say(f"Samples: small videos of coloured shapes in {visible(str(videos))}")
     _make_samples(videos)
     settings = demo_settings()
     command = StartRun(
@@ -45,19 +46,19 @@ def run(args: argparse.Namespace) -> int:
         with_preset(settings, DEFAULT_PRESET),
     )
     check(command)
-    _say("Extracting with the model tiny-shapes, which knows coloured shapes and nothing else.\n")
+    say("Extracting with the model tiny-shapes, which knows coloured shapes and nothing else.\n")
     summary = carry_out(command, settings, state, as_json=False)
     if summary.interrupted:
         return Exit.INTERRUPTED
     rows = list(read_manifest(command.out))
-    _say("")
+    say("")
     for line in _table(rows):
-        _say(line)
+        say(line)
     if _nothing_new(summary, rows):
-        _say("\nNothing to do: every video that can be read was extracted before, and none was done twice.")
-    _say("")
+        say("\nNothing to do: every video that can be read was extracted before, and none was done twice.")
+    say("")
     found = _search(command.out, settings)
-    _say(f"\nOutputs: {visible(str(out))}; delete {visible(str(folder))} to start over.")
+    say(f"\nOutputs: {visible(str(out))}; delete {visible(str(folder))} to start over.")
     _offer_console(settings, state)
     return Exit.OK if found and _as_expected(rows, read_truth(videos)) else Exit.SOME_FAILED
 
@@ -106,7 +107,7 @@ def _search(out: bytes, settings: Settings) -> bool:
     if hit is None:
         return False
     where = f"{visible(hit.source)}, scene {hit.scene + 1}, {hit.start_s:.1f} to {hit.end_s:.1f} s"
-    _say(f'Looking for "{WORDS}": {where} (cosine {hit.score:.2f})')
+    say(f'Looking for "{WORDS}": {where} (cosine {hit.score:.2f})')
     return True
 
 
@@ -119,8 +120,3 @@ def _offer_console(settings: Settings, state: Path) -> None:
         from vconsole.app import run_console
 
         run_console(settings, state)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

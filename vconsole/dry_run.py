@@ -10,9 +10,9 @@ from pipeline.commands import StartRun
 from pipeline.engine.plan import PlannedJob, plan
 from pipeline.models.registry import catalogue, locate
 from pipeline.outputs.paths import features_name
-from pipeline.text import visible
+from pipeline.text import plural, visible
 from vconsole.exits import Exit
-from vconsole.progress import write_json
+from vconsole.output import write_json
 
 WORK = frozenset({"to do", "changed", "settling"})
 """Verdicts that lead to an output."""
@@ -34,7 +34,7 @@ def show(command: StartRun, folder: Path, *, as_json: bool) -> int:
         write_json({"event": "summary", **summary}, sys.stdout)
         return Exit.OK
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
-    sys.stdout.write(f"{counts.total()} inputs: {told or 'nothing found'}\n")
+    sys.stdout.write(f"{plural(counts.total(), 'input')}: {told or 'nothing found'}\n")
     sys.stdout.write(f"outputs would go to {visible(command.out)}\n")
     for entry in weights:
         sys.stdout.write(f"model {visible(entry['model'])}: {visible(entry['weights'])}\n")

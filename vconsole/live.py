@@ -13,8 +13,9 @@ from rich.text import Text
 from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow, RunView, Snapshot
 from pipeline.text import visible
-from vconsole.events import Event, JobChanged, RunChanged, Told
-from vconsole.progress import job_line, run_line, status_line, tolerate
+from vconsole.events import ENDED, Event, JobChanged, RunChanged, Told
+from vconsole.output import tolerate
+from vconsole.progress import job_line, run_line, status_line
 from vconsole.summary import Summary, as_lines
 
 SHOWN_JOBS = 8
@@ -40,7 +41,7 @@ class LiveFace:
     def tell(self, event: Event) -> None:
         """Write what stays on screen: all that is not plain success."""
         match event:
-            case RunChanged(run):
+            case RunChanged(run) if run.state not in ENDED:
                 self._print(run_line(run), "bold")
             case JobChanged(row) if row.state in _STYLES:
                 self._print(job_line(row), _STYLES[row.state])

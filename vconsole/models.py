@@ -1,7 +1,6 @@
 """`vconsole models list` and `vconsole models fetch KEY`."""
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from pipeline.text import visible
 from vconsole import config
 from vconsole.exits import Exit
 from vconsole.options import from_arguments
+from vconsole.output import say, write_json
 
 HEADINGS = ("Model", "Architecture", "Weights", "Size", "Licence", "Here", "Where")
 FIXED = frozenset({"Model", "Size", "Here"})
@@ -74,7 +74,7 @@ def _list(settings: Settings, *, as_json: bool) -> int:
     found = rows(settings)
     if as_json:
         for row in found:
-            sys.stdout.write(json.dumps(row.to_object()) + "\n")
+            write_json(row.to_object(), sys.stdout)
     elif sys.stdout.isatty():
         _draw(found)
     else:
@@ -95,7 +95,7 @@ def _draw(found: list[Row]) -> None:
     for row in found:
         table.add_row(*(Text(cell) for cell in row.cells()[:-1]), style="" if row.here else "dim")
     Console().print(table)
-    _say(
+    say(
         "Fetch what is not here with `vconsole models fetch MODEL`; `vconsole models list | cat` shows the places, too."
     )
 
@@ -110,14 +110,9 @@ def _fetch(key: str, settings: Settings) -> int:
     done = fetch(key, models[key], started=_say_start, show_bar=sys.stderr.isatty())
     news = "fetched" if done.downloaded else "here already"
     megabytes = f"{done.size_bytes / 1e6:.0f} MB"
-    _say(f"{key}: {news}, {megabytes}, {done.path}\nsha256 {done.sha256}")
+    say(f"{key}: {news}, {megabytes}, {done.path}\nsha256 {done.sha256}")
     return Exit.OK
 
 
 def _say_start(what: str, size_bytes: int) -> None:
-    _say(f"fetching {what}, {size_bytes / 1e6:.0f} MB" if size_bytes else f"fetching {what}")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write("\n".join(visible(line) for line in text.splitlines()) + "\n")
-    sys.stdout.flush()
+    say(f"fetching {what}, {size_bytes / 1e6:.0f} MB" if size_bytes else f"fetching {what}")

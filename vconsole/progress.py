@@ -1,16 +1,16 @@
 """The three faces of a headless run: live on a terminal, plain lines elsewhere, JSON lines for programs."""
 
-import json
 import os
 import time
 from typing import IO, Any
 
 from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow, RunView, Snapshot
-from pipeline.text import visible
-from vconsole.events import Event, JobChanged, RunChanged, Told
+from pipeline.text import plural, visible
+from vconsole.events import ENDED, Event, JobChanged, RunChanged, Told
 from vconsole.headless import Face
-from vconsole.summary import Summary, as_lines, as_object, clock
+from vconsole.output import tolerate, write_json
+from vconsole.summary import Summary, as_lines, as_object, lasted
 
 STATUS_EVERY_S = 10.0
 """Time between two lines of a plain log that only say how far the run is."""
@@ -29,13 +29,6 @@ def choose(*, as_json: bool, stream: IO[str]) -> Face:
     return PlainFace(stream)
 
 
-def tolerate(stream: object) -> None:
-    """Let `stream` write what its encoding lacks as escapes instead of failing on it."""
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
-
-
 def job_line(row: JobRow) -> str:
     """Return one line on a video that changed its state; nothing in it can move a cursor."""
     name = visible(row.name)
@@ -43,7 +36,7 @@ def job_line(row: JobRow) -> str:
         return f"{'whole':<12} {name}  was done already"
     told = f"{row.state:<12} {name}"
     if row.state in {JobState.DONE, JobState.PARTIAL}:
-        told += f"  {row.scenes} scenes, {row.frames} frames"
+        told += f"  {plural(row.scenes, 'scene')}, {plural(row.frames, 'frame')}"
     reason = visible(row.note) or visible(row.waiting_for)
     return told + (f"  {reason}" if reason else "")
 
@@ -57,11 +50,12 @@ def run_line(run: RunView) -> str:
 def status_line(run: RunView) -> str:
     """Return one line on how far the run is."""
     over = run.count(*TERMINAL)
-    told = [f"{over} of {run.total}{'+' if run.discovering else ''} videos"]
+    noun = "video" if run.total == 1 and not run.discovering else "videos"
+    told = [f"{over} of {run.total}{'+' if run.discovering else ''} {noun}"]
     if run.video_s_per_s:
         told.append(f"{run.video_s_per_s:.1f} x real time")
     if run.eta_s is not None:
-        told.append(f"{clock(run.eta_s)} left")
+        told.append(f"{lasted(run.eta_s)} left")
     if failed := run.count(*BAD):
         told.append(f"{failed} failed")
     if run.paused_because:
@@ -80,7 +74,7 @@ class PlainFace:
     def tell(self, event: Event) -> None:
         """Write the line of an event."""
         match event:
-            case RunChanged(run):
+            case RunChanged(run) if run.state not in ENDED:
                 self._write(run_line(run))
             case JobChanged(row) if row.state is not JobState.RUNNING:
                 self._write(job_line(row))
@@ -137,12 +131,6 @@ class JsonFace:
 
     def close(self) -> None:
         """Nothing to put back."""
-
-
-def write_json(value: dict[str, Any], stream: IO[str]) -> None:
-    """Write one object as a line, as `--json` promises: pure ASCII, so that no name can break a line."""
-    stream.write(json.dumps(value, allow_nan=False) + "\n")
-    stream.flush()
 
 
 def _run_object(run: RunView) -> dict[str, Any]:

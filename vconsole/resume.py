@@ -16,7 +16,7 @@ from vconsole.config import load, state_dir
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
 from vconsole.options import from_arguments
-from vconsole.progress import write_json
+from vconsole.output import write_json
 
 _UNFINISHED = (
     RunState.INTERRUPTED, RunState.RUNNING, RunState.QUEUED, RunState.PAUSED, RunState.DRAINING,

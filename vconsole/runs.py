@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.snapshot import RunSummary
-from pipeline.text import visible
+from pipeline.text import plural, visible
 from vconsole.config import load, state_dir
 from vconsole.exits import Exit
 from vconsole.options import from_arguments
-from vconsole.progress import write_json
+from vconsole.output import write_json
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,5 +37,5 @@ def _line(summary: RunSummary) -> str:
     failed = f"{summary.failed} failed" if summary.failed else ""
     return (
         f"{summary.run_id:>5}  {at}  {summary.kind:<8} {summary.state:<12} {visible(summary.preset, 16):<16} "
-        f"{summary.total:>7} videos  {failed:<10}  {visible(summary.out)}"
+        f"{plural(summary.total, 'video'):>14}  {failed:<10}  {visible(summary.out)}"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.model import BAD, RunState
 from pipeline.snapshot import FailureRow, RunView, Snapshot
-from pipeline.text import visible
+from pipeline.text import clock, visible
 from vconsole.exits import Exit
 
 SHOWN_FAILURES = 20
@@ -87,11 +87,11 @@ def failure_object(row: FailureRow) -> dict[str, Any]:
 def as_lines(summary: Summary) -> Iterator[str]:
     """Yield the summary as lines for an operator; nothing in them can move a cursor."""
     run = summary.run
-    yield f"run {run.run_id} {_ending(summary)}: {_counts(run)} in {clock(summary.seconds)}"
+    yield f"run {run.run_id} {_ending(summary)}: {_counts(run)} in {lasted(summary.seconds)}"
     if summary.video_s:
-        yield f"  {clock(summary.video_s)} of video at {summary.rate:.1f} x real time"
+        yield f"  {lasted(summary.video_s)} of video at {summary.rate:.1f} x real time"
     if run.reused:
-        yield f"  {run.reused} were whole already and not done again"
+        yield f"  {run.reused:,} {'was' if run.reused == 1 else 'were'} whole already and not done again"
     yield f"  outputs: {visible(run.out)}  (features/, manifest.jsonl.gz, failures.json, run.json)"
     yield from _failure_lines(summary)
     if summary.held_up:
@@ -125,10 +125,6 @@ def _failure_lines(summary: Summary) -> Iterator[str]:
         yield f"  and {more} more, all in failures.json"
 
 
-def clock(seconds: float) -> str:
-    """Return a length of time as a person reads it: 4.2 s, 3:07 or 2:03:07."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def lasted(seconds: float) -> str:
+    """Return how long something took: 4.2 s, 3:07 or 2:03:07."""
+    return f"{seconds:.1f} s" if seconds < 59.95 else clock(seconds)

@@ -12,11 +12,11 @@ from pipeline.errors import SettingsError
 from pipeline.model import JobState
 from pipeline.outputs.manifest import ManifestRow
 from pipeline.outputs.verify import Finding, verify
-from pipeline.text import visible
+from pipeline.text import plural, visible
 from vconsole.config import load, state_dir
 from vconsole.exits import Exit
 from vconsole.options import absolute, from_arguments
-from vconsole.progress import write_json
+from vconsole.output import write_json
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,7 +58,7 @@ def _lines(out: str, checked: int, findings: Iterable[Finding], *, deep: bool) -
         yield f"{finding.fault}: {visible(finding.path)}  {visible(finding.message)}"
     how = "checksums and every dataset" if deep else "sizes, checksums and structure"
     told = f"{wrong} wrong" if wrong else "all whole"
-    yield f"{visible(out)}: {checked} outputs checked ({how}): {told}"
+    yield f"{visible(out)}: {plural(checked, 'output')} checked ({how}): {told}"
     if wrong:
         yield "  to make them again: give the same `vconsole extract` command once more"
 

@@ -7,6 +7,7 @@ import psutil
 
 from pipeline.settings import EngineSettings
 from pipeline.snapshot import WorkerPlan
+from pipeline.text import plural
 
 GIB = 1 << 30
 MEMORY_PER_WORKER = 4 * GIB
@@ -36,11 +37,11 @@ def plan_workers(
     by_gpu = max(1, int(sum(gpu_memory_bytes) // per_job)) if gpu_memory_bytes else None
     if wanted is not None or limits.workers != "auto":
         workers = wanted if wanted is not None else int(limits.workers)
-        sentence = f"{workers} workers as asked for."
+        sentence = f"{plural(workers, 'worker')} as asked for."
     else:
         workers = min(by_cores, by_memory, by_gpu or by_cores)
         gpu = f", {by_gpu} by GPU memory" if by_gpu else ""
-        sentence = f"{workers} workers: the least of {by_cores} by cores, {by_memory} by free memory{gpu}."
+        sentence = f"{plural(workers, 'worker')}: the least of {by_cores} by cores, {by_memory} by free memory{gpu}."
     threads = limits.decode_threads or max(1, core_count // workers)
     return WorkerPlan(workers, threads, by_cores, by_memory, by_gpu, sentence)
 

@@ -1,7 +1,8 @@
 """The lines of the devices pane: GPU cards first; on a machine without one, CPU and memory large."""
 
 from pipeline.snapshot import GpuView, HostView, MachineView, Snapshot
-from screens.presenters.words import NONE, bar, graph, joined, load_tone, number, of_total, percent, plural, size, spark
+from pipeline.text import plural
+from screens.presenters.words import NONE, bar, graph, joined, load_tone, number, of_total, percent, size, spark
 from screens.widgets.outside import Cell, Line, Tone, cell, sentence, wrap
 
 _LABEL = 5

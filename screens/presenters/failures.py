@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from pipeline.model import BAD, JobState
 from pipeline.snapshot import FailureRow, JobRow, Snapshot
-from screens.presenters.words import JOB_SIGNS, clock, percent, plural
+from pipeline.text import clock, plural
+from screens.presenters.words import JOB_SIGNS, percent
 from screens.widgets.outside import Cell, Line, Tone, cell, sentence, wrap
 
 _WIDE = 70

@@ -2,7 +2,8 @@
 
 from pipeline.model import TERMINAL, JobState, RunState
 from pipeline.snapshot import RunSummary, RunView, Snapshot
-from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, clock, joined, number, percent, plural, size
+from pipeline.text import clock, plural
+from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, joined, number, percent, size
 from screens.widgets.outside import Cell, Line, cell, line_width, sentence, spread
 
 NOTICE_SHOWN_S = 20.0

@@ -2,8 +2,9 @@
 
 from pipeline.model import BAD, JobState
 from pipeline.snapshot import JobRow, Snapshot
+from pipeline.text import clock, plural
 from screens.presenters.header import interrupted
-from screens.presenters.words import JOB_SIGNS, NONE, bar, clock, number, percent, plural
+from screens.presenters.words import JOB_SIGNS, NONE, bar, number, percent
 from screens.widgets.outside import Cell, Line, cell, sentence
 
 _WIDE = 76

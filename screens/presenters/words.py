@@ -37,16 +37,6 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
-def clock(seconds: float) -> str:
-    """Return a length of time as `m:ss`, `h:mm:ss` or `d h`."""
-    whole = max(0, round(seconds))
-    if whole >= 100 * 3600:
-        return f"{whole // 86400} d {whole % 86400 // 3600} h"
-    hours, rest = divmod(whole, 3600)
-    minutes, second = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes}:{second:02}"
-
-
 def about(seconds: float) -> str:
     """Return a length of time as a person would guess it."""
     if seconds < 90:
@@ -142,8 +132,3 @@ def joined(parts: Sequence[str], width: int) -> str:
 def load_tone(share: float) -> Tone:
     """Return the tone of a gauge that is better not full."""
     return "bad" if share >= 0.95 else "warn" if share >= 0.85 else "bar"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return the count with its noun."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

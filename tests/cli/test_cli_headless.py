@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, cast
 
@@ -49,6 +50,7 @@ def test_a_run_that_ends_well_exits_with_0_and_says_where_things_are() -> None:
     assert summary.exit_code == Exit.OK
     assert "done         1.mp4  2 scenes, 5 frames" in told
     assert "run 1 done: 1 done of 1" in told
+    assert told.count("run 1 done") == 1
     assert "/out  (features/, manifest.jsonl.gz" in told
     assert engine.closed
 
@@ -65,6 +67,16 @@ def test_failed_videos_exit_with_1_and_are_told_with_class_sentence_and_remedy()
 def test_a_partial_video_is_no_failure() -> None:
     _, summary, _ = follow([snapshot(job(1, JobState.PARTIAL), state=RunState.DONE)])
     assert summary.exit_code == Exit.OK
+
+
+def test_one_of_a_thing_is_told_in_the_singular() -> None:
+    single = replace(job(1, JobState.DONE), scenes=1, frames=1)
+    told, _, _ = follow([snapshot(single, state=RunState.DONE)])
+    assert "1.mp4  1 scene, 1 frame\n" in told
+    ended = snapshot(job(1, JobState.DONE, attempts=0), state=RunState.DONE)
+    assert ended.run is not None
+    told, _, _ = follow([replace(ended, run=replace(ended.run, reused=1))])
+    assert "1 was whole already and not done again" in told
 
 
 def test_what_was_whole_already_does_not_count_into_the_rate() -> None:

@@ -8,13 +8,14 @@ from rich.cells import cell_len
 
 from pipeline.model import FailureClass, JobState, RunState, Stage
 from pipeline.snapshot import GpuView, HostView, Notice, Snapshot
+from pipeline.text import clock
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_details, failure_row, failures_empty, job_details
 from screens.presenters.header import header
 from screens.presenters.keys import key_labels
 from screens.presenters.queue import queue_empty, queue_heading, queue_row, queue_title
 from screens.presenters.stages import stages
-from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, clock, graph, size, spark
+from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, graph, size, spark
 from screens.widgets.keyline import key_line
 from screens.widgets.outside import Line, fit, line_width, wrap
 

@@ -46,7 +46,7 @@ class EngineSettings(Section):
         2, description="Crashes or stalls of the worker on the same video before it is quarantined."
     )
     max_engine_deaths: Count = Field(
-        5, description="Engine deaths during the same video before that video runs alone and they count."
+        5, description="Engine deaths during the same video before it runs alone; as many more then quarantine it."
     )
     retry_pause_s: Annotated[float, Field(ge=0)] = Field(
         5.0, description="Pause before a second attempt; doubled for each further one."

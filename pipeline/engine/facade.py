@@ -161,7 +161,7 @@ class Engine:
         limits, now_s = self._settings.engine, core.wall_clock()
 
         def recover(ledger: Ledger) -> int:
-            closed = ledger.recover(now_s, max_engine_deaths=limits.max_engine_deaths, max_crashes=limits.max_crashes)
+            closed = ledger.recover(now_s, max_engine_deaths=limits.max_engine_deaths)
             core.runs = ledger.summaries()
             return closed
 

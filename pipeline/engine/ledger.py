@@ -112,25 +112,23 @@ class Ledger(JobMoves):
         """Note whether discovery has walked all inputs of a run."""
         self._db.execute("UPDATE runs SET discovered = ? WHERE run_id = ?", (discovered, run_id))
 
-    def recover(self, now_s: float, *, max_engine_deaths: int, max_crashes: int) -> int:
+    def recover(self, now_s: float, *, max_engine_deaths: int) -> int:
         """Close what a dead engine left open, and return how many attempts that were.
 
-        An open attempt costs its video nothing, except one that already ran alone because
-        `max_engine_deaths` engines had died on it: that one counts as a crash.
+        An open attempt costs its video nothing. After `max_engine_deaths` the video runs alone, so that no other is
+        hit beside it; only if as many engines again die while it is alone, it is held to be the cause and quarantined.
         """
         for run in self.runs(*OPEN_RUNS, limit=1_000_000):
             self.move_run(run.run_id, RunState.INTERRUPTED, now_s)
         rows = self._db.execute("SELECT * FROM jobs WHERE state = ?", (JobState.RUNNING,)).fetchall()
         for row in rows:
-            alone = row["engine_deaths"] >= max_engine_deaths
-            lost = alone and row["crashes"] + 1 >= max_crashes
+            lost = row["engine_deaths"] + 1 >= 2 * max_engine_deaths
             ending = Ending(
                 state=JobState.QUARANTINED if lost else JobState.QUEUED,
                 outcome="engine_died",
                 failure=FailureClass.WORKER_CRASHED if lost else None,
                 message="The engine died each time this video ran, also alone." if lost else "",
-                charged=alone,
-                crash=alone,
+                charged=lost,
             )
             self.finish(row["job_id"], row["attempt"], row["token"], ending, now_s)
             self._db.execute("UPDATE jobs SET engine_deaths = engine_deaths + 1 WHERE job_id = ?", (row["job_id"],))

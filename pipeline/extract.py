@@ -73,7 +73,6 @@ class _Extraction:
         self._run = run
         self._settings = run.settings
         self._clock = StageClock(report)
-        self._probed: Probe | None = None
         self._picture_bytes = 0
 
     def outcome(self) -> Outcome:
@@ -110,8 +109,8 @@ class _Extraction:
             features,
             written,
             output=os.fsdecode(features_name(self._job.relative)),
-            probe=self._probed,
             seconds=self._clock.seconds,
+            pictures=self._settings.frames.save,
             picture_bytes=self._picture_bytes,
             adopted=adopted,
         )
@@ -167,10 +166,10 @@ class _Extraction:
 
     def _probe(self) -> Probe:
         with self._clock.timed(Stage.PROBE, 1):
-            self._probed = probe(self._job.source, self._settings.probe)
-            if not (self._probed.width and self._probed.height):
+            found = probe(self._job.source, self._settings.probe)
+            if not (found.width and found.height):
                 raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.PROBE)
-        return self._probed
+        return found
 
     def _sweep(
         self, found: Probe, crop_xywh: tuple[int, int, int, int], models: tuple[str, ...], known: KnownFrames | None

@@ -1,6 +1,5 @@
 """How a job ended, in the words that go to the engine."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,6 @@ from pipeline.errors import JobError
 from pipeline.model import JobState
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Features
-from pipeline.stages.probe import Probe
 from pipeline.text import plural
 
 MAX_LOST_TOLD = 100
@@ -30,12 +28,15 @@ def finished(
     written: Written,
     *,
     output: str,
-    probe: Probe | None,
     seconds: Mapping[str, float],
+    pictures: str = "none",
     picture_bytes: int = 0,
     adopted: bool = False,
 ) -> Outcome:
-    """Return the outcome of a job whose feature file is whole: `partial` if the video lost something."""
+    """Return the outcome of a job whose feature file is whole: `partial` if the video lost something.
+
+    `pictures` is the kind in which its kept frames were saved.
+    """
     info = features.info
     result = {
         "content_id": info.content_id,
@@ -53,13 +54,15 @@ def finished(
         "fps": info.fps,
         "video_codec": info.video_codec,
         "audio_codec": info.audio_codec,
-        "container": probe.container if probe else "",
+        "container": info.probe["container"],
         "seconds": {name: round(value, 6) for name, value in seconds.items()},
         "bytes_written": 0 if adopted else written.size_bytes + picture_bytes,
         "lost_s": features.lost_s,
         "lost_frames": info.frames_lost,
         "lost": _lost(features),
-        "probe": dataclasses.asdict(probe) if probe else {},
+        "cut_off": info.probe["cut_off"],
+        "pictures": "" if pictures == "none" else pictures,
+        "probe": dict(info.probe),
     }
     if features.partial:
         result["reason"] = loss_sentence(features.lost_s, info.frames_lost)

@@ -29,7 +29,9 @@ class JobRow:
     scenes: int = 0
     frames: int = 0
     note: str = ""
-    """The reason of a skipped, partial or failed job."""
+    """The reason of a skipped, partial, cut off or failed job."""
+    media: str = ""
+    """What kind of video it is, as JSON; one text serves all videos of the kind. Empty before it is done."""
     failure: FailureClass | None = None
     worker: int = -1
     """Slot of the worker that has it; -1 = none."""

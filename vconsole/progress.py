@@ -1,5 +1,6 @@
 """The three faces of a headless run: live on a terminal, plain lines elsewhere, JSON lines for programs."""
 
+import json
 import os
 import time
 from typing import IO, Any
@@ -157,6 +158,7 @@ def _job_object(row: JobRow) -> dict[str, Any]:
         "frames": row.frames,
         "class": str(row.failure) if row.failure else None,
         "note": row.note,
+        "media": json.loads(row.media) if row.media else None,
         "waiting_for": row.waiting_for,
     }
 

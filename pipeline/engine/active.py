@@ -1,6 +1,8 @@
 """The active run in memory: a row a job, counts, failures and rates; nothing else grows with the number of jobs."""
 
+import json
 import os
+import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter, deque
@@ -13,8 +15,10 @@ from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.scheduler import Queue
 from pipeline.errors import REMEDIES
 from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
+from pipeline.outputs.manifest import media_of
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import FailureRow, JobRow
+from pipeline.text import plural
 
 
 class ActiveRun:
@@ -152,7 +156,14 @@ def row_of(job: JobRecord) -> JobRow:
         frames=int(job.result.get("frames", 0)),
         note=_note(job) if over else "",
         failure=job.failure,
+        media=_media(job) if over else "",
     )
+
+
+def _media(job: JobRecord) -> str:
+    facts = media_of(job.result)
+    facts.pop("duration_s", None)
+    return sys.intern(json.dumps(facts)) if facts else ""
 
 
 def _waiting_for(job: JobRecord) -> str:
@@ -162,9 +173,12 @@ def _waiting_for(job: JobRecord) -> str:
 
 
 def _note(job: JobRecord) -> str:
+    told = []
     if job.state is JobState.PARTIAL:
-        lost = f"lost {float(job.result.get('lost_s', 0.0)):.1f} s, {job.result.get('lost_frames', 0)} frames"
-        return f"{lost}; done already" if job.reused else lost
+        frames = plural(int(job.result.get("lost_frames", 0)), "frame")
+        told.append(f"lost {float(job.result.get('lost_s', 0.0)):.1f} s, {frames}")
+    if job.result.get("cut_off"):
+        told.append("cut off where probe.max_frames says")
     if job.reused:
-        return "done already"
-    return job.reason or job.message
+        told.append("done already")
+    return "; ".join(told) or job.reason or job.message

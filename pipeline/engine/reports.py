@@ -14,7 +14,7 @@ from pipeline.engine.tuning import cores
 from pipeline.errors import REMEDIES
 from pipeline.model import BAD, JobState
 from pipeline.outputs.atomic import make_folder
-from pipeline.outputs.manifest import ManifestRow, write_failures, write_manifest, write_run
+from pipeline.outputs.manifest import ManifestRow, media_of, write_failures, write_manifest, write_run
 
 PACKAGES = ("vconsole", "av", "h5py", "numpy", "open_clip_torch", "scenedetect-headless", "torch")
 
@@ -59,6 +59,9 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
         duplicate_of=duplicate_of,
         lost_s=float(result.get("lost_s", 0.0)),
         lost_frames=int(result.get("lost_frames", 0)),
+        media=media_of(result) if whole else {},
+        cut_off=whole and bool(result.get("cut_off")),
+        pictures=str(result.get("pictures", "")) if whole else "",
     )
 
 

@@ -176,6 +176,7 @@ def _write_info(file: Group, info: FeatureInfo) -> None:
         "source": np.frombuffer(info.source, dtype=np.uint8),
         "crop_xywh": np.array(info.crop_xywh, dtype=np.int32),
         "stage_keys": json.dumps(dict(info.stage_keys), sort_keys=True),
+        "probe": json.dumps(dict(info.probe), sort_keys=True),
     }
     for name, value in values.items():
         file.attrs[name] = value
@@ -235,6 +236,7 @@ def _info(file: Group) -> FeatureInfo:
     values["source"] = np.asarray(values["source"], dtype=np.uint8).tobytes()
     values["crop_xywh"] = tuple(int(value) for value in values["crop_xywh"])
     values["stage_keys"] = json.loads(values["stage_keys"])
+    values["probe"] = json.loads(values["probe"])
     return FeatureInfo(**values)
 
 

@@ -63,6 +63,9 @@ class FeatureInfo:
     settings_hash: str
     stage_keys: Mapping[str, str]
     """See `pipeline.stages.keys`; stored as JSON."""
+    probe: Mapping[str, Any]
+    """What the probe found (`pipeline.stages.probe.Probe` but for its own wall time), with `variable_rate` as all
+    decoded frames show it, and `cut_off`: whether `probe.max_frames` ended the video before its end. Stored as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

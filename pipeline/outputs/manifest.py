@@ -42,6 +42,29 @@ class ManifestRow:
     """The source with the same content, if that is why it was skipped."""
     lost_s: float = 0.0
     lost_frames: int = 0
+    media: Mapping[str, Any] = field(default_factory=dict)
+    """What kind of video it is, see `media_of`."""
+    cut_off: bool = False
+    """Whether `probe.max_frames` ended it before its end."""
+    pictures: str = ""
+    """jpeg | webp where its kept frames were saved as pictures."""
+
+
+MEDIA_RESULTS = ("duration_s", "width", "height", "fps", "video_codec", "audio_codec")
+"""Facts about a video that stand in a worker's result itself."""
+
+MEDIA_PROBED = (
+    "container", "is_picture", "pixel_format", "bit_depth", "hdr", "colour_space", "full_range", "interlaced",
+    "variable_rate", "rotation_deg", "audio_layout", "audio_rate_hz", "audio_streams", "subtitle_streams",
+)  # fmt: skip
+"""Facts about a video that stand in the `probe` of a worker's result."""
+
+
+def media_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a worker's result says of the kind of video, empty if it says nothing."""
+    probed: Mapping[str, Any] = result.get("probe") or {}
+    facts = {name: result[name] for name in MEDIA_RESULTS if name in result}
+    return facts | {name: probed[name] for name in MEDIA_PROBED if name in probed} if probed else {}
 
 
 def write_manifest(out: bytes, rows: Iterable[ManifestRow]) -> None:
@@ -80,6 +103,10 @@ def _entry(row: ManifestRow) -> dict[str, Any]:
             "frames": row.frames,
             "seconds": {stage: round(value, 4) for stage, value in row.seconds.items()},
         }
+    if row.media:
+        entry["media"] = dict(row.media)
+    if row.cut_off:
+        entry["cut_off"] = True
     if row.status is JobState.PARTIAL:
         entry |= {"lost_s": row.lost_s, "lost_frames": row.lost_frames}
     elif row.status in BAD:

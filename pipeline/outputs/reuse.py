@@ -65,6 +65,8 @@ def known_frames(features: Features) -> KnownFrames:
         lost=tuple(LostSpan(*row) for row in _rows(lost, "start_s", "end_s", "reason")) if lost else (),
         duration_s=info.duration_s,
         fps=info.fps,
+        variable_rate=bool(info.probe["variable_rate"]),
+        cut_off=bool(info.probe["cut_off"]),
     )
 
 

@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -133,7 +134,15 @@ def _info(
         vconsole_version=version(),
         settings_hash=settings_hash(settings),
         stage_keys=dict(keys),
+        probe=_told(probe, sweep),
     )
+
+
+def _told(probe: Probe, sweep: Sweep) -> dict[str, Any]:
+    """Return the facts about the video; the probe's wall time is none, and would make equal outputs differ."""
+    facts = dataclasses.asdict(probe) | {"variable_rate": sweep.variable_rate, "cut_off": sweep.cut_off}
+    del facts["seconds"]
+    return facts
 
 
 def _now() -> str:

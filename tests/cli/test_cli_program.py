@@ -111,6 +111,10 @@ def test_json_is_all_that_stdout_holds_and_the_summary_comes_last(samples: Path,
     assert [entry["event"] for entry in events].count("summary") == 1
     assert (events[-1]["exit_code"], events[-1]["counts"]) == (1, {"done": 5, "failed": 1, "skipped": 1})
     assert {entry["name"] for entry in events if entry.get("state") == "failed"} == {"broken.mp4"}
+    media = {entry["name"]: entry["media"] for entry in events if entry["event"] == "job" and entry["media"]}
+    assert (len(media), media["picture.jpg"]["is_picture"], media["rotated.mp4"]["rotation_deg"] % 180) == (5, True, 90)
+    manifest = {entry["source"]: entry for entry in read_manifest(os.fsencode(tmp_path / "out"))}
+    assert manifest["shapes.mp4"]["media"]["video_codec"] == "h264"
     again = objects(vconsole("extract", samples, "--out", tmp_path / "out", *QUICK, "--json").stdout)
     assert again[-1]["reused"] == 5
 

@@ -40,6 +40,7 @@ def make_features() -> MakeFeatures:
             vconsole_version="0.1.0",
             settings_hash="abc",
             stage_keys={"probe": "1", "embed:toy": "2"},
+            probe={"container": "mp4", "bit_depth": 8, "variable_rate": True, "cut_off": False},
         )
         times = [10.0 * number / max(1, frames) for number in range(frames)]
         return Features(

@@ -19,6 +19,8 @@ ROWS = [
         scenes=3,
         frames=7,
         seconds={"probe": 0.01},
+        media={"container": "mp4", "hdr": "pq"},
+        cut_off=True,
     ),
     ManifestRow(b"p.mp4", JobState.PARTIAL, content_id="c2", features=b"features/p.mp4.h5", lost_s=1.5, lost_frames=30),
     ManifestRow(
@@ -47,6 +49,8 @@ def test_each_state_has_its_fields_and_no_others(tmp_path: Path) -> None:
         "scenes": 3,
         "frames": 7,
         "seconds": {"probe": 0.01},
+        "media": {"container": "mp4", "hdr": "pq"},
+        "cut_off": True,
     }
     assert (partial["status"], partial["lost_s"], partial["lost_frames"]) == ("partial", 1.5, 30)
     assert failed == {

@@ -1,5 +1,6 @@
 """The real worker program carries one file to its feature file and tells how it gets on."""
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from worker_harness import Engine, make_video
 
 from pipeline.identity import sha256_of
 from pipeline.outputs.features import check_features, read_features
+from pipeline.outputs.manifest import media_of
 from pipeline.outputs.paths import features_path
 
 STAGES = ["probe", "crop", "scenes", "frames", "dedupe", "write"]
@@ -66,6 +68,21 @@ def test_progress_is_told_a_few_times_a_second_and_only_grows(engine: Engine, lo
         assert values == sorted(values)
     assert told[-1]["video_s"] == pytest.approx(40.0, abs=0.5)
     assert told[-1]["frames"] == 1000
+
+
+def test_what_kind_of_video_it_is_reaches_result_file_and_manifest(engine: Engine, video: Path) -> None:
+    """And that probe.max_frames cut it off, also when the output is found whole by a later run."""
+    engine.start_run(probe={"max_frames": 30})
+    for adopted in (False, True):
+        result = engine.do(video)["result"]
+        assert (result["adopted"], result["cut_off"]) == (adopted, True)
+        media = media_of(result)
+        assert (media["bit_depth"], media["hdr"], media["interlaced"], media["variable_rate"]) == (8, "", False, False)
+        assert (media["width"], media["audio_streams"], media["rotation_deg"]) == (160, 0, 0)
+    with h5py.File(output(engine, "three.mp4")) as file:
+        stored = json.loads(file.attrs["probe"])
+    assert (stored["pixel_format"], stored["cut_off"]) == ("yuv420p", True)
+    assert "seconds" not in stored
 
 
 def test_a_picture_is_a_one_frame_input(engine: Engine, tmp_path: Path) -> None:

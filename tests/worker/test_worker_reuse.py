@@ -71,8 +71,9 @@ def test_nothing_changed_nothing_done(engine: Engine, runs: Runs, with_row: bool
     assert second["adopted"]
     assert all(stages.values())
     assert inode(engine) == before
-    same = ("output_sha256", "output_bytes", "output_mtime_ns", "scenes", "frames", "duration_s", "stage_keys")
+    same = ("output_sha256", "output_bytes", "output_mtime_ns", "scenes", "frames", "duration_s", "stage_keys", "probe")
     assert {name: second[name] for name in same} == {name: first[name] for name in same}
+    assert (second["container"], second["probe"]["pixel_format"]) == ("mov,mp4,m4a,3gp,3g2,mj2", "yuv420p")
 
 
 @pytest.mark.parametrize(

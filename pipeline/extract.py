@@ -15,7 +15,7 @@ from pipeline.models.client import HostClient
 from pipeline.outcome import Outcome, finished, loss_sentence
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Embedding, Features
-from pipeline.outputs.paths import features_name, features_path, frames_folder
+from pipeline.outputs.paths import features_name, features_path, frames_folder, picture_name
 from pipeline.outputs.pictures import PictureFolder, saved_pictures
 from pipeline.outputs.reuse import Reuse, find_reuse, known_frames
 from pipeline.progress import Reporter, StageClock
@@ -96,7 +96,7 @@ class _Extraction:
         reuse = None if job.force else find_reuse(path, job.content_id, job.known_sha256, keys)
         if reuse and reuse.features.partial and not settings.probe.keep_partial:
             reuse = None
-        if reuse and reuse.same and self._pictures_there():
+        if reuse and reuse.same and self._pictures_there(reuse.features):
             self._clock.reused(Stage.PROBE, *self._decoding(), *([Stage.EMBED] if self._models() else []), Stage.WRITE)
             return self._finished(reuse.features, reuse.written, adopted=True)
         features = self._rework(reuse, keys) if reuse else self._work(keys)
@@ -242,8 +242,12 @@ class _Extraction:
     def _pictures_folder(self) -> bytes:
         return frames_folder(self._run.out, self._job.relative)
 
-    def _pictures_there(self) -> bool:
-        return self._settings.frames.save == "none" or os.path.isdir(self._pictures_folder)
+    def _pictures_there(self, features: Features) -> bool:
+        kind, folder = self._settings.frames.save, self._pictures_folder
+        if kind == "none":
+            return True
+        there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        return there >= {picture_name(index, kind) for index in features.frames["frame_index"].tolist()}
 
     def _saved_pictures(self) -> AbstractContextManager[PictureFolder | None]:
         frames = self._settings.frames

@@ -48,6 +48,7 @@ def _row(record: OutputRecord) -> ManifestRow:
         features=os.fsencode(record.output),
         output_bytes=record.output_bytes,
         output_sha256=record.sha256,
+        pictures=str(record.result.get("pictures", "")),
     )
 
 

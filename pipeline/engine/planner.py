@@ -15,6 +15,7 @@ from pipeline.engine.sniff import HEAD_BYTES, is_media
 from pipeline.errors import LedgerError
 from pipeline.identity import content_id, identity_of, open_regular
 from pipeline.model import FailureClass, JobState
+from pipeline.outputs.paths import has_pictures
 from pipeline.settings import PipelineSettings
 from pipeline.stages.keys import stage_keys
 
@@ -111,11 +112,13 @@ class Planner:
         return self._wall_clock() - mtime_ns / 1e9 < self._settings.engine.settle_s
 
     def is_whole(self, known: OutputRecord) -> bool:
-        """Whether an output stands as its row says and was made with the settings of this run."""
+        """Whether an output and its pictures stand as its row says and were made with the settings of this run."""
         if known.stage_keys != stage_keys(self._settings, known.content_id, self._fingerprints):
             return False
         try:
             status = os.stat(os.path.join(known.out, os.fsencode(known.output)))
         except OSError:
             return False
-        return (status.st_size, status.st_mtime_ns) == (known.output_bytes, known.mtime_ns)
+        if (status.st_size, status.st_mtime_ns) != (known.output_bytes, known.mtime_ns):
+            return False
+        return has_pictures(known.out, known.relative, self._settings.frames.save, int(known.result.get("frames", 0)))

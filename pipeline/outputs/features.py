@@ -84,6 +84,13 @@ def read_features(path: bytes) -> Features:
         raise FeatureError(f"not readable as a feature file: {error}") from error
 
 
+def frame_indices(path: bytes) -> list[int]:
+    """Return `/frames/frame_index` of a feature file that was checked. Raises OSError, KeyError."""
+    with h5py.File(path, "r", locking=False) as file:
+        indices: list[int] = file["frames"]["frame_index"][()].tolist()
+    return indices
+
+
 def check_features(path: bytes, *, deep: bool = True) -> list[str]:
     """Return a sentence for each thing that is wrong with the feature file at `path`; none means it is whole.
 

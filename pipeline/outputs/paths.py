@@ -10,6 +10,10 @@ MANIFEST = b"manifest.jsonl.gz"
 FAILURES = b"failures.json"
 RUN = b"run.json"
 
+REPORTS = (MANIFEST, FAILURES, RUN)
+EXTENSIONS = {"jpeg": b"jpg", "webp": b"webp"}
+"""The kinds of saved pictures and how their names end."""
+
 MAX_NAME_BYTES = 240
 """Longest name given to an output; file systems allow 255 and temporaries and suffixes need room."""
 
@@ -33,6 +37,22 @@ def features_path(out: bytes, relative: bytes) -> bytes:
 def frames_folder(out: bytes, relative: bytes) -> bytes:
     """Return the folder of the saved pictures of the video at `relative`. Raises ValueError as `features_name` does."""
     return os.path.join(out, FRAMES, _safe(relative, b""))
+
+
+def picture_name(frame_index: int, kind: str) -> bytes:
+    """Return the name of the saved picture of a frame in its video's folder; `kind` is jpeg or webp."""
+    return b"%06d.%s" % (frame_index, EXTENSIONS[kind])
+
+
+def has_pictures(out: bytes, relative: bytes, kind: str, count: int) -> bool:
+    """Return whether as many pictures of `kind` (jpeg, webp; none asks for none) are saved as frames were kept."""
+    if kind == "none":
+        return True
+    try:
+        names = os.listdir(frames_folder(out, relative))
+    except OSError:
+        return False
+    return sum(name.endswith(b"." + EXTENSIONS[kind]) for name in names) == count
 
 
 def part_path(path: bytes) -> bytes:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.outputs.atomic import atomic_folder, remove_tree
-
-EXTENSIONS = {"jpeg": b"jpg", "webp": b"webp"}
+from pipeline.outputs.paths import picture_name
 
 
 class PictureFolder:
@@ -19,9 +18,8 @@ class PictureFolder:
 
     def __init__(self, folder: bytes, kind: Literal["jpeg", "webp"], quality: int) -> None:
         self._folder = folder
-        self._kind = kind
+        self._kind: Literal["jpeg", "webp"] = kind
         self._quality = quality
-        self._extension = EXTENSIONS[kind]
         self.bytes_written = 0
 
     def add(self, frame_index: int, picture: NDArray[np.uint8]) -> None:
@@ -38,7 +36,7 @@ class PictureFolder:
                 os.unlink(os.path.join(self._folder, name))
 
     def _path(self, frame_index: int) -> bytes:
-        return os.path.join(self._folder, b"%06d.%s" % (frame_index, self._extension))
+        return os.path.join(self._folder, picture_name(frame_index, self._kind))
 
 
 @contextlib.contextmanager

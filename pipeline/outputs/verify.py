@@ -36,10 +36,10 @@ def verify(out: bytes, rows: Iterable[ManifestRow], *, deep: bool = False) -> li
     """Return what is wrong with the outputs in `out`, of which `rows` say what should be there; empty means all well.
 
     Every feature file is there, of the size and the checksum that its row has, and opens; with `deep` every dataset
-    in it is read and looked at too. Files that no row speaks of and left-over temporaries are findings. No file is
-    changed.
+    in it is read and looked at too. Where pictures were saved, there is one of each kept frame. Manifest and reports
+    are there. Files that no row speaks of and left-over temporaries are findings. No file is changed.
     """
-    findings: list[Finding] = []
+    findings = list(_missing_reports(out))
     known: set[bytes] = set()
     for row in rows:
         if row.features:
@@ -55,7 +55,7 @@ def verify(out: bytes, rows: Iterable[ManifestRow], *, deep: bool = False) -> li
 
 def _check_row(out: bytes, row: ManifestRow, deep: bool) -> Iterator[Finding]:
     # h5py is loaded here: who imports this module to show a finding needs no HDF5.
-    from pipeline.outputs.features import check_features
+    from pipeline.outputs.features import check_features, frame_indices
 
     path = os.path.join(out, row.features)
     try:
@@ -67,6 +67,7 @@ def _check_row(out: bytes, row: ManifestRow, deep: bool) -> Iterator[Finding]:
             yield Finding(Fault.CHECKSUM, row.features, "Its contents are not those that were written.")
             return
         wrong = check_features(path, deep=deep)
+        kept = frame_indices(path) if row.pictures and not wrong else []
     except FileNotFoundError:
         yield Finding(Fault.MISSING, row.features, f"The output of {visible(row.source)} is not there.")
     except OSError as error:
@@ -74,6 +75,22 @@ def _check_row(out: bytes, row: ManifestRow, deep: bool) -> Iterator[Finding]:
     else:
         if wrong:
             yield Finding(Fault.UNREADABLE, row.features, "; ".join(visible(text) for text in wrong))
+        yield from _missing_pictures(out, row, kept)
+
+
+def _missing_pictures(out: bytes, row: ManifestRow, kept: list[int]) -> Iterator[Finding]:
+    folder = paths.frames_folder(out, row.source)
+    there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+    for name in (paths.picture_name(index, row.pictures) for index in kept):
+        if name not in there:
+            path = os.path.relpath(os.path.join(folder, name), out)
+            yield Finding(Fault.MISSING, path, f"A saved picture of {visible(row.source)} is not there.")
+
+
+def _missing_reports(out: bytes) -> Iterator[Finding]:
+    for name in paths.REPORTS:
+        if not os.path.isfile(os.path.join(out, name)):
+            yield Finding(Fault.MISSING, name, "The run's report is not there; a run writes it when it ends.")
 
 
 def _feature_files(out: bytes) -> Iterator[bytes]:

@@ -119,6 +119,18 @@ def test_json_is_all_that_stdout_holds_and_the_summary_comes_last(samples: Path,
     assert again[-1]["reused"] == 5
 
 
+def test_a_saved_picture_that_is_gone_is_found_and_made_again(samples: Path, tmp_path: Path) -> None:
+    out, saving = tmp_path / "out", (*QUICK, "--set", "frames.save=jpeg")
+    assert vconsole("extract", samples / "shapes.mp4", "--out", out, *saving).returncode == 0
+    assert vconsole("verify", out).returncode == 0
+    pictures = sorted((out / "frames" / "shapes.mp4").iterdir())
+    pictures[0].unlink()
+    told = vconsole("verify", out)
+    assert (told.returncode, pictures[0].name.encode() in told.stdout) == (1, True)
+    assert vconsole("extract", samples / "shapes.mp4", "--out", out, *saving).returncode == 0
+    assert sorted((out / "frames" / "shapes.mp4").iterdir()) == pictures
+
+
 def test_plain_output_has_no_control_bytes_whatever_files_are_called(samples: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     for number, name in enumerate(HOSTILE):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ from pipeline.identity import sha256_of
 from pipeline.model import JobState
 from pipeline.outputs.features import write_features
 from pipeline.outputs.format import Features
-from pipeline.outputs.manifest import ManifestRow
+from pipeline.outputs.manifest import ManifestRow, write_failures, write_manifest, write_run
 from pipeline.outputs.paths import features_name, features_path
 from pipeline.outputs.verify import Fault, verify
 
@@ -32,7 +33,11 @@ def rows(tmp_path: Path, make_features: MakeFeatures) -> list[ManifestRow]:
                 output_sha256=written.sha256,
             )
         )
-    return [*found, ManifestRow(b"3.mp4", JobState.FAILED, failure="corrupt")]
+    rows = [*found, ManifestRow(b"3.mp4", JobState.FAILED, failure="corrupt")]
+    write_manifest(os.fsencode(tmp_path), rows)
+    write_failures(os.fsencode(tmp_path), rows)
+    write_run(os.fsencode(tmp_path), {})
+    return rows
 
 
 def faults(folder: Path, rows: list[ManifestRow], *, deep: bool = False) -> list[tuple[Fault, bytes]]:
@@ -72,3 +77,18 @@ def test_deep_reads_what_is_in_a_file_with_the_right_checksum(tmp_path: Path, ro
     )
     assert faults(tmp_path, [row, rows[1]]) == []
     assert faults(tmp_path, [row, rows[1]], deep=True) == [(Fault.UNREADABLE, b"features/1.mp4.h5")]
+
+
+def test_a_saved_picture_or_a_report_that_is_gone_is_found(tmp_path: Path, rows: list[ManifestRow]) -> None:
+    with_pictures = [replace(rows[0], pictures="jpeg"), *rows[1:]]
+    folder = tmp_path / "frames/1.mp4"
+    folder.mkdir(parents=True)
+    for index in (0, 83, 166):
+        (folder / f"{index:06d}.jpg").touch()
+    assert faults(tmp_path, with_pictures) == []
+    (folder / "000083.jpg").unlink()
+    (tmp_path / "run.json").unlink()
+    assert faults(tmp_path, with_pictures) == [
+        (Fault.MISSING, b"run.json"),
+        (Fault.MISSING, b"frames/1.mp4/000083.jpg"),
+    ]

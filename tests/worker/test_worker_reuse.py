@@ -168,6 +168,8 @@ def test_pictures_can_be_saved_afterwards(engine: Engine, runs: Runs, host: Fake
     assert sorted(path.name for path in folder.iterdir()) == [f"{index:06d}.webp" for index in kept]
     assert (stages["scenes"], host.pictures["one"]) == (True, sent)
     (folder / f"{kept[0]:06d}.webp").unlink()
+    runs.do(embed=ONE, frames={"save": "webp"})
+    assert len(list(folder.iterdir())) == len(kept)
     folder.rename(folder.with_name("gone"))
     runs.do(embed=ONE, frames={"save": "webp"})
     assert len(list(folder.iterdir())) == len(kept)

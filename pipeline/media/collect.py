@@ -226,11 +226,12 @@ class Collector:
         clock = Clockwork(
             view.tick_s, view.start_s, view.step_s, self._shown(tally), None if self._cut_off else tally.end_tick
         )
+        paced_s = times_s
         every = len(tally.ticks) == tally.shown
         if every and not self._cut_off and (view.keys_only or self._losses.frames):
             # Packets tell the times of frames that were not decoded.
-            times_s = np.sort(np.array(tally.ticks) * view.tick_s - view.start_s)
-        return timing(clock, times_s)
+            paced_s = np.sort(np.array(tally.ticks) * view.tick_s - view.start_s)
+        return timing(clock, paced_s if view.keys_only else times_s, paced_s)
 
     def _explain_nothing(self, packets: int) -> None:
         promised = max(packets, self._probe.frames)

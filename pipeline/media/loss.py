@@ -64,6 +64,8 @@ class Losses:
             return
         if probe.frames:
             return  # The index was kept; the header also counts other streams.
+        if tally.shown == 1 and list(tally.ticks) == [tally.end_tick]:
+            return  # A lone picture that does not say how long it is shown may well be all there is.
         promised_s = probe.header_duration_s
         slack_s = max(_HEADER_SLACK_S, _HEADER_SLACK_SHARE * promised_s)
         reached_s = max(tally.end_s, end_s)

@@ -22,8 +22,9 @@ from pipeline.stages.probe import Probe, coded_size
 __all__ = ["KeptFrame", "KnownFrames", "LostSpan", "SceneSpan", "Sweep", "sweep"]
 
 _MB = 1 << 20
-_FPS = 25.0
+_FPS, _ABSURD_FPS = 25.0, 1000.0
 _NO_TIMES = frozenset({"avi"})
+_NEVER_DRAINED = frozenset({"rv20"})
 _TICK_S = 1 / 90_000
 
 
@@ -57,7 +58,7 @@ def sweep(
             return _as_known(known, time.monotonic() - began)
     damaged = False
     by_order = probe.container in _NO_TIMES
-    for attempt in _attempts(probe, 1 if _keys_only(settings) else max(1, decode_threads)):
+    for attempt in _attempts(probe, 1 if _keys_only(probe, settings) else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
         view = _view(probe, crop_xywh, settings, attempt.split, by_order)
@@ -119,9 +120,10 @@ def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
     return [*ways, last, last]
 
 
-def _keys_only(settings: PipelineSettings) -> bool:
-    """Whether nothing but keyframes is needed."""
-    return settings.frames.method == "keyframes" and not settings.scenes.enabled
+def _keys_only(probe: Probe, settings: PipelineSettings) -> bool:
+    """Whether nothing but keyframes is needed, and the decoder gives each without the frame after it."""
+    wanted = settings.frames.method == "keyframes" and not settings.scenes.enabled
+    return wanted and probe.video_codec not in _NEVER_DRAINED
 
 
 def _view(
@@ -132,12 +134,12 @@ def _view(
     frames, scenes = settings.frames, settings.scenes
     keyframes = frames.method == "keyframes"
     grid_s = 0.0 if keyframes else frames.interval_s if frames.method == "interval" else 1 / frames.candidates_per_s
-    keys_only = _keys_only(settings)
+    keys_only = _keys_only(probe, settings)
     return View(
         box=box,
         tick_s=probe.tick_s or _TICK_S,
         start_s=probe.start_s,
-        step_s=1 / (probe.fps or probe.nominal_fps or _FPS),
+        step_s=1 / (probe.fps or (probe.nominal_fps if probe.nominal_fps < _ABSURD_FPS else 0) or _FPS),
         grid_s=grid_s,
         detector=scenes.detector if scenes.enabled and not probe.is_picture else None,
         coded_width=coded_width,

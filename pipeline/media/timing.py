@@ -31,8 +31,8 @@ class Timing:
     variable_rate: bool
 
 
-def timing(clock: Clockwork, times_s: NDArray[np.float64]) -> Timing:
-    """Return what the times (N,) of the frames say, N >= 1, in growing order.
+def timing(clock: Clockwork, times_s: NDArray[np.float64], paced_s: NDArray[np.float64]) -> Timing:
+    """Return what the times (N,) of the frames say, N >= 1, in growing order; `paced_s` are those of lost ones too.
 
     The end is that of the last packet where it lies within a few steps of the last frame, else one step after it. Where
     there are times of fewer frames than are shown (keyframes of a stream without times), steps are counted.
@@ -45,7 +45,7 @@ def timing(clock: Clockwork, times_s: NDArray[np.float64]) -> Timing:
         if last_s < by_packet_s <= last_s + _BELIEVED_STEPS * clock.step_s:
             end_s = by_packet_s
     fps = clock.shown / (end_s - first_s) if clock.shown > 1 else 0.0
-    return Timing(end_s, fps, uneven(times_s / clock.tick_s))
+    return Timing(end_s, fps, uneven(paced_s / clock.tick_s))
 
 
 def uneven(ticks: ArrayLike) -> bool:

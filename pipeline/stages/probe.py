@@ -2,15 +2,18 @@
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import JobError
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
+from pipeline.media.seen import VideoPacket
 from pipeline.media.timing import uneven
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import ProbeSettings
@@ -18,10 +21,13 @@ from pipeline.settings import ProbeSettings
 _PACKETS_SEEN = 240
 _BYTES_SEEN = 16 << 20
 _INDEX_SEEN = 20_000
-_LONGEST_S = 7 * 86_400.0
+_LONGEST_S, _ABSURD_FPS = 7 * 86_400.0, 1000.0
 _HDR = {16: "pq", 18: "hlg"}
 _SPACES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
 _FULL_RANGE = 2
+_STILL_BRANDS = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})
+_WEBP_FLAGS, _WEBP_ANIMATED = 20, 0x02  # Place and bit in the VP8X chunk of the WebP container.
+_INDEX_SLACK_S, _INDEX_SLACK_SHARE = 0.3, 0.01
 _WHOLE_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
 
 
@@ -43,12 +49,13 @@ class Probe:
     """What the index of packets says where there is one, else what the header says; 0 when unknown or absurd."""
     header_duration_s: float
     fps: float
-    """True average; 0 for a single picture."""
+    """Average as far as header and index tell it, 0 for a single picture; a sweep knows the true one."""
     nominal_fps: float
     """What FFmpeg guesses from the header; PySceneDetect counts in it."""
     tick_s: float
     """The unit of the video stream's clock, in seconds."""
     variable_rate: bool
+    """Judged by the index or by the first packets; a sweep knows better."""
     frames: int
     """Pictures that the index of packets promises; 0 when unknown."""
     start_s: float
@@ -92,10 +99,14 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
         context = stream.codec_context
         check_size(context.width, context.height, settings.max_pixels, Stage.PROBE)
         header_s = container.duration / 1e6 if container.duration and container.duration > 0 else 0.0
-        indexed = _from_index(container, stream)
+        indexed = _from_index(container, stream, header_s)
         prepare_decoder(stream, settings.max_pixels, 1)
         times, frame = _look_inside(container, stream)
-        is_picture = container.format.name in PICTURE_FORMATS
+        is_picture = container.format.name in PICTURE_FORMATS or _is_still(container, stream)
+        if frame is None and is_picture and _is_animated_webp(path):
+            raise JobError(
+                FailureClass.UNSUPPORTED, "An animated WebP; FFmpeg reads only still ones.", stage=Stage.PROBE
+            )
         timing = _timing(stream, header_s, indexed, times, is_picture)
         return _describe(container, stream, frame, timing, header_s, is_picture, os.stat(path).st_size, began)
 
@@ -113,6 +124,17 @@ def check_size(width: int, height: int, max_pixels: int, stage: Stage) -> None:
             f"The picture is {width} x {height}; probe.max_pixels allows {max_pixels} pixels.",
             stage=stage,
         )
+
+
+def _is_still(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether it is a picture in a film's container (AVIF, HEIF)."""
+    return container.metadata.get("major_brand") in _STILL_BRANDS and len(stream.index_entries) == 1
+
+
+def _is_animated_webp(path: bytes) -> bool:
+    with open(path, "rb") as file:
+        head = file.read(_WEBP_FLAGS + 1)
+    return len(head) > _WEBP_FLAGS and head[8:16] == b"WEBPVP8X" and bool(head[_WEBP_FLAGS] & _WEBP_ANIMATED)
 
 
 def _describe(
@@ -177,7 +199,7 @@ def start_seconds(container: InputContainer) -> float:
     return min(starts, default=0.0)
 
 
-def _from_index(container: InputContainer, stream: VideoStream) -> _Timing | None:
+def _from_index(container: InputContainer, stream: VideoStream, header_s: float) -> _Timing | None:
     """Return what the index says where it lists every packet; it is built from the file's own tables."""
     if container.format.name not in _WHOLE_INDEX or not stream.time_base:
         return None
@@ -190,20 +212,23 @@ def _from_index(container: InputContainer, stream: VideoStream) -> _Timing | Non
     if len(ticks) < 2 or span <= 0:
         return None
     duration = float(span * stream.time_base) * count / (count - 1)
+    promised = float((stream.duration or 0) * stream.time_base) or header_s
+    if duration + max(_INDEX_SLACK_S, _INDEX_SLACK_SHARE * promised) < promised <= _LONGEST_S:
+        return None  # A file in fragments lists only those that were looked at.
     return _Timing(duration, count / duration, uneven(ticks), count)
 
 
 def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[int], VideoFrame | None]:
     """Return the times of the first packets (none where many lack one) and the first picture.
 
-    Raises JobError (encrypted).
+    A place that cannot be read ends the look. Raises JobError (encrypted).
     """
     ticks: list[int] = []
     timeless = 0
     frame: VideoFrame | None = None
     seen_bytes = 0
     locked = "enc_key_id" in stream.metadata or stream.codec_context.codec_tag == "encv"
-    for number, packet in enumerate(container.demux(stream)):
+    for number, packet in enumerate(_readable(container, stream)):
         locked = locked or packet.has_sidedata("encryption_info")
         if locked:
             raise JobError(FailureClass.ENCRYPTED, "The video is encrypted.", stage=Stage.PROBE)
@@ -218,12 +243,21 @@ def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[i
     return sorted(ticks) if timeless <= len(ticks) // 20 else [], frame
 
 
-def _first_picture(stream: VideoStream, packet: object) -> VideoFrame | None:
-    from av.error import FFmpegError
-    from av.packet import Packet
-
+def _readable(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+    """Yield packets up to a place that cannot be read; raise what PyAV raises only if there is none before it."""
+    some = False
     try:
-        frames = stream.codec_context.decode(packet if isinstance(packet, Packet) and packet.size else None)
+        for packet in container.demux(stream):
+            yield packet
+            some = True
+    except FFmpegError:
+        if not some:
+            raise
+
+
+def _first_picture(stream: VideoStream, packet: VideoPacket) -> VideoFrame | None:
+    try:
+        frames = stream.codec_context.decode(packet if packet.size else None)
     except FFmpegError:
         return None  # The sweep judges damage; the probe goes on to the next packet.
     return frames[0] if frames else None
@@ -239,6 +273,8 @@ def _timing(
     duration = header_s if header_s <= _LONGEST_S else 0.0
     rate = stream.average_rate or stream.guessed_rate
     fps = float(rate) if rate else 0.0
-    if len(ticks) > 2 and stream.time_base and (not 0 < fps < 1000 or uneven(ticks)):
+    if not 0 < fps < _ABSURD_FPS:
+        fps = 0.0
+    if len(ticks) > 2 and stream.time_base and (not fps or uneven(ticks)):
         fps = (len(ticks) - 1) / float((ticks[-1] - ticks[0]) * stream.time_base or 1)
     return _Timing(duration, fps, uneven(ticks), 0)

@@ -64,6 +64,17 @@ def write_video(
     return path
 
 
+def remuxed(path: Path, out: Path, movflags: str) -> Path:
+    """Write the video of `path` again as an MP4 with these flags of the muxer."""
+    with av.open(str(path)) as source, av.open(str(out), "w", options={"movflags": movflags}) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return out
+
+
 def _write_silence(container: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
     for start in range(0, int(seconds * 44_100), 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")

@@ -1,10 +1,12 @@
 """Damage is told: a file that lost something is never quietly whole, and no file keeps the sweep for ever."""
 
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from media_make import remuxed, shots, write_video
 from media_run import run_sweep
 
 from pipeline.errors import JobError
@@ -39,7 +41,7 @@ def test_a_truncated_file_is_partial_or_failed(videos: Videos, tmp_path: Path, n
 
 def test_an_mp4_cut_off_behind_its_index_says_how_many_pictures_are_missing(videos: Videos, tmp_path: Path) -> None:
     path = tmp_path / "cut.mp4"
-    path.write_bytes(_faststart(videos("plain.mp4"), tmp_path).read_bytes()[:-40_000])
+    path.write_bytes(remuxed(videos("plain.mp4"), tmp_path / "index_first.mp4", "faststart").read_bytes()[:-40_000])
     result = run_sweep(path).result
     assert 0 < result.frames_decoded < 360
     assert result.frames_decoded + result.frames_lost == pytest.approx(360, abs=2)
@@ -95,14 +97,21 @@ def test_a_header_that_promises_an_absurd_length_is_not_believed(videos: Videos,
     assert result.frames_decoded == 360
 
 
-def _faststart(path: Path, folder: Path) -> Path:
-    import av
+def test_a_lone_picture_without_a_duration_is_not_called_cut_off(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "lone.webm", shots([1]), codec="libvpx", options={"deadline": "realtime"})
+    content = bytearray(path.read_bytes())
+    default = content.index(b"\x23\xe3\x83\x84")  # DefaultDuration becomes a Void element.
+    content[default : default + 8] = b"\xec\x86" + bytes(6)
+    duration = content.index(b"\x44\x89\x88") + 3
+    content[duration : duration + 8] = struct.pack(">d", 1000.0)
+    path.write_bytes(content)
+    result = run_sweep(path).result
+    assert (result.frames_decoded, result.lost, result.frames_lost, result.fps) == (1, (), 0, 0.0)
+    assert 0 < result.duration_s <= 1.0
 
-    out = folder / "index_first.mp4"
-    with av.open(str(path)) as source, av.open(str(out), "w", options={"movflags": "faststart"}) as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(source.streams.video[0]):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    return out
+
+@pytest.mark.media
+def test_a_chained_ogg_keeps_what_comes_before_the_second_link(shared_media: Path) -> None:
+    result = run_sweep(shared_media / "odd/roytam1+UXP/dom/media/test/chain.ogv").result
+    assert result.frames_decoded == 8
+    assert [span.reason.split(":")[0] for span in result.lost] == ["unreadable part"]

@@ -97,7 +97,7 @@ def test_a_picture_above_the_cap_is_not_decoded(tmp_path: Path) -> None:
     assert failure(path, ProbeSettings(max_pixels=1_000_000)).failure is FailureClass.TOO_LARGE
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tiff"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tiff", "ppm", "avif"])
 def test_a_picture_is_a_one_frame_input(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"picture.{suffix}"
     Image.fromarray(textured(1)).save(path)
@@ -106,6 +106,18 @@ def test_a_picture_is_a_one_frame_input(tmp_path: Path, suffix: str) -> None:
     assert (swept.probe.width, swept.probe.height) == (320, 180)
     assert len(swept.result.frames) == len(swept.result.scenes) == 1
     assert np.abs(swept.pictures[0].astype(int) - textured(1)).mean() < 8
+
+
+def test_an_animated_webp_is_unsupported_and_a_damaged_one_corrupt(tmp_path: Path) -> None:
+    pictures = [Image.fromarray(textured(seed)) for seed in range(3)]
+    pictures[0].save(tmp_path / "moving.webp", save_all=True, append_images=pictures[1:])
+    assert failure(tmp_path / "moving.webp").failure is FailureClass.UNSUPPORTED
+    pictures[0].save(tmp_path / "still.webp")
+    damaged = (tmp_path / "still.webp").read_bytes()
+    (tmp_path / "still.webp").write_bytes(damaged[:24] + bytes(len(damaged) - 24))
+    with pytest.raises(JobError) as caught:
+        run_sweep(tmp_path / "still.webp")
+    assert caught.value.failure is FailureClass.CORRUPT
 
 
 def test_the_probe_tells_what_the_file_holds(videos: Videos) -> None:

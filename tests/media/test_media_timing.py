@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from media_make import shots, write_video
+from media_make import remuxed, shots, write_video
 from media_run import run_sweep
 
 from pipeline.settings import PipelineSettings
@@ -58,3 +58,11 @@ def test_keyframes_cut_off_by_the_settings_tell_the_rate_of_what_was_seen(videos
     assert (cut.cut_off, cut.frames_decoded) == (True, 3)
     assert cut.fps == pytest.approx(25)
     assert cut.scenes[-1].end_frame == 101
+
+
+def test_a_file_in_fragments_tells_its_whole_length(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mp4", shots([600]), options={"preset": "ultrafast", "g": "10"})
+    swept = run_sweep(remuxed(whole, tmp_path / "fragments.mp4", "frag_keyframe+empty_moov"))
+    assert swept.probe.duration_s == pytest.approx(24.0, abs=0.1)
+    assert swept.probe.frames in (0, 600)
+    assert (swept.result.frames_decoded, swept.result.lost) == (600, ())

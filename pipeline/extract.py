@@ -190,7 +190,7 @@ class _Extraction:
                 share = SWEEP_SHARE * min(1.0, video_s / found.duration_s) if found.duration_s > 0 else None
                 clock.moved(share=share, video_s=video_s, frames=frames)
 
-            clock.stage = Stage.SCENES
+            clock.stage = self._decoding_stage if known is None else Stage.FRAMES
             swept = sweep(
                 self._job.source,
                 found,
@@ -228,15 +228,21 @@ class _Extraction:
         return [stage for stage, on in switched.items() if on]
 
     def _decoded(self, swept: Sweep) -> None:
-        """Tell the stages that the one decode serves as passed."""
+        """Tell the stages that the one decode serves as passed: the first with the frames decoded, the rest kept."""
         for stage in self._decoding():
             if stage is not Stage.CROP:
-                self._clock.told(stage, swept.seconds.get(str(stage), 0.0), swept.frames_decoded)
+                items = swept.frames_decoded if stage is self._decoding_stage else len(swept.frames)
+                self._clock.told(stage, swept.seconds.get(str(stage), 0.0), items)
+
+    @property
+    def _decoding_stage(self) -> Stage:
+        """The stage under which the one decode of a video is shown."""
+        return Stage.SCENES if self._settings.scenes.enabled else Stage.FRAMES
 
     def _refuse_loss(self, swept: Sweep) -> None:
         if (swept.lost or swept.frames_lost) and not self._settings.probe.keep_partial:
             loss = loss_sentence(sum(span.end_s - span.start_s for span in swept.lost), swept.frames_lost)
-            raise JobError(FailureClass.CORRUPT, f"{loss}, and probe.keep_partial is off.", stage=Stage.SCENES)
+            raise JobError(FailureClass.CORRUPT, f"{loss}, and probe.keep_partial is off.", stage=self._decoding_stage)
 
     @property
     def _pictures_folder(self) -> bytes:
@@ -258,8 +264,7 @@ class _Extraction:
         if not models:
             yield None
             return
-        window_bytes = int(self._settings.host.window_mb * (1 << 20))
-        client = HostClient(self._run.host_socket, window_bytes, progress=self._waits)
+        client = HostClient(self._run.host_socket, self._settings.host.window_bytes, progress=self._waits)
         try:
             with self._clock.within(Stage.EMBED):
                 embedder = Embedder(client, self._settings.embed, models)

@@ -205,7 +205,7 @@ class HostSettings(Section):
         20.0, description="How long an incomplete batch waits for more pictures."
     )
     window_mb: Annotated[float, Field(gt=0)] = Field(
-        32.0, description="Pictures a worker may have under way to a model host before it waits."
+        32.0, description="MB (10^6 bytes) of pictures a worker may have under way to a model host before it waits."
     )
     memory_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9, description="Share of the GPU's memory the host may use."
@@ -216,6 +216,11 @@ class HostSettings(Section):
         300.0, description="Longest time one batch may take before the host is started again."
     )
     max_restarts: Count = Field(3, description="Restarts without a batch done in between before the run is paused.")
+
+    @property
+    def window_bytes(self) -> int:
+        """`window_mb` in bytes."""
+        return int(self.window_mb * 1e6)
 
 
 class ModelSettings(Section):

@@ -103,7 +103,7 @@ class Server:
                 self._reporter.note("warning", f"the model host cannot take another connection: {error}")
                 self._resting.wait(ACCEPT_PAUSE_S)
                 continue
-            Connection(peer, self._batcher, self._loader, int(self._host.window_mb * 1e6)).start()
+            Connection(peer, self._batcher, self._loader, self._host.window_bytes).start()
 
     def _run_device(self) -> None:
         try:

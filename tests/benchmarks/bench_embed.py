@@ -175,7 +175,7 @@ def ours(options: argparse.Namespace) -> dict[str, float]:
     path = os.fsencode(options.folder / "video.mp4")
     models = {KEY: ModelSettings(architecture="ViT-B-32", path=str(options.folder / "random.safetensors"))}
     with standalone_host(settings.host, models, nice=0) as host:
-        client = HostClient(host.socket_path, int(settings.host.window_mb * 1e6), progress=lambda _: None)
+        client = HostClient(host.socket_path, settings.host.window_bytes, progress=lambda _: None)
         warm_up(client, options)
         embedder = Embedder(client, settings.embed)
         found = probe(path, settings.probe)

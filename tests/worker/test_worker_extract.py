@@ -56,6 +56,18 @@ def test_a_video_becomes_a_feature_file(engine: Engine, video: Path) -> None:
     assert left_over(engine.out) == []
 
 
+@pytest.mark.parametrize("scenes", [True, False])
+def test_the_decode_is_told_under_a_stage_that_is_on(engine: Engine, video: Path, scenes: bool) -> None:
+    """With every frame decoded as an item; the stages after it count the frames that were kept."""
+    engine.start_run(scenes={"enabled": scenes})
+    seen: list[dict[str, Any]] = []
+    kept = engine.do(video, seen)["result"]["frames"]
+    assert ("scenes" in {entry.get("stage") for entry in seen}) is scenes
+    items = {entry["stage"]: entry["items"] for entry in seen if entry["type"] == "stage"}
+    assert (items["scenes"] if scenes else items["frames"]) == 75
+    assert items["dedupe"] == kept < 75
+
+
 def test_progress_is_told_a_few_times_a_second_and_only_grows(engine: Engine, long_video: Path) -> None:
     engine.start_run()
     seen: list[dict[str, Any]] = []

@@ -15,7 +15,7 @@ from pipeline.media.open import open_media, prepare_decoder, video_stream
 from pipeline.media.picture import full_range, luma
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import CropSettings
-from pipeline.stages.probe import Probe
+from pipeline.stages.probe import Probe, coded_size
 
 Box = tuple[int, int, int, int]
 
@@ -32,8 +32,8 @@ def find_crop(path: bytes, probe: Probe, settings: CropSettings) -> Box:
 
     A few places over the video are looked at. What is lit in any of them belongs to the picture, so that a dark
     scene cannot take anything away; a border must be black and flat in all of them; places too dark to tell are left
-    out. All numbers are even. Raises JobError (stage crop) only for faults of the file system; a place that cannot be
-    decoded is left out.
+    out, and so are pictures of another size than the first. All numbers are even. Raises JobError (stage crop) only
+    for faults of the file system; a place that cannot be decoded is left out.
     """
     whole = (0, 0, probe.width, probe.height)
     if not settings.enabled or probe.is_picture or probe.width < 16 or probe.height < 16:
@@ -44,6 +44,8 @@ def find_crop(path: bytes, probe: Probe, settings: CropSettings) -> Box:
             stream = video_stream(container, Stage.CROP)
             prepare_decoder(stream, probe.width * probe.height, 1)
             for frame in _places(container, stream, probe, settings):
+                if (frame.width, frame.height) != coded_size(probe):
+                    continue
                 box = _lit_box(_upright_luma(frame, probe), settings.threshold)
                 if box is not None:
                     found = box if found is None else _union(found, box)

@@ -62,3 +62,28 @@ def test_a_video_that_is_dark_all_over_is_left_alone(tmp_path: Path) -> None:
 def test_no_crop_where_it_is_off_or_would_leave_too_little(tmp_path: Path, settings: dict[str, float]) -> None:
     frames = [boxed(textured(number), 40, 40) for number in range(30)]
     assert crop_of(video(tmp_path / "boxed.mp4", frames), **settings) == (0, 0, 320, 180)
+
+
+def test_a_picture_of_another_size_does_not_count(tmp_path: Path) -> None:
+    small = [textured(number, 160, 90) for number in range(50)]
+    large = [textured(number) for number in range(50)]
+    one, other = (
+        write_video(tmp_path / f"{name}.ts", frames, options={"preset": "ultrafast", "g": "10"})
+        for name, frames in (("large", large), ("small", small))
+    )
+    path = tmp_path / "changes.ts"
+    path.write_bytes(one.read_bytes() + other.read_bytes())
+    assert crop_of(path) == (0, 0, 320, 180)
+
+
+@pytest.mark.media
+@pytest.mark.parametrize(
+    "name",
+    [
+        "roytam1+UXP/dom/media/test/resolution-change.webm",
+        "luke-cha+fate-suite/video/av1/av1-1-b8-22-svc-L2T2.mp4",
+    ],
+)
+def test_a_video_that_changes_its_size_keeps_all_of_its_first_picture(shared_media: Path, name: str) -> None:
+    found = probe(os.fsencode(shared_media / "odd" / name), ProbeSettings())
+    assert crop_of(shared_media / "odd" / name) == (0, 0, found.width, found.height)

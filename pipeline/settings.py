@@ -157,7 +157,9 @@ class FramesSettings(Section):
         description="Entropy of the luma histogram below which a frame is empty and not kept if a better one is there.",
     )
     hold_mb: Annotated[int, Field(ge=16)] = Field(
-        256, description="Memory one worker may use for decoded candidate pictures."
+        256,
+        description="Memory one worker may use for decoded candidate pictures; with little of it and large pictures, "
+        "fewer are weighed, and uniform sampling gives fewer than uniform_frames.",
     )
     save: Literal["none", "jpeg", "webp"] = Field("none", description="Save kept frames as pictures under frames/.")
     save_quality: Annotated[int, Field(ge=1, le=100)] = Field(90, description="Quality of saved pictures.")
@@ -169,6 +171,11 @@ class DedupeSettings(Section):
     enabled: bool = Field(True, description="Drop frames whose dHash is close to one already kept.")
     max_distance: Annotated[int, Field(ge=0, le=64)] = Field(
         4, description="Hamming distance (of 64 bits) up to which two frames are the same."
+    )
+    every_scene: bool = Field(
+        True,
+        description="Every scene keeps its best frame, even one that resembles a frame of another scene, so that every "
+        "scene can be found.",
     )
 
 

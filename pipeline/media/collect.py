@@ -14,14 +14,14 @@ from pipeline.media.decode import View, is_candidate
 from pipeline.media.loss import DAMAGED, MISSING, Losses
 from pipeline.media.picture import Box, to_rgb
 from pipeline.media.result import KeptFrame, SceneSpan, Sweep, no_picture
-from pipeline.media.score import Measure, compare
+from pipeline.media.score import Measure, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen
 from pipeline.media.stretch import Stretch, Tally
 from pipeline.media.timing import Clockwork, Timing, timing
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
 from pipeline.stages.dedupe import Dedupe, frame_dhash
-from pipeline.stages.frames import Reservoir, SceneChooser
+from pipeline.stages.frames import Reservoir, SceneChooser, rank
 from pipeline.stages.probe import Probe
 from pipeline.stages.scenes import Scenes
 
@@ -134,7 +134,7 @@ class Collector:
         candidate.frame_index = seen.rank if seen.rank >= 0 else self._count
         method = self._settings.frames.method
         if method in ("interval", "keyframes"):
-            self._keep(candidate)
+            self._keep_new(candidate)
             return
         if method == "scenes":
             self._chooser.add(candidate)
@@ -145,21 +145,33 @@ class Collector:
         if self._settings.frames.method == "scenes":
             with self._timed(Stage.FRAMES):
                 chosen = self._chooser.close(self._scene_start_s, end_s)
-            for candidate in chosen:
-                self._keep(candidate)
+            new = [self._keep_new(candidate) for candidate in chosen]
+            if chosen and not any(new) and self._settings.dedupe.every_scene:
+                best = max(chosen, key=rank)
+                self._keep(best, self._hash(best))
         self._scene_start_s = end_s
         self._scene += 1
 
-    def _keep(self, candidate: Candidate) -> None:
+    def _keep_new(self, candidate: Candidate) -> bool:
+        """Keep the candidate unless it resembles a frame that was kept; return whether it was kept."""
         with self._timed(Stage.DEDUPE):
             self._chosen += 1
-            value = frame_dhash(candidate.frame, self._view.box, self._probe.rotation_deg)
+            value = self._hash(candidate)
             new = self._dedupe.is_new(value)
-        if not new:
-            return
+        if new:
+            self._keep(candidate, value)
+        return new
+
+    def _hash(self, candidate: Candidate) -> int:
+        return frame_dhash(candidate.frame, self._view.box, self._probe.rotation_deg)
+
+    def _keep(self, candidate: Candidate, value: int) -> None:
         with self._timed(Stage.FRAMES):
+            sharpness = candidate.sharpness
+            if self._view.weighing is None:  # No candidate was weighed; the frames that are kept are.
+                sharpness = weigh(candidate.frame, self._view.box)[0]
             source = partial(to_rgb, candidate.frame, self._probe.rotation_deg, self._crop)
-            kept = KeptFrame(candidate.time_s, candidate.frame_index, self._scene, value, candidate.sharpness, source)
+            kept = KeptFrame(candidate.time_s, candidate.frame_index, self._scene, value, sharpness, source)
             self._on_frame(kept)
             self._kept.append(replace(kept, source=no_picture))
 
@@ -210,7 +222,7 @@ class Collector:
         self._kept = []
         self._dedupe = Dedupe(self._settings.dedupe)
         for candidate in self._reservoir.spread(duration_s):
-            self._keep(candidate)
+            self._keep_new(candidate)
         return "uniform"
 
     def _shown(self, tally: Tally) -> int:
@@ -236,5 +248,8 @@ class Collector:
     def _explain_nothing(self, packets: int) -> None:
         promised = max(packets, self._probe.frames)
         if promised:
-            raise JobError(FailureClass.CORRUPT, f"None of its {promised} pictures can be decoded.", stage=Stage.SCENES)
+            sentence = f"None of its {promised} pictures can be decoded."
+            if promised == 1:
+                sentence = "Its only picture cannot be decoded."
+            raise JobError(FailureClass.CORRUPT, sentence, stage=Stage.SCENES)
         raise JobError(FailureClass.EMPTY, "The video track holds no picture.", stage=Stage.SCENES)

@@ -5,6 +5,7 @@ from collections import Counter
 from pipeline.media.result import LostSpan
 from pipeline.media.stretch import Tally
 from pipeline.stages.probe import Probe
+from pipeline.text import plural
 
 MISSING, DAMAGED, ENDS_EARLY = "pictures missing", "damaged pictures", "the file ends early"
 """Reasons."""
@@ -60,7 +61,7 @@ class Losses:
         missing = probe.frames - tally.packets
         if missing > 0 and probe.duration_s <= _BELIEVED_S:
             self._counts[ENDS_EARLY] += missing
-            self.span(end_s, max(end_s, probe.duration_s), f"{ENDS_EARLY}: {missing} pictures are missing")
+            self.span(end_s, max(end_s, probe.duration_s), f"{ENDS_EARLY}: {plural(missing, 'picture')} missing")
             return
         if probe.frames:
             return  # The index was kept; the header also counts other streams.

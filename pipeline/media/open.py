@@ -6,7 +6,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 import av
 from av.container import InputContainer
@@ -15,8 +14,6 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
-
-Container: TypeAlias = InputContainer
 
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h261,h263,h264,hevc,vvc,evc,obu,ivf,flv,"

@@ -57,11 +57,12 @@ class SceneChooser:
     def _keep(self, candidate: Candidate) -> None:
         cell = int(candidate.time_s / self._cell_s)
         before = self._cells.get(cell)
-        if before is None or _rank(candidate) > _rank(before):
+        if before is None or rank(candidate) > rank(before):
             self._cells[cell] = candidate
 
 
-def _rank(candidate: Candidate) -> tuple[bool, float]:
+def rank(candidate: Candidate) -> tuple[bool, float]:
+    """Return by what candidates are compared: good ones before black and empty ones, then the sharper."""
     return candidate.good, candidate.sharpness
 
 
@@ -72,7 +73,7 @@ def choose(candidates: list[Candidate], start_s: float, end_s: float, most: int)
     """
     good = [candidate for candidate in candidates if candidate.good]
     if not good:
-        return [max(candidates, key=_rank)] if candidates else []
+        return [max(candidates, key=rank)] if candidates else []
     part_s = max(end_s - start_s, 1e-9) / most
     best: dict[int, Candidate] = {}
     for candidate in good:

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from media_make import textured, write_video
 from media_run import CUTS, run_sweep
 
 from pipeline.media.result import KnownFrames
@@ -74,6 +75,24 @@ def test_frames_that_look_alike_are_kept_once(videos: Videos) -> None:
     ).result.frames
     assert len(alike) == 1
     assert len(each) == 12
+
+
+def test_a_scene_that_resembles_an_earlier_one_keeps_its_best_frame(tmp_path: Path) -> None:
+    stills = [textured(seed) for seed in (1, 2, 1, 2)]
+    path = write_video(tmp_path / "back.mp4", (still for still in stills for _ in range(50)))
+    every = run_sweep(path).result
+    assert [frame.scene for frame in every.frames] == [0, 1, 2, 3]
+    once = PipelineSettings(dedupe=DedupeSettings(every_scene=False))
+    assert [frame.scene for frame in run_sweep(path, once).result.frames] == [0, 1]
+
+
+@pytest.mark.parametrize("method", ["scenes", "interval", "uniform", "keyframes"])
+@pytest.mark.parametrize("scenes", [True, False])
+def test_every_kept_frame_has_its_sharpness(videos: Videos, method: str, scenes: bool) -> None:
+    settings = PipelineSettings.model_validate({"frames": {"method": method}, "scenes": {"enabled": scenes}})
+    frames = run_sweep(videos("plain.mp4"), settings).result.frames
+    assert frames
+    assert all(frame.sharpness > 1.0 for frame in frames)
 
 
 def test_interval_takes_the_first_frame_of_every_interval(videos: Videos) -> None:

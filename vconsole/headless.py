@@ -130,9 +130,11 @@ class _Follower:
             self._look(snapshot)
             if stop or snapshot.fatal or self._ended(snapshot):
                 break
+        if not (stop or snapshot.fatal) and snapshot.run and snapshot.run.state is RunState.INTERRUPTED:
+            raise VconsoleError(snapshot.run.paused_because or f"Run {snapshot.run.run_id} was interrupted.")
         summary = summarise(
             snapshot if self._is_ours(snapshot) else Snapshot(),
-            interrupted=stop or (snapshot.run is not None and snapshot.run.state is RunState.INTERRUPTED),
+            interrupted=stop,
             held_up=snapshot.fatal,
             seconds=time.monotonic() - started,
             video_s=self._video_s,

@@ -21,6 +21,8 @@ from pipeline.outputs.atomic import make_folder, remove_stale_parts
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import RunSummary
 
+LIVE = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
+"""States of a run that this engine works on."""
 LOAD_ROWS = 2000
 """Rows of the ledger that are taken in at once when a run is resumed."""
 
@@ -61,7 +63,7 @@ class Conductor:
     def live_run(self) -> ActiveRun | None:
         """Return the run that is running, paused or draining, if there is one."""
         run = self._core.active
-        return run if run and run.state in {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING} else None
+        return run if run and run.state in LIVE else None
 
     def tick(self) -> None:
         """Do what time alone brings about."""
@@ -87,13 +89,14 @@ class Conductor:
     def hold(self, run: ActiveRun, fault: FailureClass, why: str) -> None:
         """Hold a run up because of its surroundings; it goes on by itself when they allow."""
         core = self._core
-        if run.hold is fault:
+        if run.hold is fault or run.state not in LIVE:
             return
         run.hold = fault
         run.holds += 1
         run.hold_due_s = core.clock() + retry_pause(run.holds, run.settings.engine)
         sentence = f"{SENTENCES.get(fault, '')} {why}".strip()
-        core.note("error", sentence)
+        if fault is not FailureClass.MODEL or core.host.view.state == "failed":  # else the host's own end tells it
+            core.note("error", sentence)
         if run.state is RunState.RUNNING:
             self.set_state(run, RunState.PAUSED, sentence)
 
@@ -103,6 +106,18 @@ class Conductor:
         self._core.pool.close_breaker()
         self.set_state(run, RunState.RUNNING, "")
         self.dispatcher.hand_out()
+
+    def interrupt(self, run: ActiveRun, why: str) -> None:
+        """Stop a run that cannot go on until the operator has mended something; its jobs stay to be done."""
+        core = self._core
+        sentence = f"{why} Mend that, then go on with `vconsole resume {run.record.run_id}`."
+        self.stop_scan()
+        run.hold, run.discovering, run.reported = None, False, False
+        core.note("error", sentence)
+        self.set_state(run, RunState.INTERRUPTED, sentence)
+        for worker in core.pool.running():
+            self.dispatcher.stop_job(worker, "stopped")
+        self.look_for_end()
 
     def set_state(self, run: ActiveRun, state: RunState, because: str = "") -> None:
         """Move the active run to another state, in memory and in the ledger."""
@@ -127,11 +142,12 @@ class Conductor:
         core, run = self._core, self._core.active
         if run is None or core.closing or not self._idle_task() or core.pool.running():
             return
-        over = run.state in {RunState.RUNNING, RunState.DRAINING, RunState.PAUSED} and run.is_over()
-        if over and run.hold is None:
+        if run.state in LIVE and run.is_over() and run.hold is None:
             self._task = asyncio.create_task(self._end(run, RunState.DONE))
         elif run.state is RunState.CANCELLED and run.is_over() and not run.reported:
             self._task = asyncio.create_task(self._end(run, RunState.CANCELLED))
+        elif run.state is RunState.INTERRUPTED and not run.reported:
+            self._task = asyncio.create_task(self._report_interrupted(run))
         elif not self.is_active():
             self._next()
 
@@ -147,6 +163,14 @@ class Conductor:
         """The model host cannot serve: hold the run up."""
         if self._core.active and self.is_active():
             self.hold(self._core.active, FailureClass.MODEL, why)
+
+    def host_hopeless(self, why: str) -> None:
+        """The model host can never serve this configuration: stop the run that asked for it."""
+        run = self.live_run()
+        if run:
+            self.interrupt(run, why)
+        else:
+            self._core.note("error", why)
 
     def host_back(self) -> None:
         """The model host serves again."""
@@ -166,7 +190,7 @@ class Conductor:
         return self._task is None or self._task.done()
 
     def _next(self) -> None:
-        if self._pending and not self.is_active() and not self._core.closing:
+        if self._pending and not (self.is_active() or self._core.pool.running() or self._core.closing):
             self._task = asyncio.create_task(self._begin(self._pending.popleft()))
 
     def _recorded(self, future: "asyncio.Future[tuple[RunRecord, tuple[RunSummary, ...]]]") -> None:
@@ -251,6 +275,16 @@ class Conductor:
                 run.state, run.paused_because, core.dirty = state, "", True
             else:  # jobs were sent back to the queue meanwhile
                 self.record_state(run.record.run_id, run.state)
+        self._next_soon()
+
+    async def _report_interrupted(self, run: ActiveRun) -> None:
+        """Write the reports of a run that was stopped, as far as it got."""
+        run.reported = True
+        stopped = replace(run.record, state=RunState.INTERRUPTED, ended_s=self._core.wall_clock())
+        try:
+            await in_thread(lambda: write_reports(self._core.state_dir, stopped))
+        except (OSError, VconsoleError) as error:
+            self._core.note("error", f"The reports of run {run.record.run_id} could not be written: {error}")
         self._next_soon()
 
     def _next_soon(self) -> None:

@@ -18,6 +18,8 @@ from pipeline.models import registry
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import HostView
 
+ERROR_HELD_S = 2.0
+"""How long an error that the host tells is held back: if the host dies of it, both are told in one sentence."""
 LONGEST_SOCKET_PATH = 90
 """A Unix socket's path has room for 107 bytes."""
 POISONED = 70
@@ -53,6 +55,9 @@ class HostListener(Protocol):
     def host_failed(self, why: str) -> None:
         """It cannot serve for now: it is tried again later."""
 
+    def host_hopeless(self, why: str) -> None:
+        """It has never served this configuration and says that it cannot: it is not started again."""
+
     def host_back(self) -> None:
         """It serves again after `host_failed`."""
 
@@ -76,6 +81,8 @@ class ModelHost:
         self._settings: PipelineSettings | None = None
         self._deaths = 0
         self._failed = False
+        self._has_served = False
+        self._errors: deque[tuple[float, str]] = deque(maxlen=8)
         self._due_s: float | None = None
         self._heard_s = 0.0
         self._closing = False
@@ -98,6 +105,7 @@ class ModelHost:
             return
         self._settings = settings
         self._deaths = 0
+        self._has_served = False
         if self._child:
             self._child.hang_up()
             self._due_s = self._clock()
@@ -105,7 +113,9 @@ class ModelHost:
             self._start()
 
     def tick(self) -> None:
-        """Start it again when its pause is over; end it when it does not get ready."""
+        """Start it again when its pause is over; end it when it does not get ready; tell what it complained of."""
+        while self._errors and self._clock() - self._errors[0][0] > ERROR_HELD_S:
+            self._listener.host_noted("error", self._errors.popleft()[1])
         if self._child is None and self._starting is None and self._due_s is not None and self._clock() >= self._due_s:
             self._start()
         elif self._child and self.view.state in {"starting", "loading"} and self._settings:
@@ -173,6 +183,8 @@ class ModelHost:
             self._set(state="loading")
         elif kind == "stats":
             self._take_stats(message)
+        elif kind == "note" and message["level"] == "error":
+            self._errors.append((self._clock(), str(message["text"])))
         elif kind == "note":
             self._listener.host_noted(str(message["level"]), str(message["text"]))
 
@@ -183,11 +195,14 @@ class ModelHost:
         share = (busy_s - first_busy) / (now - first_s) if now > first_s else 0.0
         if int(message["batches_done"]) > 0:
             self._deaths = 0
-        state = "ready" if message["state"] == "ready" else "loading"
+        models = tuple(str(key) for key in message["models"])
+        wanted = set(self._settings.embed.models) if self._settings else set()
+        state = "ready" if message["state"] == "ready" and wanted <= set(models) else "loading"
+        self._has_served = self._has_served or state == "ready"
         self._set(
             state=state,
             device=str(message["device"]),
-            models=tuple(str(key) for key in message["models"]),
+            models=models,
             batch_size=int(message["batch_size"]),
             queue_pictures=int(message["queue_pictures"]),
             queue_bytes=int(message["queue_bytes"]),
@@ -201,14 +216,29 @@ class ModelHost:
     def _ended(self, death: Death) -> None:
         self._child = None
         self._served.clear()
+        why = self._why(death)
         if self._closing:
             self._set(state="off")
         elif self._due_s is not None:
             self._start()
+        elif death.code == CANNOT_LOAD and not self._has_served:
+            self._give_up(why)
         else:
-            words = {POISONED: "its device failed", CANNOT_LOAD: "a model cannot be loaded"}
-            said = f": {death.said.splitlines()[-1][:300]}" if death.said else ""
-            self._after_death(f"ended ({words.get(death.code, death.broken or str(death))}){said}")
+            self._after_death(why)
+
+    def _why(self, death: Death) -> str:
+        """Return how it ended and of what: the first error that it told, else the last line of its standard error."""
+        words = {POISONED: "its device failed", CANNOT_LOAD: "a model cannot be loaded"}
+        told = self._errors[0][1] if self._errors else death.said.splitlines()[-1] if death.said else ""
+        self._errors.clear()
+        said = f": {told[:600].rstrip('.')}" if told else ""
+        return f"ended ({words.get(death.code, death.broken or str(death))}){said}"
+
+    def _give_up(self, why: str) -> None:
+        """Leave it ended: the same again would come of it until the operator has mended what it names."""
+        self._settings = None
+        self._set(state="failed", note=why, queue_pictures=0, queue_bytes=0, busy_share=0.0)
+        self._listener.host_hopeless(f"The model host {why}.")
 
     def _after_death(self, why: str) -> None:
         """Start it again at once a few times; then hold up the run and try at growing intervals."""

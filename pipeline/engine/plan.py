@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.commands import StartRun
 from pipeline.engine.ledger import recorded
 from pipeline.engine.planner import Planner
+from pipeline.engine.preflight import check_models
 from pipeline.engine.records import NewJob, RunRecord
 from pipeline.errors import SettingsError
 from pipeline.model import STAGES, JobState, RunState
@@ -37,8 +38,7 @@ def check(command: StartRun) -> None:
         if not os.path.exists(path):
             raise SettingsError(f"The input {visible(path)} does not exist.", remedy="Check the path.")
     _check_out(command.out)
-    if command.settings.embed.enabled:
-        registry.require(command.settings.embed.models, command.settings)
+    check_models(command.settings)
 
 
 def plan(command: StartRun, state_dir: Path) -> Iterator[PlannedJob]:

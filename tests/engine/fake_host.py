@@ -1,7 +1,8 @@
 """A model host that speaks the control protocol and loads nothing.
 
 `python fake_host.py SCRIPT --fd N --nice N`: each start takes the first line of the file SCRIPT away and does it:
-`serve` (also when the file is empty), `exit CODE` after getting ready, `dead` (exits before it is ready).
+`serve` (also when the file is empty), `exit CODE` once it listens, `dead` (exits before it listens),
+`refuse REASON` (tells an error and exits as a host whose model cannot be loaded).
 Every start adds its process number to SCRIPT.pids.
 """
 
@@ -30,6 +31,10 @@ def main() -> None:
     configure, _ = wire.receive(sock)
     wire.send(sock, {"type": "ready", "pid": os.getpid()})
     wire.send(sock, {"type": "note", "level": "info", "text": f"models: {','.join(configure['models'])}"})
+    if word == "refuse":
+        for text in (" ".join(rest), "it was to be loaded before anything else"):
+            wire.send(sock, {"type": "note", "level": "error", "text": text})
+        raise SystemExit(71)
     if word == "exit":
         raise SystemExit(int(rest[0]))
     stats = {"state": "ready", "models": list(configure["models"]), "device": "cpu", "batch_size": 4}

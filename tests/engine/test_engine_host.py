@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from engine_harness import FAKE_WORKER, Bench, settings
 
+from pipeline.commands import ResumeRun
 from pipeline.model import JobState, RunState
+from pipeline.outputs.manifest import read_manifest
 from pipeline.settings import Settings
+from pipeline.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -91,5 +94,50 @@ def test_a_video_that_failed_for_want_of_the_host_is_not_charged(bench: Bench, s
     options = with_vectors()
     with bench.engine(options, FAKE_WORKER, host(script)) as driven:
         driven.engine.send(bench.start(options))
+        done = driven.until_done()
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
+
+
+def test_a_model_that_never_loads_stops_the_run_which_can_be_resumed_once_it_is_mended(
+    bench: Bench, script: Path, tmp_path: Path
+) -> None:
+    script.write_text("refuse the checkpoint is damaged\n")
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options = with_vectors()
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        stopped = driven.until(lambda seen: seen.run and seen.run.state is RunState.INTERRUPTED and is_given_back(seen))
+        assert stopped.run and "the checkpoint is damaged" in stopped.run.paused_because
+        assert "`vconsole resume 1`" in stopped.run.paused_because
+        assert [note.level for note in stopped.notices] == ["error", "info"], "one sentence, told once"
+        assert len(pids(script)) == 1, "it is not started again"
+        driven.until(lambda _: (bench.out / "manifest.jsonl.gz").exists())
+        gate.touch()
+        driven.engine.send(ResumeRun(1))
+        done = driven.until_done()
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
+    assert [row["status"] for row in read_manifest(os.fsencode(bench.out))] == ["done"]
+
+
+def is_given_back(snapshot: Snapshot) -> bool:
+    return all((row.state, row.attempts) == (JobState.QUEUED, 0) for row in snapshot.jobs)
+
+
+def test_a_host_that_served_before_is_waited_for_even_if_its_model_is_gone(
+    bench: Bench, script: Path, tmp_path: Path
+) -> None:
+    script.write_text("serve\n" + "refuse the disk is away\n" * 2)
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options = with_vectors(retry_pause_s=0.3)
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until(lambda snapshot: snapshot.hosts and snapshot.hosts[0].state == "ready")
+        os.kill(pids(script)[0], signal.SIGKILL)
+        paused = driven.until(lambda snapshot: snapshot.run and snapshot.run.state is RunState.PAUSED)
+        told = [note.text for note in paused.notices if "the disk is away" in note.text]
+        assert len(told) == 2, "each death is told once, with its reason"
+        gate.touch()
         done = driven.until_done()
     assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)

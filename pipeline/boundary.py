@@ -18,6 +18,10 @@ _UNSUPPORTED = ("DecoderNotFoundError", "DemuxerNotFoundError", "PatchWelcomeErr
 """What PyAV calls the errors of a format or codec that its FFmpeg does not have."""
 
 
+_OURS = (TypeError, NameError, AssertionError, ImportError)
+"""Errors that no damaged file was seen to cause: a video must not be called corrupt for a fault of ours."""
+
+
 def failure_of(error: Exception, stage: Stage) -> JobError:
     """Return `error`, raised while `stage` ran, as a failure of the job.
 
@@ -29,6 +33,9 @@ def failure_of(error: Exception, stage: Stage) -> JobError:
         return error
     if isinstance(error, MemoryError):
         return JobError(FailureClass.OUT_OF_MEMORY, "There was not enough memory.", stage=stage, detail=detail)
+    if isinstance(error, _OURS):
+        message = f"vconsole itself failed, not the file: {_short(error)}."
+        return JobError(FailureClass.WORKER_CRASHED, message, stage=stage, detail=detail)
     kind, sentence = _BY_STAGE.get(stage, _UNREADABLE)
     if type(error).__module__.startswith("av."):
         if type(error).__name__ in _UNSUPPORTED:

@@ -22,6 +22,7 @@ from pipeline.model import FailureClass, Stage
         (av.error.DecoderNotFoundError(1, "none"), Stage.PROBE, FailureClass.UNSUPPORTED),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), Stage.PROBE, FailureClass.CORRUPT),
         (IndexError("list index"), Stage.SCENES, FailureClass.CORRUPT),
+        (TypeError("missing argument"), Stage.SCENES, FailureClass.WORKER_CRASHED),
         (RuntimeError("socket"), Stage.EMBED, FailureClass.MODEL),
         (RuntimeError("HDF5"), Stage.WRITE, FailureClass.IO),
     ],

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pipeline.errors import SettingsError
 from pipeline.settings import MODELS, PRESETS, PipelineSettings, Preset, Settings
 from pipeline.text import visible
+from vconsole.expected import expected
 from vconsole.layers import CONFIG_VARIABLE, Entry, merge, read_environment, read_file, read_overrides
 from vconsole.schema import Key, locate
 
@@ -131,9 +132,10 @@ def _explain(error: ValidationError, entries: Sequence[Entry], prefix: str = "")
 def _told(kind: str, message: str, key: Key) -> str:
     if kind == "missing":
         return "missing, and there is no default"
-    if kind == "string_pattern_mismatch" and (node := locate(key)).field is not None:
-        return f"not understood ({node.field.description})"
-    return message.removeprefix("Input ")
+    field = locate(key).field
+    if kind == "string_pattern_mismatch":
+        return f"not understood ({field.description})" if field else "not a name: letters, digits, dots and dashes do"
+    return f"must be {expected(field)}" if field else message.removeprefix("Input ")
 
 
 def _known_part(loc: Key) -> Key:

@@ -210,8 +210,20 @@ def _add_models(commands: Commands) -> None:
         "examples:\n  vconsole models list\n  vconsole models fetch clip-vit-b-32",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
-    listing = _command_parser(actions, "list", "List the models and whether their weights are here.")
-    fetching = _command_parser(actions, "fetch", "Download the weights of one model and check them.")
+    listing = _command_parser(
+        actions,
+        "list",
+        "List the models and whether their weights are here.",
+        "examples:\n  vconsole models list\n  vconsole models list --json   for programs\n"
+        "  vconsole models list | cat    the places, too",
+    )
+    fetching = _command_parser(
+        actions,
+        "fetch",
+        "Download the weights of one model and check them.",
+        "examples:\n  vconsole models fetch clip-vit-b-32\n"
+        "  vconsole extract ~/videos --out out --model clip-vit-b-32   then use it",
+    )
     fetching.add_argument("key", metavar="KEY", help="a model of `vconsole models list`")
     _add_json(listing, ends="")
     for action in (listing, fetching):

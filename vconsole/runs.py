@@ -3,13 +3,15 @@
 import argparse
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pipeline.engine.reader import LedgerReader
-from pipeline.engine.store import LEDGER_NAME
+from pipeline.engine.store import LEDGER_NAME, is_held
+from pipeline.model import RunState
 from pipeline.snapshot import RunSummary
 from pipeline.text import plural, visible
 from vconsole.config import load, state_dir
+from vconsole.events import ENDED
 from vconsole.exits import Exit
 from vconsole.options import from_arguments
 from vconsole.output import write_json
@@ -21,7 +23,8 @@ def run(args: argparse.Namespace) -> int:
     summaries: tuple[RunSummary, ...] = ()
     if (folder / LEDGER_NAME).exists():
         with LedgerReader.read_only(folder) as ledger:
-            summaries = ledger.summaries()
+            held, summaries = is_held(folder), ledger.summaries()
+        summaries = tuple(summary if held else _without_engine(summary) for summary in summaries)
     for summary in summaries:
         if args.json:
             write_json({"event": "run", **asdict(summary)}, sys.stdout)
@@ -30,6 +33,11 @@ def run(args: argparse.Namespace) -> int:
     if not summaries and not args.json:
         sys.stdout.write("No runs yet. `vconsole extract INPUT... --out DIR` makes the first.\n")
     return Exit.OK
+
+
+def _without_engine(summary: RunSummary) -> RunSummary:
+    """Return the run as it is where no engine works on it: one that was killed left the ledger saying that it runs."""
+    return summary if summary.state in ENDED else replace(summary, state=RunState.INTERRUPTED)
 
 
 def _line(summary: RunSummary) -> str:

@@ -105,6 +105,21 @@ class FolderLock:
         os.close(self._descriptor)
 
 
+def is_held(state_dir: Path) -> bool:
+    """Return whether an engine holds the state folder at this moment; changes nothing."""
+    try:
+        descriptor = os.open(state_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _describe(holder: bytes) -> str:
     try:
         known = json.loads(holder)

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.engine.store import FolderLock
 from pipeline.media.samples import make
 from pipeline.media.shapes import Combination, Look, draw
 from pipeline.media.truth import read_truth
@@ -239,6 +240,17 @@ def test_a_second_engine_is_refused_naming_the_holder(long_video: Path, tmp_path
     first.communicate(timeout=20)
     assert second.returncode == 2
     assert str(first.pid).encode() in second.stderr
+
+
+def test_a_run_whose_engine_was_killed_is_listed_as_interrupted(long_video: Path, tmp_path: Path) -> None:
+    process = start("extract", long_video, "--out", tmp_path / "out", *QUICK, "--json")
+    next(entry for entry in _events(process) if entry.get("state") == "running" and entry["event"] == "job")
+    process.kill()
+    process.communicate()
+    assert objects(vconsole("runs", "--json").stdout)[0]["state"] == "interrupted"
+    lock = FolderLock(Path(os.environ["VCONSOLE_STATE_DIR"]))
+    assert objects(vconsole("runs", "--json").stdout)[0]["state"] == "running"
+    lock.release()
 
 
 def on_a_terminal(*arguments: str | Path) -> tuple[int, int]:

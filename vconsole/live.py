@@ -21,6 +21,9 @@ from vconsole.summary import Summary, as_lines
 SHOWN_JOBS = 8
 """Running videos that are shown at most."""
 
+WIDEST_BAR, NARROWEST_BAR = 40, 8
+"""Columns of the bar; where fewer are left beside the words there is none."""
+
 _STYLES = {
     JobState.PARTIAL: "yellow",
     JobState.FAILED: "red",
@@ -54,7 +57,7 @@ class LiveFace:
             return
         if not self._live.is_started:
             self._live.start()
-        self._live.update(_drawing(snapshot, snapshot.run), refresh=True)
+        self._live.update(drawing(snapshot, snapshot.run, self._console.width), refresh=True)
 
     def end(self, summary: Summary) -> None:
         """Take the drawing away and write the summary."""
@@ -72,13 +75,17 @@ class LiveFace:
         self._console.print(Text(line, style=style), soft_wrap=True)
 
 
-def _drawing(snapshot: Snapshot, run: RunView) -> Group:
-    bar = ProgressBar(total=max(1, run.total), completed=run.count(*TERMINAL), width=40)
+def drawing(snapshot: Snapshot, run: RunView, width: int) -> Group:
+    """Return how things stand as a picture of at most `width` columns."""
+    status = Text(status_line(run), no_wrap=True, overflow="ellipsis")
+    room = min(WIDEST_BAR, width - status.cell_len - 1)
+    bar = ProgressBar(total=max(1, run.total), completed=run.count(*TERMINAL), width=room)
     head = Table.grid(padding=(0, 1))
-    head.add_row(bar, Text(status_line(run)))
+    head.add_row(*([bar, status] if room >= NARROWEST_BAR else [status]))
     running = (row for row in snapshot.jobs if row.state is JobState.RUNNING)
     active = islice(running, min(SHOWN_JOBS, run.count(JobState.RUNNING)))
-    return Group(head, _active_table(active), Text(visible(run.bottleneck), style="dim", overflow="ellipsis"))
+    bottleneck = Text(visible(run.bottleneck), style="dim", no_wrap=True, overflow="ellipsis")
+    return Group(head, _active_table(active), bottleneck)
 
 
 def _active_table(rows: Iterable[JobRow]) -> Table:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.model import BAD, RunState
 from pipeline.snapshot import FailureRow, RunView, Snapshot
 from pipeline.text import clock, visible
 from vconsole.exits import Exit
+
+OUTPUTS = ("features/", "manifest.jsonl.gz", "failures.json", "run.json")
+"""What a run leaves in its folder; one that was killed or stopped may lack some."""
 
 SHOWN_FAILURES = 20
 """Failed videos that the summary lists; all of them are in failures.json."""
@@ -92,7 +96,8 @@ def as_lines(summary: Summary) -> Iterator[str]:
         yield f"  {lasted(summary.video_s)} of video at {summary.rate:.1f} x real time"
     if run.reused:
         yield f"  {run.reused:,} {'was' if run.reused == 1 else 'were'} whole already and not done again"
-    yield f"  outputs: {visible(run.out)}  (features/, manifest.jsonl.gz, failures.json, run.json)"
+    there = ", ".join(name for name in OUTPUTS if Path(run.out, name).exists())
+    yield f"  outputs: {visible(run.out)}" + (f"  ({there})" if there else "  (nothing yet)")
     yield from _failure_lines(summary)
     if summary.held_up:
         yield f"  held up: {visible(summary.held_up)}"
@@ -122,7 +127,7 @@ def _failure_lines(summary: Summary) -> Iterator[str]:
         yield f"    {visible(row.remedy)}"
     more = summary.run.count(*BAD) - len(shown)
     if shown and more > 0:
-        yield f"  and {more} more, all in failures.json"
+        yield f"  and {more:,} more; failures.json has all of them when the run ends"
 
 
 def lasted(seconds: float) -> str:

@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
         return Exit.INTERRUPTED
     rows = list(read_manifest(command.out))
     say("")
-    for line in _table(rows):
+    samples = read_truth(videos)
+    for line in _table(rows, samples):
         say(line)
     if _nothing_new(summary, rows):
         say("\nNothing to do: every video that can be read was extracted before, and none was done twice.")
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     found = _search(command.out, settings)
     say(f"\nOutputs: {visible(str(out))}; delete {visible(str(folder))} to start over.")
     _offer_console(settings, state)
-    return Exit.OK if found and _as_expected(rows, read_truth(videos)) else Exit.SOME_FAILED
+    return Exit.OK if found and _as_expected(rows, samples) else Exit.SOME_FAILED
 
 
 def demo_settings() -> Settings:
@@ -78,11 +79,13 @@ def _make_samples(folder: Path) -> None:
         raise VconsoleError(f"the samples cannot be made in {folder}: {''.join(told)}") from error
 
 
-def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
+def _table(rows: list[dict[str, Any]], samples: Sequence[Sample]) -> Iterator[str]:
+    broken = {sample.name for sample in samples if sample.kind == "broken"}
     yield f"{'video':<24} {'came out as':<12} {'scenes':>6} {'frames':>6}  where, or why not"
     for row in rows:
         name = visible(row["source"], 24)
         told = row.get("features") or row.get("message") or row.get("reason") or ""
+        told += " (broken on purpose)" if row["source"] in broken else ""
         scenes, frames = row.get("scenes", ""), row.get("frames", "")
         yield f"{name:<24} {row['status']:<12} {scenes:>6} {frames:>6}  {visible(told)}"
 
@@ -106,7 +109,7 @@ def _search(out: bytes, settings: Settings) -> bool:
     hit = next(find(out, MODEL, encode(WORDS, MODEL, models, settings.host)), None)
     if hit is None:
         return False
-    where = f"{visible(hit.source)}, scene {hit.scene + 1}, {hit.start_s:.1f} to {hit.end_s:.1f} s"
+    where = f"{visible(hit.source)}, the scene at {hit.start_s:.1f} to {hit.end_s:.1f} s"
     say(f'Looking for "{WORDS}": {where} (cosine {hit.score:.2f})')
     return True
 

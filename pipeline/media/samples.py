@@ -2,7 +2,7 @@
 
     python -m pipeline.media.samples DIR
 
-Coloured shapes move over plain grounds, a scene for each; `truth.json` beside the files says what is where. A program
+Coloured shapes move over plain grounds, a scene for each; `DIR.truth.json` says what is where. A program
 of its own, because whoever asks (the console) must never import av.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.media.shapes import Combination, Look, draw, random_look
-from pipeline.media.truth import TRUTH, Sample, Scene, read_truth, write_truth
+from pipeline.media.truth import Sample, Scene, read_truth, truth_path, write_truth
 
 RATE = 25
 SEED = 7
@@ -61,9 +61,9 @@ BROKEN_SHARE = 0.1
 def make(folder: Path) -> tuple[Sample, ...]:
     """Write the samples and their truth into `folder` and return what was made.
 
-    A folder that has its `truth.json` is left as it is. Raises OSError.
+    Samples that have their truth are left as they are. Raises OSError.
     """
-    if (folder / TRUTH).is_file():
+    if folder.is_dir() and truth_path(folder).is_file():
         return read_truth(folder)
     folder.mkdir(parents=True, exist_ok=True)
     samples = [make_video(folder, recipe) for recipe in RECIPES]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-TRUTH = "truth.json"
-"""Name of the file beside the samples that says what is in them."""
+TRUTH = ".truth.json"
+"""How the file that says what is in a folder of samples ends; it stands beside that folder, for it is no input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,14 @@ class Sample:
     scenes: tuple[Scene, ...] = ()
 
 
+def truth_path(folder: Path) -> Path:
+    """Return where the truth about the samples in `folder` is."""
+    return folder.with_name(folder.name + TRUTH)
+
+
 def read_truth(folder: Path) -> tuple[Sample, ...]:
     """Return what is known about `folder`. Raises OSError or ValueError."""
-    entries = json.loads((folder / TRUTH).read_text())
+    entries = json.loads(truth_path(folder).read_text())
     return tuple(
         Sample(
             **{**entry, "crop_xywh": tuple(entry["crop_xywh"]), "scenes": tuple(Scene(**s) for s in entry["scenes"])}
@@ -47,7 +52,7 @@ def read_truth(folder: Path) -> tuple[Sample, ...]:
 
 
 def write_truth(folder: Path, samples: Sequence[Sample]) -> None:
-    """Write the truth about `folder`; it comes last, so that a folder that has it is complete. Raises OSError."""
-    part = (folder / TRUTH).with_suffix(".new")
+    """Write the truth about `folder`; it comes last, so that samples that have it are complete. Raises OSError."""
+    part = truth_path(folder).with_suffix(".new")
     part.write_text(json.dumps([asdict(sample) for sample in samples], indent=1))
-    part.replace(folder / TRUTH)
+    part.replace(truth_path(folder))

@@ -87,8 +87,10 @@ def statuses(out: Path) -> dict[str, str]:
 def test_the_demo_extracts_its_samples_as_they_were_made_and_finds_one_by_words(tmp_path: Path) -> None:
     first = vconsole("demo", "--dir", tmp_path)
     assert (first.returncode, first.stderr) == (0, b"")
-    assert b'"a red circle": shapes.mp4, scene 1, 0.0 to 1.6 s' in first.stdout
+    assert b'"a red circle": shapes.mp4, the scene at 0.0 to 1.6 s' in first.stdout
     assert b"Nothing to do" not in first.stdout
+    assert next(line for line in first.stdout.splitlines() if b"(broken on purpose)" in line).startswith(b"broken.mp4")
+    assert b"skipped" not in first.stdout
     for sample in read_truth(tmp_path / "videos"):
         if sample.kind == "broken":
             continue
@@ -110,7 +112,7 @@ def test_json_is_all_that_stdout_holds_and_the_summary_comes_last(samples: Path,
     assert (done.returncode, done.stderr) == (1, b"")
     events = objects(done.stdout)
     assert [entry["event"] for entry in events].count("summary") == 1
-    assert (events[-1]["exit_code"], events[-1]["counts"]) == (1, {"done": 5, "failed": 1, "skipped": 1})
+    assert (events[-1]["exit_code"], events[-1]["counts"]) == (1, {"done": 5, "failed": 1})
     assert {entry["name"] for entry in events if entry.get("state") == "failed"} == {"broken.mp4"}
     media = {entry["name"]: entry["media"] for entry in events if entry["event"] == "job" and entry["media"]}
     assert (len(media), media["picture.jpg"]["is_picture"], media["rotated.mp4"]["rotation_deg"] % 180) == (5, True, 90)
@@ -283,7 +285,7 @@ def test_progress_on_a_terminal_leaves_it_as_it_was(samples: Path, tmp_path: Pat
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
     assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l") > 0
     assert b"run 1 done" in seen
-    assert b"of 7 videos" in seen
+    assert b"of 6 videos" in seen
 
 
 def test_a_lost_connection_checkpoints_and_the_run_can_go_on(long_video: Path, tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def readable(key: str) -> str:
     """Return the name of a key as it is printed on it."""
     if key.startswith("ctrl+"):
         return f"Ctrl+{key[5:].upper()}"
+    if key[0] == "f" and key[1:].isdigit():
+        return key.upper()
     return _NAMES.get(key, key)
 
 
@@ -112,7 +114,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "screen.back", ("escape",), "back", "back", "Leave the filter, the zoom, the selection or a dialog.", "monitor"
     ),
-    Action("newrun.start", ("ctrl+s", "f2"), "start", "start", "Check the run and start it.", "new run", 1, True),
+    Action("newrun.start", ("f5", "f2", "ctrl+s"), "start", "start", "Check the run and start it.", "new run", 1, True),
     Action("newrun.back", ("escape",), "leave", "back", "Go back and start nothing.", "new run", 2),
     Action(
         "newrun.parent", ("ctrl+p",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True

@@ -44,11 +44,12 @@ async def test_a_run_is_started_with_a_folder_from_the_tree(library: Path, size:
     app = app_over(engine)
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot, app)
+        await until(pilot, lambda: "F5" in picture(app))
         await pilot.press("down", "enter")
         folder, out = screen.query_one("#folder", PathInput), screen.query_one("#out", PathInput)
         videos = os.fsencode(library / "videos")
         await until(pilot, lambda: folder.path == videos and out.path == videos + b"-features")
-        await pilot.press("ctrl+s")
+        await pilot.press("f5")
         await until(pilot, lambda: bool(engine.sent) and not isinstance(app.screen, NewRun))
         command = engine.sent[0]
         assert isinstance(command, StartRun)

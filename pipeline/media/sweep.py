@@ -62,19 +62,9 @@ def sweep(
         if damaged and attempt.strict:
             continue
         view = _view(probe, crop_xywh, settings, attempt.split, by_order)
-        conveyor = Conveyor(
-            partial(open_media, path, Stage.SCENES, settings.probe.max_pixels),
-            probe.video_stream,
-            view,
-            decoders=attempt.decoders,
-            codec_threads=attempt.codec_threads,
-            max_pixels=settings.probe.max_pixels,
-            pending_bytes=settings.frames.hold_mb * _MB // 4,
-            every_stream=not probe.frames,
-        )
         collector = Collector(probe, crop_xywh, settings, view, on_frame, progress)
         try:
-            return collector.collect(conveyor, strict=attempt.strict)
+            return collector.collect(_conveyor(path, probe, settings, view, attempt), strict=attempt.strict)
         except IrregularError as reason:
             damaged = damaged or reason.damaged
             by_order = by_order or reason.times
@@ -104,6 +94,19 @@ class _Attempt:
     decoders: int
     codec_threads: int
     strict: bool
+
+
+def _conveyor(path: bytes, probe: Probe, settings: PipelineSettings, view: View, attempt: _Attempt) -> Conveyor:
+    return Conveyor(
+        partial(open_media, path, Stage.SCENES, settings.probe.max_pixels),
+        probe.video_stream,
+        view,
+        decoders=attempt.decoders,
+        codec_threads=attempt.codec_threads,
+        max_pixels=settings.probe.max_pixels,
+        pending_bytes=settings.frames.hold_mb * _MB // 4,
+        every_stream=not probe.frames,
+    )
 
 
 def _attempts(probe: Probe, threads: int) -> list[_Attempt]:

@@ -20,6 +20,9 @@ from pipeline.settings import PipelineSettings
 from pipeline.snapshot import FailureRow, JobRow
 from pipeline.text import plural
 
+ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
+"""States of a run in which nothing more happens."""
+
 
 class ActiveRun:
     """What the engine holds of the run it works on, or worked on last."""
@@ -47,12 +50,29 @@ class ActiveRun:
         limits = settings.engine
         self.video_s = Window(limits.rate_window_s)
         self.stages: dict[Stage, StageRates] = {
-            stage: stage_rates(limits.rate_window_s, limits.history_kept) for stage in STAGES[record.kind]
+            stage: stage_rates(limits.rate_window_s, limits.history_kept)
+            for stage in STAGES[record.kind]
+            if _is_asked_for(stage, settings)
         }
+        self._frozen_s: float | None = None
         self.failures: deque[FailureRow] = deque(maxlen=limits.events_kept)
         self.rows: list[JobRow] = []
         self.counts: Counter[JobState] = Counter()
         self._ids = array("q")
+
+    @property
+    def needs_host(self) -> bool:
+        """Whether its jobs need a model host."""
+        return self.settings.embed.enabled and bool(self.settings.embed.models)
+
+    def rates_at(self, now_s: float) -> float:
+        """Return the moment whose rates are to be shown: now, or that of its end once it is over."""
+        if self.state not in ENDED:
+            self._frozen_s = None
+            return now_s
+        if self._frozen_s is None:
+            self._frozen_s = now_s
+        return self._frozen_s
 
     def add(self, job: JobRecord) -> None:
         """Take in a job that is new, or that a resumed run already has; ids come in rising order."""
@@ -133,6 +153,16 @@ class ActiveRun:
         kept = [row for row in self.failures if row.job_id != job_id]
         self.failures.clear()
         self.failures.extend(kept)
+
+
+def _is_asked_for(stage: Stage, settings: PipelineSettings) -> bool:
+    switched = {
+        Stage.CROP: settings.crop.enabled,
+        Stage.SCENES: settings.scenes.enabled,
+        Stage.DEDUPE: settings.dedupe.enabled,
+        Stage.EMBED: settings.embed.enabled and bool(settings.embed.models),
+    }
+    return switched.get(stage, True)
 
 
 def work_of(result: Mapping[str, Any]) -> float:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import deque
-from dataclasses import replace
+from collections.abc import Callable
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
 from pipeline.engine.records import JobRecord, RunRecord
-from pipeline.engine.reports import write_reports
+from pipeline.engine.reporting import report, report_stopped
 from pipeline.engine.scan import Scan
 from pipeline.engine.scheduler import retry_pause
 from pipeline.engine.settling import Settling
@@ -147,7 +147,8 @@ class Conductor:
         elif run.state is RunState.CANCELLED and run.is_over() and not run.reported:
             self._task = asyncio.create_task(self._end(run, RunState.CANCELLED))
         elif run.state is RunState.INTERRUPTED and not run.reported:
-            self._task = asyncio.create_task(self._report_interrupted(run))
+            self._task = asyncio.create_task(report_stopped(core, run))
+            self._task.add_done_callback(lambda _: self._next_soon())
         elif not self.is_active():
             self._next()
 
@@ -257,9 +258,8 @@ class Conductor:
     async def _end(self, run: ActiveRun, state: RunState) -> None:
         """Write the reports, then note the end: a crash in between writes them again."""
         core = self._core
-        ended = replace(run.record, state=state, ended_s=core.wall_clock())
         try:
-            await in_thread(lambda: write_reports(core.state_dir, ended))
+            await report(core, run, state)
         except (OSError, VconsoleError) as error:
             core.note("error", f"The reports of run {run.record.run_id} could not be written: {error}")
             if state is RunState.DONE:
@@ -277,15 +277,15 @@ class Conductor:
                 self.record_state(run.record.run_id, run.state)
         self._next_soon()
 
-    async def _report_interrupted(self, run: ActiveRun) -> None:
-        """Write the reports of a run that was stopped, as far as it got."""
-        run.reported = True
-        stopped = replace(run.record, state=RunState.INTERRUPTED, ended_s=self._core.wall_clock())
-        try:
-            await in_thread(lambda: write_reports(self._core.state_dir, stopped))
-        except (OSError, VconsoleError) as error:
-            self._core.note("error", f"The reports of run {run.record.run_id} could not be written: {error}")
-        self._next_soon()
+    async def last_reports(self, left_s: Callable[[], float]) -> None:
+        """Write what reports are still to be written when the engine ends, within `left_s()` seconds."""
+        run = self._core.active
+        if run is None or run.state is not RunState.INTERRUPTED:
+            return
+        if self._idle_task() and not run.reported and left_s() > 0:
+            self._task = asyncio.create_task(report_stopped(self._core, run, lambda: left_s() > 0))
+        if self._task and left_s() > 0:
+            await asyncio.wait({self._task}, timeout=left_s())
 
     def _next_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self.look_for_end)

@@ -28,6 +28,8 @@ class Core:
     ledger: LedgerThread
     gpu_memory_bytes: Callable[[], Sequence[int]]
     """Total memory of each GPU, for the number of workers."""
+    gpu_names: Callable[[], Sequence[str]]
+    """What the GPUs are called, for the reports."""
     active: ActiveRun | None = None
     fatal: str = ""
     ledger_trouble: str = ""

@@ -113,8 +113,7 @@ class Dispatcher:
     def _send(self, run: ActiveRun, worker: Worker, running: Running, known: OutputRecord | None) -> None:
         core, job = self._core, running.job
         assert worker.child is not None
-        needs_host = run.settings.embed.enabled and bool(run.settings.embed.models)
-        if needs_host:
+        if run.needs_host:
             core.host.need(run.settings)
         if worker.told_run != run.record.run_id:
             worker.told_run = run.record.run_id
@@ -126,7 +125,7 @@ class Dispatcher:
                     "settings": run.settings.model_dump(mode="json"),
                     "out": os.fsdecode(run.record.out),
                     "fingerprints": run.fingerprints,
-                    "host_socket": str(core.host.socket_path) if needs_host else "",
+                    "host_socket": str(core.host.socket_path) if run.needs_host else "",
                 }
             )
         worker.running = running

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.commands import Command
-from pipeline.engine.conductor import Conductor
+from pipeline.engine.conductor import LIVE, Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.hosts import ModelHost, runtime_folder
-from pipeline.engine.ledger import Ledger
+from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.ledger_thread import LedgerThread
 from pipeline.engine.orders import Orders
 from pipeline.engine.store import state_folder
@@ -33,7 +33,9 @@ SWITCH_S = 0.0005
 At Python's own 5 ms a busy discovery makes every step of loop and ledger wait that long (a third of the throughput).
 """
 CLOSE_SHARE = 0.7
-"""Share of `engine.grace_s` that workers have to give their jobs back; the rest is for the ledger."""
+"""Share of `engine.grace_s` that workers have to give their jobs back; the rest is for the ledger and the reports."""
+REPORT_SHARE = 0.9
+"""Share of `engine.grace_s` after which reports are left as they were."""
 FIRST_GPU_READING_S = 2.0
 """How long the start waits for the first reading of the GPUs, which `workers = auto` counts."""
 
@@ -124,7 +126,8 @@ class Engine:
         telemetry = Telemetry(limits, bytes(self._state_dir), lambda: _soon(loop, touch))
         telemetry.start()
         await asyncio.to_thread(telemetry.gpus.first.wait, FIRST_GPU_READING_S if limits.workers == "auto" else 0)
-        core = Core(self._settings, self._state_dir, time.monotonic, time.time, ledger, telemetry.gpus.memory_bytes)
+        gpus = telemetry.gpus
+        core = Core(self._settings, self._state_dir, time.monotonic, time.time, ledger, gpus.memory_bytes, gpus.names)
 
         def touch() -> None:
             core.dirty = True
@@ -187,6 +190,7 @@ class Engine:
     async def _shut_down(self, core: Core, conductor: Conductor) -> None:
         """Give attempts back, end children, note that the run was interrupted, close the ledger."""
         core.closing = True
+        begun_s = core.clock()
         conductor.stop_scan()
         for worker in core.pool.running():
             conductor.dispatcher.stop_job(worker, "stopped")
@@ -194,11 +198,10 @@ class Engine:
         await core.host.close(0.0)
         now_s = core.wall_clock()
         run = core.active
-        live = {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING}
         core.ledger.give_up_soon()
 
         def interrupt(ledger: Ledger) -> None:
-            for record in ledger.runs(RunState.QUEUED, *live, limit=1_000_000):
+            for record in ledger.runs(*OPEN_RUNS, limit=1_000_000):
                 ledger.move_run(record.run_id, RunState.INTERRUPTED, now_s)
             core.runs = ledger.summaries()
 
@@ -206,8 +209,9 @@ class Engine:
             await core.ledger.submit(interrupt)
         except Exception as error:  # noqa: BLE001 - the next start recovers it
             core.give_up(error)
-        if run and run.state in live:
-            run.state = RunState.INTERRUPTED
+        if run and run.state in LIVE:
+            run.state, run.reported = RunState.INTERRUPTED, False
+        await conductor.last_reports(lambda: begun_s + self._grace_s * REPORT_SHARE - core.clock())
         await core.ledger.close()
 
 

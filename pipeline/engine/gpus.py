@@ -57,6 +57,10 @@ class GpuReader:
         """Return the total memory of each GPU whose memory can be read."""
         return tuple(gpu.memory_total_bytes for gpu in self._last.gpus if gpu.memory_total_bytes)
 
+    def names(self) -> tuple[str, ...]:
+        """Return the name of each GPU."""
+        return tuple(gpu.name for gpu in self._last.gpus)
+
     def _main(self) -> None:
         try:
             self._nvml.nvmlInit()

@@ -65,10 +65,6 @@ class LedgerReader:
         row = self._db.execute("SELECT * FROM runs WHERE out = ? ORDER BY run_id DESC LIMIT 1", (out,)).fetchone()
         return _run(row) if row else None
 
-    def output_folders(self) -> list[bytes]:
-        """Return every output folder that a run has used."""
-        return [bytes(row[0]) for row in self._db.execute("SELECT DISTINCT out FROM runs")]
-
     def summaries(self, limit: int = 100) -> tuple[RunSummary, ...]:
         """Return the run history, newest first."""
         found = []
@@ -84,6 +80,17 @@ class LedgerReader:
         """Return the number of jobs by state."""
         rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE run_id = ? GROUP BY state", (run_id,))
         return {JobState(row[0]): row[1] for row in rows}
+
+    def totals(self, run_id: int) -> dict[str, float]:
+        """Return what the whole outputs of a run add up to: seconds of video, scenes, frames, bytes in and out."""
+        row = self._db.execute(
+            "SELECT total(json_extract(result, '$.duration_s')) AS video_s,"
+            " total(json_extract(result, '$.scenes')) AS scenes, total(json_extract(result, '$.frames')) AS frames,"
+            " total(size_bytes) AS source_bytes, total(json_extract(result, '$.output_bytes')) AS output_bytes"
+            " FROM jobs WHERE run_id = ? AND state IN (?, ?)",
+            (run_id, JobState.DONE, JobState.PARTIAL),
+        ).fetchone()
+        return {"video_s": round(row["video_s"], 3), **{name: int(row[name]) for name in row.keys()[1:]}}
 
     def job(self, job_id: int) -> JobRecord | None:
         """Return one job, or None."""
@@ -123,10 +130,6 @@ class LedgerReader:
         """Return every attempt at a job, oldest first, with outcome, failure and message."""
         rows = self._db.execute("SELECT * FROM attempts WHERE job_id = ? ORDER BY attempt", (job_id,))
         return [dict(row) for row in rows]
-
-    def integrity(self) -> str:
-        """Return "ok", or what SQLite finds wrong with the ledger."""
-        return str(self._db.execute("PRAGMA integrity_check").fetchone()[0])
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -3,10 +3,12 @@
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import JobRecord, RunRecord
@@ -16,16 +18,37 @@ from pipeline.model import BAD, JobState
 from pipeline.outputs.atomic import make_folder
 from pipeline.outputs.manifest import ManifestRow, media_of, write_failures, write_manifest, write_run
 
-PACKAGES = ("vconsole", "av", "h5py", "numpy", "open_clip_torch", "scenedetect-headless", "torch")
+PACKAGES = (
+    *("vconsole", "av", "h5py", "numpy", "opencv-python-headless", "open_clip_torch", "pillow", "safetensors"),
+    *("scenedetect-headless", "textual", "timm", "torch", "torchvision"),
+)
 
 
-def write_reports(state_dir: Path, run: RunRecord) -> None:
-    """Write manifest.jsonl.gz, failures.json and run.json of `run`. Raises OSError, LedgerError."""
+def write_reports(
+    state_dir: Path,
+    run: RunRecord,
+    *,
+    gpus: Sequence[str] = (),
+    device: str = "",
+    in_time: Callable[[], bool] = lambda: True,
+) -> None:
+    """Write manifest.jsonl.gz, failures.json and run.json of `run`.
+
+    `gpus` are the names of this machine's, `device` is what the models ran on, empty if none did. Raises OSError,
+    LedgerError, and TimeoutError as soon as `in_time` says no; a report is whole or as it was before.
+    """
     make_folder(run.out)
     with LedgerReader.read_only(state_dir) as ledger:
-        write_manifest(run.out, manifest_rows(ledger, run.run_id))
-        write_failures(run.out, manifest_rows(ledger, run.run_id, *BAD))
-        write_run(run.out, run_info(ledger, run))
+        write_manifest(run.out, _while_in_time(manifest_rows(ledger, run.run_id), in_time))
+        write_failures(run.out, _while_in_time(manifest_rows(ledger, run.run_id, *BAD), in_time))
+        write_run(run.out, run_info(ledger, run, gpus=gpus, device=device))
+
+
+def _while_in_time(rows: Iterator[ManifestRow], in_time: Callable[[], bool]) -> Iterator[ManifestRow]:
+    for row in rows:
+        if not in_time():
+            raise TimeoutError("no time was left to write them")
+        yield row
 
 
 def manifest_rows(ledger: LedgerReader, run_id: int, *states: JobState) -> Iterator[ManifestRow]:
@@ -65,7 +88,7 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
     )
 
 
-def run_info(ledger: LedgerReader, run: RunRecord) -> dict[str, Any]:
+def run_info(ledger: LedgerReader, run: RunRecord, *, gpus: Sequence[str] = (), device: str = "") -> dict[str, Any]:
     """Return the run, its settings, versions, machine and totals."""
     counts = ledger.counts(run.run_id)
     return {
@@ -81,8 +104,20 @@ def run_info(ledger: LedgerReader, run: RunRecord) -> dict[str, Any]:
         "ended_utc": _utc(run.ended_s),
         "settings": run.settings,
         "versions": {"python": platform.python_version(), **_versions()},
-        "machine": {"system": platform.platform(), "cores": cores()},
-        "totals": {"jobs": sum(counts.values()), **{str(state): count for state, count in counts.items()}},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": cores(),
+            "memory_bytes": int(psutil.virtual_memory().total),
+            "gpus": list(gpus),
+            "device": device,
+        },
+        "totals": {
+            "jobs": sum(counts.values()),
+            **{str(state): count for state, count in counts.items()},
+            **ledger.totals(run.run_id),
+            "wall_s": round(max(0.0, run.ended_s - run.started_s), 3) if run.started_s and run.ended_s else 0.0,
+        },
     }
 
 

@@ -47,6 +47,8 @@ class View:
         now = core.clock()
         passed = now - self._sampled_s if self._sampled_s else 0.0
         self._sampled_s = now
+        if run.rates_at(now) != now:
+            return
         shares: dict[Stage, int] = {}
         for worker in core.pool.running():
             stage = worker.running.stage if worker.running else None
@@ -58,7 +60,7 @@ class View:
                 rates.history.append(round(rates.items.per_s(now), 3))
 
     def _stages(self, run: ActiveRun) -> tuple[StageView, ...]:
-        now, host = self._core.clock(), self._core.host.view
+        now, host = run.rates_at(self._core.clock()), self._core.host.view
         queued = run.counts[JobState.QUEUED] + run.counts[JobState.WAITING]
         views = []
         for stage, rates in run.stages.items():
@@ -107,7 +109,7 @@ class View:
             eta_s=estimate[0] if estimate else None,
             eta_low_s=estimate[1] if estimate else None,
             eta_high_s=estimate[2] if estimate else None,
-            video_s_per_s=round(run.video_s.per_s(core.clock()), 3),
+            video_s_per_s=round(run.video_s.per_s(run.rates_at(core.clock())), 3),
             bytes_read=run.bytes_read,
             bytes_written=run.bytes_written,
             bottleneck=self._bottleneck(run),

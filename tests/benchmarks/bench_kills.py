@@ -9,10 +9,12 @@ file, no process left. With victim `worker` or `host` only that is killed and th
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ import numpy as np
 import psutil
 
 from pipeline.engine.reader import LedgerReader
+from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import LedgerError
 from pipeline.model import TERMINAL, JobState
 from pipeline.outputs.manifest import read_manifest
@@ -70,8 +73,9 @@ class Run:
     def oracle(self) -> dict[str, int]:
         """Raise AssertionError unless everything holds that must hold after a run; return attempts by outcome."""
         outcomes: collections.Counter[str] = collections.Counter()
+        with contextlib.closing(sqlite3.connect(self.state / LEDGER_NAME)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         with LedgerReader.read_only(self.state) as ledger:
-            assert ledger.integrity() == "ok"
             jobs = list(ledger.jobs(1))
             for job in jobs:
                 told = [one["outcome"] for one in ledger.attempts(job.job_id)]

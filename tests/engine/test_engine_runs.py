@@ -1,5 +1,6 @@
 """Runs from their start to their end: results, commands, resume, reports and snapshots."""
 
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pipeline.engine import Engine
 from pipeline.errors import EngineRunningError
 from pipeline.model import FailureClass, JobState, RunState, Stage
 from pipeline.outputs.manifest import read_manifest
+from pipeline.settings import Settings
 from pipeline.snapshot import Snapshot
 
 
@@ -218,6 +220,8 @@ def test_a_closed_engine_gives_attempts_back_and_the_run_goes_on_later(bench: Be
         driven.engine.send(bench.start(options))
         driven.until_running("b.mp4")
     assert bench.oracle() == {JobState.DONE: 1, JobState.QUEUED: 1}
+    assert [row["status"] for row in read_manifest(os.fsencode(bench.out))] == ["done", "queued"]
+    assert json.loads((bench.out / "run.json").read_text())["state"] == "interrupted"
     bench.video("late.mp4")
     gate.touch()
     with bench.engine(options) as driven:
@@ -239,6 +243,7 @@ def test_closing_at_once_leaves_no_worker_even_if_none_answers(bench: Bench) -> 
         driven.until_running("a.mp4")
         driven.engine.close(now=True)
     assert bench.oracle() == {JobState.QUEUED: 1}
+    assert not (bench.out / "manifest.jsonl.gz").exists(), "there was no time for reports"
 
 
 def test_the_number_of_workers_can_be_changed_while_the_run_goes_on(bench: Bench, tmp_path: Path) -> None:
@@ -287,6 +292,36 @@ def test_an_engine_holds_its_state_folder_against_a_second_one(bench: Bench) -> 
     Engine(settings(), state_dir=bench.state).close()
 
 
+def test_the_run_record_tells_machine_versions_and_totals(bench: Bench) -> None:
+    bench.video("a.mp4")
+    bench.video("b.mp4", "partial")
+    bench.video("c.mp4", "fail corrupt")
+    bench.run(settings())
+    told = json.loads((bench.out / "run.json").read_text())
+    totals = {"jobs": 3, "done": 1, "partial": 1, "failed": 1, "video_s": 20.0, "scenes": 2, "frames": 6}
+    assert told["totals"].items() >= totals.items()
+    sizes = [(bench.source / name).stat().st_size for name in ("a.mp4", "b.mp4")]
+    assert told["totals"]["source_bytes"] == sum(sizes) and told["totals"]["output_bytes"] > 0
+    assert told["totals"]["wall_s"] > 0
+    assert told["machine"]["cores"] >= 1 and told["machine"]["memory_bytes"] > 1 << 20
+    assert told["machine"].keys() >= {"system", "gpus", "device"}
+    assert told["versions"].keys() >= {"python", "av", "h5py", "torch"}
+
+
+def test_only_stages_that_the_settings_ask_for_are_shown_and_rates_stand_still_at_the_end(bench: Bench) -> None:
+    bench.video("a.mp4")
+    options = settings(rate_window_s=1)
+    options = Settings.model_validate(options.model_dump() | {"crop": {"enabled": False}})
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        done = driven.until_done()
+        assert [str(view.stage) for view in done.stages] == ["probe", "scenes", "frames", "dedupe", "write"]
+        assert done.run and done.run.video_s_per_s > 0
+        later = driven.until(lambda snapshot: snapshot.taken_s > done.taken_s + 2)
+    assert later.run and later.run.video_s_per_s == done.run.video_s_per_s
+    assert later.stages == done.stages
+
+
 def test_stages_tell_of_their_rate_and_the_run_of_its_end(bench: Bench, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     for number in range(3):
@@ -303,7 +338,7 @@ def test_stages_tell_of_their_rate_and_the_run_of_its_end(bench: Bench, tmp_path
         run = snapshot.run
         assert run and run.eta_low_s is not None and run.eta_high_s is not None and run.eta_s is not None
         assert run.eta_low_s <= run.eta_s <= run.eta_high_s
-        assert snapshot.worker_plan and "1 workers" in snapshot.worker_plan.sentence
+        assert snapshot.worker_plan and "1 worker " in snapshot.worker_plan.sentence
         driven.until(lambda snapshot: snapshot.machine.memory_total_bytes > 0)
         gate.touch()
         driven.until_done()

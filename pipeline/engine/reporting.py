@@ -1,0 +1,27 @@
+"""Has the reports of the active run written, beside the loop: at its end, or as far as it got when it is stopped."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.engine.active import ActiveRun
+from pipeline.engine.core import Core
+from pipeline.engine.reports import write_reports
+from pipeline.engine.threads import in_thread
+from pipeline.errors import VconsoleError
+from pipeline.model import RunState
+
+
+async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[[], bool] = lambda: True) -> None:
+    """Write the reports of a run that ends now in `state`. Raises what `write_reports` raises."""
+    ended = replace(run.record, state=state, ended_s=core.wall_clock())
+    gpus, device = tuple(core.gpu_names()), core.host.view.device if run.needs_host else ""
+    await in_thread(lambda: write_reports(core.state_dir, ended, gpus=gpus, device=device, in_time=in_time))
+
+
+async def report_stopped(core: Core, run: ActiveRun, in_time: Callable[[], bool] = lambda: True) -> None:
+    """Write the reports of a run that was stopped, as long as there is time; a failure is only told."""
+    run.reported = True
+    try:
+        await report(core, run, RunState.INTERRUPTED, in_time)
+    except (OSError, VconsoleError) as error:
+        core.note("warning", f"The reports of run {run.record.run_id} could not be written: {error}")

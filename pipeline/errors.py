@@ -58,9 +58,6 @@ RETRY = frozenset(
 )
 """Classes that may pass by themselves; bad input (corrupt, unsupported, empty ...) is never tried again."""
 
-SURROUNDINGS = frozenset({FailureClass.DISK_FULL, FailureClass.OUT_OF_MEMORY, FailureClass.MODEL})
-"""Classes that are faults of disk, memory, GPU or model host: they never count against a video."""
-
 REMEDIES: dict[FailureClass, str] = {
     FailureClass.CORRUPT: "Copy or download the file again, or repair it with a transcode.",
     FailureClass.UNSUPPORTED: "Transcode it to H.264 in MP4; this build of FFmpeg has no decoder for it.",

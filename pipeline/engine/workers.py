@@ -44,7 +44,6 @@ class Worker:
     """One slot of the pool and the program in it."""
 
     slot: int
-    spawned_s: float
     child: Child | None = None
     ready: bool = False
     heard_s: float = 0.0
@@ -150,7 +149,7 @@ class Pool:
             if len(standing) >= min(wanted, self.target):
                 break
             if slot not in self.workers:
-                worker = Worker(slot, self._clock(), heard_s=self._clock())
+                worker = Worker(slot, heard_s=self._clock())
                 self.workers[slot] = worker
                 standing.append(worker)
                 task = asyncio.create_task(self._spawn(worker))

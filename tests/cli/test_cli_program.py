@@ -25,6 +25,7 @@ from pipeline.media.shapes import Combination, Look, draw
 from pipeline.media.truth import read_truth
 from pipeline.outputs.manifest import read_manifest
 
+README = Path(__file__).parents[2] / "README.md"
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 QUICK = ("--set", "engine.settle_s=0", "--preset", "scenes", "--workers", "1")
 HOSTILE = (
@@ -105,6 +106,17 @@ def test_the_demo_extracts_its_samples_as_they_were_made_and_finds_one_by_words(
     assert again.returncode == 0
     assert b"Nothing to do" in again.stdout
     assert vconsole("verify", tmp_path / "out", "--deep", VCONSOLE_STATE_DIR=str(tmp_path / "state")).returncode == 0
+
+
+def test_the_readme_s_python_runs_on_what_the_demo_leaves(tmp_path: Path) -> None:
+    assert vconsole("demo", "--dir", tmp_path / "demo").returncode == 0
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    told = [
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, timeout=120, check=True).stdout
+        for block in blocks
+    ]
+    assert told[0].startswith(b"6.4 ")
+    assert told[1].startswith(b"0.0 1.6 0.8")
 
 
 def test_json_is_all_that_stdout_holds_and_the_summary_comes_last(samples: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from scenedetect.detectors import HashDetector
 from scenedetect.scene_manager import compute_downscale_factor
 
 from pipeline.media.picture import Box, Plane, fits, full_range, luma
+from pipeline.media.sampling import Sampler
 
 Measure = NDArray[np.uint8] | NDArray[np.float64] | NDArray[np.bool_]
 Score = float | NDArray[np.bool_]
@@ -26,8 +27,9 @@ class Meter:
     """Measures frames for one of PySceneDetect's detectors; one a thread, because it holds a converter.
 
     Frames are sampled as `SceneManager` with auto downscale does (width about 256) and converted by swscale as
-    OpenCV's reader does, but with point sampling, so that only the samples are converted. A small picture, or one
-    that is hardly reduced, is converted whole and reduced by OpenCV, exactly as PySceneDetect does.
+    OpenCV's reader does, but only the samples are converted: picked from the planes of 8-bit 4:2:0, by swscale's point
+    sampling from others. A small picture, or one that is hardly reduced, is converted whole and reduced by OpenCV,
+    exactly as PySceneDetect does.
     """
 
     def __init__(self, detector: DetectorName, box: Box, coded_width: int, coded_height: int) -> None:
@@ -44,9 +46,17 @@ class Meter:
             self._scaled = coded_width, coded_height
             self._box = box
         self._converter = VideoReformatter()
+        self._coded, self._coded_box = (coded_width, coded_height), box
+        self._samplers: dict[str, Sampler] = {}
 
     def tiny(self, frame: VideoFrame) -> Plane:
         """Return the frame as a small uint8 (h, w, 3) BGR picture; always of the same size."""
+        whole = self._sampled and (frame.width, frame.height) == self._coded
+        if whole and Sampler.suits(frame, self._coded_box):
+            name = frame.format.name
+            if name not in self._samplers:
+                self._samplers[name] = Sampler(self._coded_box, self._size, name)
+            return self._samplers[name].sample(frame)
         width, height = self._scaled
         if not self._sampled and (frame.width, frame.height) != self._scaled:
             width, height = frame.width, frame.height

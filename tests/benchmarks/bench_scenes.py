@@ -46,7 +46,7 @@ def our_cuts(path: Path, detector: str) -> tuple[list[float], float, bool]:
         progress=lambda *_: None,
     )
     first = result.scenes[0].start_s
-    return [scene.start_s - first for scene in result.scenes[1:]], result.fps, found.variable_rate
+    return [scene.start_s - first for scene in result.scenes[1:]], result.fps, result.variable_rate
 
 
 def their_cuts(path: Path, detector: str) -> list[float]:

@@ -42,7 +42,7 @@ def check_device(device: str, nvml: Any = pynvml) -> None:
         there = plural(count, "GPU") if count else "no GPU"
         raise SettingsError(
             f"host.device is {device}, and the NVIDIA driver reports {there} on this machine.",
-            remedy="Choose --device auto, --device cpu or a GPU that is there; see `vconsole doctor`.",
+            remedy="Choose --device auto, --device cpu or a GPU that is there.",
         )
 
 

@@ -77,7 +77,7 @@ JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.PARTIAL: frozenset({JobState.QUEUED}),
     JobState.FAILED: frozenset({JobState.QUEUED}),
     JobState.QUARANTINED: frozenset({JobState.QUEUED}),
-    JobState.SKIPPED: frozenset(),
+    JobState.SKIPPED: frozenset({JobState.QUEUED, JobState.SETTLING}),  # a duplicate whose original failed
     JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }
 """Every move a job may make; the ledger refuses any other."""

@@ -33,7 +33,7 @@ class Conductor:
     def __init__(self, core: Core) -> None:
         self._core = core
         self.dispatcher = Dispatcher(core, settle=self._settle, held=self.hold, idle=self.look_for_end)
-        self._settling = Settling(core, self.dispatcher.enqueue, self._moved)
+        self._settling = Settling(core, self.dispatcher.enqueue, self.dispatcher.free, self._moved)
         self._pending: deque[int] = deque()
         self._scan: Scan | None = None
         self._task: asyncio.Task[None] | None = None

@@ -18,7 +18,7 @@ from pipeline.engine.results import how_it_died, report_death, report_result
 from pipeline.engine.scheduler import Report, judge, runs_alone
 from pipeline.engine.workers import Running, Worker
 from pipeline.errors import WireError
-from pipeline.model import FailureClass, JobState, RunState
+from pipeline.model import BAD, FailureClass, JobState, RunState
 from pipeline.text import visible
 
 
@@ -47,6 +47,13 @@ class Dispatcher:
             run.queue.add(job.job_id, alone=runs_alone(job, run.settings.engine))
         elif job.state is JobState.SETTLING:
             self._settle(run, job)
+
+    def free(self, run: ActiveRun, twins: list[JobRecord]) -> None:
+        """Take on the duplicates of a job that failed; those not loaded yet will be met as they are now."""
+        for twin in twins:
+            if run.has(twin.job_id):
+                run.put(twin)
+                self.enqueue(run, twin)
 
     def hand_out(self) -> None:
         """Give jobs to free workers while the run goes on."""
@@ -210,21 +217,25 @@ class Dispatcher:
             self._held(run, verdict.hold, report.message)
         now_s = core.wall_clock()
 
-        def finish(ledger: Ledger) -> JobRecord | None:
-            taken = ledger.finish(job.job_id, job.attempt, job.token, verdict.ending, now_s)
-            return ledger.job(job.job_id) if taken else None
+        cancelled = run.state is RunState.CANCELLED
 
-        def closed(future: "asyncio.Future[JobRecord | None]") -> None:
+        def finish(ledger: Ledger) -> tuple[JobRecord | None, list[JobRecord]]:
+            taken = ledger.finish(job.job_id, job.attempt, job.token, verdict.ending, now_s)
+            freed = ledger.free_twins(job.job_id) if taken and verdict.ending.state in BAD and not cancelled else []
+            return (ledger.job(job.job_id) if taken else None), freed
+
+        def closed(future: "asyncio.Future[tuple[JobRecord | None, list[JobRecord]]]") -> None:
             error = future.exception()
             if error is not None:
                 core.give_up(error)
                 return
-            after = future.result()
+            after, twins = future.result()
             core.dirty = True
             if after is None:
                 core.note("warning", "A result came after its attempt had been given up; it was not taken.")
                 return
             run.put(after)
+            self.free(run, twins)
             if after.state is JobState.WAITING:
                 run.queue.add_later(after.job_id, core.clock() + verdict.pause_s, alone=verdict.alone)
             elif after.state is JobState.QUEUED:

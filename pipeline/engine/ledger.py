@@ -131,6 +131,7 @@ class Ledger(JobMoves):
                 charged=lost,
             )
             self.finish(row["job_id"], row["attempt"], row["token"], ending, now_s)
+            self.free_twins(row["job_id"])
             self._db.execute("UPDATE jobs SET engine_deaths = engine_deaths + 1 WHERE job_id = ?", (row["job_id"],))
         return len(rows)
 

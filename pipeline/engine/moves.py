@@ -8,9 +8,12 @@ from typing import Any
 
 from pipeline.engine.reader import LedgerReader, signed
 from pipeline.engine.records import Ending, JobRecord, NewJob
-from pipeline.errors import LedgerError
+from pipeline.errors import RETRY, LedgerError
 from pipeline.identity import Identity
-from pipeline.model import JOB_TRANSITIONS, RETRYABLE, FailureClass, JobState
+from pipeline.model import BAD, JOB_TRANSITIONS, RETRYABLE, FailureClass, JobState
+
+NO_STAND_IN = (JobState.SKIPPED, JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED)
+"""States of a job that gives, or gave, no output which would serve its duplicates too."""
 
 
 class JobMoves(LedgerReader):
@@ -67,8 +70,8 @@ class JobMoves(LedgerReader):
         for where, values, words in questions:
             row = self._db.execute(
                 f"SELECT job_id, relative FROM jobs WHERE run_id = ? AND {where} AND relative != ?"  # noqa: S608
-                " AND state != ? ORDER BY job_id LIMIT 1",
-                (run_id, *values, relative, JobState.SKIPPED),
+                " AND state NOT IN (?, ?, ?, ?) ORDER BY job_id LIMIT 1",
+                (run_id, *values, relative, *NO_STAND_IN),
             ).fetchone()
             if row:
                 return int(row["job_id"]), f"{words} {os.fsdecode(bytes(row['relative']))}"
@@ -161,6 +164,32 @@ class JobMoves(LedgerReader):
             self._keep_output(job_id, ending.state, ending.result)
         return True
 
+    def free_twins(self, job_id: int) -> list[JobRecord]:
+        """Let the first duplicate of a failed job into the queue if another copy may fare better; return what changed.
+
+        It may unless the content itself is bad. The other duplicates are from now on those of the one let in.
+        """
+        job = self._need_job(job_id)
+        if job.state not in BAD or job.failure not in RETRY:
+            return []
+        rows = self._db.execute(
+            "SELECT job_id, relative, content_id FROM jobs"
+            " WHERE duplicate_of = ? AND duplicate_of != 0 AND state = ? ORDER BY job_id",
+            (job_id, JobState.SKIPPED),
+        ).fetchall()
+        for row in rows[:1]:
+            self._db.execute(
+                "UPDATE jobs SET state = ?, reason = '', duplicate_of = 0, reused = 0 WHERE job_id = ?",
+                (JobState.QUEUED if row["content_id"] else JobState.SETTLING, row["job_id"]),
+            )
+        for row in rows[1:]:
+            reason = storable(f"duplicate of {os.fsdecode(bytes(rows[0]['relative']))}")
+            self._db.execute(
+                "UPDATE jobs SET duplicate_of = ?, reason = ? WHERE job_id = ?",
+                (rows[0]["job_id"], reason, row["job_id"]),
+            )
+        return [self._need_job(row["job_id"]) for row in rows]
+
     def _keep_output(self, job_id: int, state: JobState, result: dict[str, Any]) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO outputs SELECT out, relative, ?, ?, ?, ?, ?, ?, device, inode, size_bytes,"
@@ -230,6 +259,15 @@ class JobMoves(LedgerReader):
         return job
 
 
-def storable(text: str) -> str:
-    """Return text that SQLite can hold: a file name that is not UTF-8 may have got into a message."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def storable(text: str) -> str | bytes:
+    """Return what SQLite can hold of a text: one that quotes a file name which is not UTF-8 is kept as bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape") if _is_a_name(text) else text.encode("utf-8", "backslashreplace")
+    return text
+
+
+def _is_a_name(text: str) -> bool:
+    """Whether all surrogates in a text stand for bytes, as `os.fsdecode` makes them."""
+    return not any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text)

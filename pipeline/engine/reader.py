@@ -129,11 +129,16 @@ class LedgerReader:
     def attempts(self, job_id: int) -> list[dict[str, Any]]:
         """Return every attempt at a job, oldest first, with outcome, failure and message."""
         rows = self._db.execute("SELECT * FROM attempts WHERE job_id = ? ORDER BY attempt", (job_id,))
-        return [dict(row) for row in rows]
+        return [dict(row) | {"message": _text(row["message"])} for row in rows]
 
 
 def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
+
+
+def _text(stored: str | bytes) -> str:
+    """Return a text as it was given to the ledger (see `pipeline.engine.moves.storable`)."""
+    return os.fsdecode(stored)
 
 
 def _run(row: sqlite3.Row) -> RunRecord:
@@ -141,7 +146,7 @@ def _run(row: sqlite3.Row) -> RunRecord:
         run_id=row["run_id"],
         kind=RunKind(row["kind"]),
         state=RunState(row["state"]),
-        preset=row["preset"],
+        preset=_text(row["preset"]),
         inputs=tuple(bytes(row["inputs"]).split(b"\0")),
         out=bytes(row["out"]),
         settings=json.loads(row["settings"]),
@@ -170,9 +175,9 @@ def _job(row: sqlite3.Row) -> JobRecord:
         token=row["token"],
         failure=FailureClass(row["failure"]) if row["failure"] else None,
         stage=Stage(row["stage"]) if row["stage"] else None,
-        message=row["message"],
-        detail=row["detail"],
-        reason=row["reason"],
+        message=_text(row["message"]),
+        detail=_text(row["detail"]),
+        reason=_text(row["reason"]),
         duplicate_of=row["duplicate_of"],
         reused=bool(row["reused"]),
         ended_s=row["ended_s"],

@@ -42,6 +42,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_by_content ON jobs (run_id, content_id) WHERE content_id != '';
 CREATE INDEX jobs_by_file ON jobs (run_id, device, inode) WHERE inode != 0;
+CREATE INDEX jobs_by_original ON jobs (duplicate_of) WHERE duplicate_of != 0;
 CREATE INDEX jobs_by_state ON jobs (run_id, state);
 CREATE TABLE attempts (
     job_id INTEGER NOT NULL REFERENCES jobs,

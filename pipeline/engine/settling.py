@@ -29,9 +29,16 @@ class _Look:
 class Settling:
     """The settling files of the active run; a thread looks at them, one round at a time."""
 
-    def __init__(self, core: Core, queue: Callable[[ActiveRun, JobRecord], None], idle: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        queue: Callable[[ActiveRun, JobRecord], None],
+        free: Callable[[ActiveRun, list[JobRecord]], None],
+        idle: Callable[[], None],
+    ) -> None:
         self._core = core
         self._queue = queue
+        self._free = free
         self._idle = idle
         self._due: list[tuple[float, int]] = []
         self._seen: dict[int, tuple[bytes, Identity]] = {}
@@ -63,15 +70,19 @@ class Settling:
         looks = await in_thread(lambda: [_look(*one) for one in due])
         now_s = self._core.wall_clock()
 
-        def settle(ledger: Ledger) -> list[JobRecord]:
+        def settle(ledger: Ledger) -> tuple[list[JobRecord], list[JobRecord]]:
+            freed = []
             for look in looks:
                 if look.error:
                     ledger.fail(look.job_id, FailureClass.IO, look.error, now_s)
+                    freed += ledger.free_twins(look.job_id)
                 elif look.content_id:
                     ledger.settle(look.job_id, look.identity, look.content_id)
-            return [job for look in looks if (job := ledger.job(look.job_id)) is not None]
+            return [job for look in looks if (job := ledger.job(look.job_id)) is not None], freed
 
-        for look, job in zip(looks, await self._core.ledger.submit(settle), strict=True):
+        jobs, freed = await self._core.ledger.submit(settle)
+        self._free(run, freed)
+        for look, job in zip(looks, jobs, strict=True):
             run.put(job)
             if job.state is JobState.SETTLING and run is self._run:
                 self._seen[look.job_id] = (look.source, look.identity)

@@ -2,7 +2,8 @@
 
 `python fake_worker.py --fd N --nice N`. Lines: `done`, `sleep S`, `fail CLASS`, `partial`, `skip`, `segv`, `abort`,
 `exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S seconds, N
-times), `late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
+times), `unless NAME LINE` (does LINE unless it is called NAME, then `done`),
+`late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
 `<out>/log`. A line may begin with `first:`: then it holds only for the first attempt and the next ones are `done`.
 """
 
@@ -99,6 +100,8 @@ class FakeWorker:
         if line.startswith("first:"):
             line = line[6:] if job["attempt"] == 1 else "done"
         word, *rest = line.split()
+        if word == "unless":
+            word, *rest = ["done"] if job["relative"] == rest[0] else rest[1:]
         if word == "fail":
             failure = {"class": rest[0], "message": f"it is {rest[0]}", "stage": "scenes", "detail": "x"}
             self.finish(job, "failed", {}, failure)

@@ -221,7 +221,7 @@ def test_every_commit_is_flushed_to_the_disk(ledger: Ledger) -> None:
 
 def damage(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 2000] = b"\x55" * 2000
+    data[len(data) // 2 : len(data) // 2 + 8192] = b"\x55" * 8192  # a whole page at least: half of one may be unused
     path.write_bytes(data)
 
 

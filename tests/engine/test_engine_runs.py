@@ -121,6 +121,44 @@ def test_retry_does_failed_jobs_again_and_the_reports_follow(bench: Bench) -> No
     bench.oracle()
 
 
+def test_a_healthy_copy_of_a_video_that_could_not_be_read_is_tried(bench: Bench) -> None:
+    for name, line in {"a.mp4": "first:fail io", "b.mp4": "x", "c.mp4": "x", "z.mp4": "fail corrupt"}.items():
+        bench.video(name, line)
+    for name in ("b.mp4", "c.mp4"):
+        (bench.source / name).write_bytes((bench.source / "a.mp4").read_bytes())
+    (bench.source / "zz.mp4").write_bytes((bench.source / "z.mp4").read_bytes())
+    rows = jobs(bench.run(settings(max_attempts=1)))
+    assert {name: (str(row.state), row.note) for name, row in rows.items()} == {
+        "a.mp4": ("failed", "it is io"),
+        "b.mp4": ("failed", "it is io"),
+        "c.mp4": ("failed", "it is io"),
+        "z.mp4": ("failed", "it is corrupt"),
+        "zz.mp4": ("skipped", "duplicate of z.mp4"),
+    }
+    assert bench.log() == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "z.mp4": 1}
+    bench.oracle()
+
+
+def test_copies_that_were_not_needed_are_duplicates_of_the_one_that_was_done(bench: Bench) -> None:
+    original = bench.video("a.mp4", "unless b.mp4 fail stalled")
+    for name in ("b.mp4", "c.mp4"):
+        (bench.source / name).write_bytes(original.read_bytes())
+    rows = jobs(bench.run(settings(max_attempts=1)))
+    told = {name: (str(row.state), row.note) for name, row in rows.items()}
+    assert (told["a.mp4"][0], told["b.mp4"][0]) == ("failed", "done")
+    assert told["c.mp4"] == ("skipped", "duplicate of b.mp4")
+    manifest = {row["source"]: row for row in read_manifest(os.fsencode(bench.out))}
+    assert manifest["c.mp4"]["duplicate_of"] == "b.mp4"
+    bench.oracle()
+
+
+def test_a_duplicate_names_an_original_whose_name_is_not_text(bench: Bench) -> None:
+    for name in (b"a\xff.mp4", b"b.mp4"):
+        (Path(os.fsdecode(os.path.join(os.fsencode(bench.source), name)))).write_text("done\nsame\n")
+    rows = jobs(bench.run(settings()))
+    assert os.fsencode(rows["b.mp4"].note) == b"duplicate of a\xff.mp4"
+
+
 def test_pause_gives_jobs_back_uncharged_and_unpause_goes_on(bench: Bench, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     bench.video("a.mp4", f"gate {gate}")

@@ -72,7 +72,8 @@ class _Clock:
         self._last: float | None = None
         self._complete = True
 
-    def time(self, pts: int | None) -> float:
+    def time(self, pts: int | None, place: int) -> float:
+        """Return the time of a frame with `pts` ticks, at least `place` frames into the video."""
         view = self._view
         time_s = None if pts is None else pts * view.tick_s - view.start_s + self._shift
         if time_s is None or time_s < 0 or (self._last is not None and time_s <= self._last):
@@ -82,6 +83,8 @@ class _Clock:
                 raise IrregularError("times going back", times=True)
             self._complete = self._complete and time_s is not None
             wanted = 0.0 if self._last is None else self._last + view.step_s
+            if time_s is None:
+                wanted = max(wanted, place * view.step_s)
             if time_s is not None:
                 self._shift += wanted - time_s
             time_s = wanted
@@ -132,14 +135,14 @@ class _Watch:
         self.measure: Measure | None = None
         self.promises = _Promises(view)
 
-    def see(self, frame: VideoFrame) -> Seen:
-        """Measure the frame, and weigh it if it is a candidate."""
+    def see(self, frame: VideoFrame, place: int = 0) -> Seen:
+        """Measure the frame, and weigh it if it is a candidate; `place` counts the frames passed over as well."""
         view = self._view
         if view.split and frame.is_corrupt:
             raise IrregularError("damaged picture", damaged=True)
         pts = self.promises.earliest() if view.by_order else frame.pts
         missing = () if view.split or view.by_order else self.promises.came(pts)
-        seen = Seen(self._clock.time(pts), keyframe=frame.key_frame, damaged=frame.is_corrupt)
+        seen = Seen(self._clock.time(pts, place), keyframe=frame.key_frame, damaged=frame.is_corrupt)
         seen.lost = view.times(missing)
         if view.detector and self._meter is not None:
             before, self.measure = self.measure, self._meter.measure(frame)
@@ -217,7 +220,7 @@ class Decoder:
                 yield from waiting
                 key_pts = packet.pts
                 watch.promises.add(packet)
-                waiting = [watch.see(frame) for frame in (*self._send(packet), *self._send(None))]
+                waiting = [watch.see(frame, count) for frame in (*self._send(packet), *self._send(None))]
                 self._context.flush_buffers()
                 for seen in waiting:
                     seen.rank = count

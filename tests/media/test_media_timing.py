@@ -25,6 +25,17 @@ def test_keyframes_alone_tell_the_same_length_and_rate_as_every_frame(videos: Vi
     assert (quick.scenes[-1].end_s, quick.scenes[-1].end_frame) == (quick.duration_s, 360)
 
 
+def test_keyframes_of_a_stream_without_times_stand_where_they_are(tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "raw.h264", shots([60] * 4), options={"preset": "ultrafast", "x264-params": "keyint=50"}
+    )
+    quick, whole = run_sweep(path, QUICK).result, run_sweep(path).result
+    assert quick.frames_decoded < 10 < whole.frames_decoded == 240
+    assert all(frame.time_s == pytest.approx(frame.frame_index / 25) for frame in quick.frames)
+    assert quick.frames[-1].time_s > 4
+    assert (quick.duration_s, quick.fps) == (pytest.approx(whole.duration_s), pytest.approx(whole.fps))
+
+
 def test_one_keyframe_tells_the_length_of_a_long_video(tmp_path: Path) -> None:
     path = write_video(tmp_path / "one.mkv", shots([300]), options={"preset": "ultrafast", "g": "1000"})
     quick = run_sweep(path, QUICK).result
@@ -66,3 +77,11 @@ def test_a_file_in_fragments_tells_its_whole_length(tmp_path: Path) -> None:
     assert swept.probe.duration_s == pytest.approx(24.0, abs=0.1)
     assert swept.probe.frames in (0, 600)
     assert (swept.result.frames_decoded, swept.result.lost) == (600, ())
+
+
+@pytest.mark.media
+def test_a_decoder_that_never_gives_a_keyframe_alone_still_gives_keyframes(shared_media: Path) -> None:
+    result = run_sweep(shared_media / "odd/luke-cha+fate-suite/video/rv20/G2_with_SVT_320_240.mp4", QUICK).result
+    assert result.sampling == "keyframes"
+    assert result.frames
+    assert result.frames_lost == 0

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.engine.discover import Found, walk
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import NewJob, OutputRecord, RunRecord
-from pipeline.engine.sniff import HEAD_BYTES, is_media
+from pipeline.engine.sniff import HEAD_BYTES, is_media, why_not
 from pipeline.errors import LedgerError
 from pipeline.identity import content_id, identity_of, open_regular
 from pipeline.model import FailureClass, JobState
@@ -89,7 +89,7 @@ class Planner:
         try:
             identity = identity_of(os.fstat(descriptor))
             if not is_media(found.relative, os.pread(descriptor, HEAD_BYTES, 0)):
-                return NewJob(found.source, found.relative, JobState.SKIPPED, identity, reason="not a video or picture")
+                return NewJob(found.source, found.relative, JobState.SKIPPED, identity, reason=why_not(found.relative))
             if self._is_fresh(identity.mtime_ns):
                 return NewJob(found.source, found.relative, JobState.SETTLING, identity)
             same = known is not None and known.identity == identity

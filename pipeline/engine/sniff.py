@@ -5,9 +5,14 @@ import os
 HEAD_BYTES = 4096
 
 EXTENSIONS = frozenset(
-    b"264 265 3g2 amv asf avi avif avs bmp dv f4v flv gif gxf h264 h265 heic hevc ismv ivf jpe jpeg jpg jp2 m1v m2p "
-    b"3gp m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mov mp4 mpe mpeg mpg mpv mts mxf nsv nut obu ogm ogv png qt "
-    b"rm rmvb roq tif tiff vob vro webm webp wmv wtv y4m".split()
+    # films
+    b"264 265 266 3g2 3gp 4xm amv asf avc avi avs avs2 avs3 bik cine dav dif dv evc f4v flc fli flv gif gxf h261 h264 h265 "
+    b"h266 h26l hevc ism ismv ivf kux lvf lxf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mlv mov mp4 mpe mpeg "
+    b"mpg mpv mts mtv mxf nsv nut nuv obu ogg ogm ogv pmp psp pva qt rcv rm rmvb roq smk swf thp ty vc1 viv vob vro "
+    b"vvc webm wmv wtv xmv y4m "
+    # pictures
+    b"apng avif bmp dds dpx exr hdr heic heif hif ico j2c j2k jls jp2 jpe jpeg jpf jpg jxl mpo pam pbm pcx pgm "
+    b"pgmyuv png pnm ppm psd qoi ras sgi sun tif tiff webp xbm xpm xwd".split()
 )
 """Names under which a file is taken on whatever its first bytes say: a damaged video must be reported, not ignored."""
 
@@ -33,9 +38,24 @@ _STARTS = (
     b"II*\x00",
     b"MM\x00*",
     b"\x00\x00\x00\x0cjP  \r\n",
+    b"\xff\x4f\xff\x51",
+    b"\x00\x00\x00\x0cJXL \r\n",
+    b"\xff\x0a",
+    b"\x76\x2f\x31\x01",
+    b"SDPX",
+    b"XPDS",
+    b"8BPS\x00\x01",
+    b"qoif",
+    b"DDS |\x00\x00\x00",
+    b"#?RADIANCE",
+    b"\x00\x00\x01\x00",
+    b"\x59\xa6\x6a\x95",
 )
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"skip", b"pnot"})
 _AUDIO_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
+_PORTABLE = tuple(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b"\n\r\t ")
+"""How PBM, PGM, PPM and PAM begin."""
+_UNREAD = {b"tga": "a TGA picture: it says nowhere in it what it is, so it is not read"}
 _RIFF = frozenset({b"AVI ", b"WEBP", b"AVIX"})
 _PACKETS = ((188, 0), (192, 4), (204, 0))
 """Packet length and offset of the sync byte of the forms of an MPEG transport stream."""
@@ -43,13 +63,21 @@ _PACKETS = ((188, 0), (192, 4), (204, 0))
 
 def is_media(name: bytes, head: bytes) -> bool:
     """Whether a file named `name` that begins with `head` (up to HEAD_BYTES) may hold pictures."""
-    extension = os.path.splitext(name)[1][1:].lower()
-    return extension in EXTENSIONS or is_media_content(head)
+    return _extension(name) in EXTENSIONS or is_media_content(head)
+
+
+def why_not(name: bytes) -> str:
+    """Return why a file for which `is_media` says no is passed over."""
+    return _UNREAD.get(_extension(name), "not a video or picture")
+
+
+def _extension(name: bytes) -> bytes:
+    return os.path.splitext(name)[1][1:].lower()
 
 
 def is_media_content(head: bytes) -> bool:
     """Whether these first bytes are those of a container or a picture that FFmpeg reads."""
-    if head.startswith(_STARTS):
+    if head.startswith(_STARTS) or head.startswith(_PORTABLE):
         return True
     if head[4:8] in _BOXES:
         return head[8:12] not in _AUDIO_BRANDS

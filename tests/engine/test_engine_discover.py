@@ -3,17 +3,23 @@
 import os
 import threading
 import time
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from engine_harness import Bench, settings
 
 from pipeline.commands import StartRun
 from pipeline.engine.discover import roots, walk
 from pipeline.engine.plan import check, plan
-from pipeline.engine.sniff import is_media, is_media_content
+from pipeline.engine.sniff import EXTENSIONS, is_media, is_media_content, why_not
 from pipeline.errors import MissingWeightsError, SettingsError
-from pipeline.model import RunKind
+from pipeline.media import open as media_open
+from pipeline.media.open import open_media
+from pipeline.model import RunKind, Stage
 from pipeline.settings import PipelineSettings
 
 HEADS = {
@@ -46,6 +52,41 @@ def test_what_is_not_media_is_told_apart_but_a_video_name_is_always_taken_on(kin
     assert not is_media_content(OTHERS[kind])
     assert not is_media(b"a.ts", OTHERS[kind])
     assert is_media(b"a.MP4", OTHERS[kind])
+
+
+PICTURES = ("ppm", "pgm", "pbm", "dpx", "exr", "qoi", "bmp", "png", "jpegls", "jpeg2000", "sunrast", "hdr")
+PICTURES_BY_NAME = ("sgi", "pcx", "xbm", "xwd")
+
+
+@pytest.mark.parametrize("kind", [*PICTURES, *PICTURES_BY_NAME])
+def test_pictures_that_can_be_opened_are_found(tmp_path: Path, kind: str) -> None:
+    encoder = av.CodecContext.create(kind, "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.time_base = 64, 48, Fraction(1, 25)
+    encoder.pix_fmt = encoder.codec.video_formats[0].name
+    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+    data = b"".join(bytes(packet) for packet in encoder.encode(frame.reformat(format=encoder.pix_fmt)))
+    path = tmp_path / "picture"
+    path.write_bytes(data)
+    with open_media(os.fsencode(path), Stage.PROBE, 1 << 20) as container:
+        assert container.streams.video
+    names = {"jpegls": b"a.jls", "jpeg2000": b"a.j2k", "sunrast": b"a.sun"}
+    assert is_media(names.get(kind, b"a." + kind.encode()), b"")
+    assert is_media_content(data) == (kind in PICTURES)
+
+
+def test_every_name_that_the_decoders_of_moving_pictures_go_by_is_known() -> None:
+    sound_or_something_else = {"isma", "m4a", "m4b", "mka", "mks", "ts", "ty+", "v"}
+    for name in set(media_open.FORMATS.split(",")) - set(media_open._SOUND.split(",")):
+        with suppress(ValueError):  # this build of FFmpeg may lack one
+            known = av.format.ContainerFormat(name, "r").extensions
+            assert {one for one in known - sound_or_something_else if one.encode() not in EXTENSIONS} == set(), name
+
+
+def test_a_picture_that_cannot_be_told_by_its_content_is_passed_over_with_the_true_reason() -> None:
+    assert not is_media(b"a.TGA", bytes(18))
+    assert "TGA" in why_not(b"a.TGA")
+    assert why_not(b"a.txt") == "not a video or picture"
 
 
 def test_one_root_has_no_prefix_and_several_are_told_apart(tmp_path: Path) -> None:

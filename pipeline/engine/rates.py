@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pipeline.model import Stage
+from pipeline.text import plural
 
 SAMPLES_KEPT = 512
 """Durations kept of each stage for its percentiles, and of jobs for the range of the estimate."""
@@ -136,8 +137,11 @@ def bottleneck(shares: dict[Stage, float], *, waiting_for_host: int, busy: int, 
     """Return one sentence that names what everything else waits for, empty while nothing stands out."""
     if not busy:
         return ""
-    if waiting_for_host * 2 >= busy or host_share > 0.9:
-        return f"The model host is the bottleneck: {waiting_for_host} of {busy} busy workers wait for it."
+    if waiting_for_host * 2 >= busy:
+        waits = "waits" if waiting_for_host == 1 else "wait"
+        return f"The model host is the bottleneck: {waiting_for_host} of {plural(busy, 'busy worker')} {waits} for it."
+    if host_share > 0.9:
+        return f"The model host is the bottleneck: it is busy {host_share:.0%} of the time."
     stage, share = max(shares.items(), key=lambda pair: pair[1], default=(None, 0.0))
     if stage is None or share < 0.3:
         return ""

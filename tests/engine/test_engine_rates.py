@@ -63,7 +63,10 @@ def test_work_that_was_whole_already_does_not_count_and_the_range_narrows() -> N
 def test_the_bottleneck_is_named_in_one_sentence() -> None:
     quiet = {Stage.SCENES: 0.1}
     assert bottleneck(quiet, waiting_for_host=0, busy=0, workers=2, host_share=0.0) == ""
-    assert "model host" in bottleneck(quiet, waiting_for_host=1, busy=2, workers=2, host_share=0.2)
+    told = bottleneck(quiet, waiting_for_host=1, busy=2, workers=2, host_share=0.2)
+    assert told == "The model host is the bottleneck: 1 of 2 busy workers waits for it."
+    told = bottleneck(quiet, waiting_for_host=0, busy=2, workers=2, host_share=0.95)
+    assert told == "The model host is the bottleneck: it is busy 95% of the time."
     told = bottleneck({Stage.SCENES: 0.9, Stage.CROP: 0.1}, waiting_for_host=0, busy=2, workers=2, host_share=0.2)
     assert told == "Scenes is the bottleneck: 90% of the time of all workers goes there."
 

@@ -246,6 +246,8 @@ class Collector:
         return timing(clock, paced_s if view.keys_only else times_s, paced_s)
 
     def _explain_nothing(self, packets: int) -> None:
+        if packets and self._view.keys_only:
+            raise IrregularError("no keyframe to be seen", keyless=True)
         promised = max(packets, self._probe.frames)
         if promised:
             sentence = f"None of its {promised} pictures can be decoded."

@@ -155,7 +155,7 @@ class _Watch:
         if self.count == 1:
             high = 0.0
         if not view.grid_s:
-            wanted = seen.keyframe
+            wanted = seen.keyframe or self.count == 0  # A video may begin with another picture.
         else:
             wanted = is_candidate(view, self.count == 0, self._before_s, seen.time_s, high, self._score)
         if wanted:

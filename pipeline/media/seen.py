@@ -16,12 +16,16 @@ else:
 
 
 class IrregularError(Exception):
-    """The video cannot be decoded this way: it is `damaged`, its `times` do not grow, or it is of another structure."""
+    """The video cannot be decoded this way: it is `damaged`, its `times` do not grow, or it is of another structure.
 
-    def __init__(self, reason: str, *, damaged: bool = False, times: bool = False) -> None:
+    `keyless`: none of its keyframes is to be seen.
+    """
+
+    def __init__(self, reason: str, *, damaged: bool = False, times: bool = False, keyless: bool = False) -> None:
         super().__init__(reason)
         self.damaged = damaged
         self.times = times
+        self.keyless = keyless
 
 
 @dataclass(slots=True)

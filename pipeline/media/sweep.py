@@ -56,18 +56,19 @@ def sweep(
         again = partial(fetch, path, probe, crop_xywh, settings, known)
         if again(decode_threads=decode_threads, on_frame=on_frame, progress=progress) is not None:
             return _as_known(known, time.monotonic() - began)
-    damaged = False
+    damaged, keys_only = False, _keys_only(probe, settings)
     by_order = probe.container in _NO_TIMES
-    for attempt in _attempts(probe, 1 if _keys_only(probe, settings) else max(1, decode_threads)):
+    for attempt in _attempts(probe, 1 if keys_only else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
-        view = _view(probe, crop_xywh, settings, attempt.split, by_order)
+        view = _view(probe, crop_xywh, settings, attempt.split and not keys_only, keys_only, by_order)
         collector = Collector(probe, crop_xywh, settings, view, on_frame, progress)
         try:
             return collector.collect(_conveyor(path, probe, settings, view, attempt), strict=attempt.strict)
         except IrregularError as reason:
             damaged = damaged or reason.damaged
             by_order = by_order or reason.times
+            keys_only = keys_only and not reason.keyless
     raise AssertionError("the last attempt takes everything")
 
 
@@ -130,14 +131,18 @@ def _keys_only(probe: Probe, settings: PipelineSettings) -> bool:
 
 
 def _view(
-    probe: Probe, crop: tuple[int, int, int, int], settings: PipelineSettings, split: bool, by_order: bool
+    probe: Probe,
+    crop: tuple[int, int, int, int],
+    settings: PipelineSettings,
+    split: bool,
+    keys_only: bool,
+    by_order: bool,
 ) -> View:
     coded_width, coded_height = coded_size(probe)
     box = coded_box(crop, probe.rotation_deg, coded_width, coded_height)
     frames, scenes = settings.frames, settings.scenes
     keyframes = frames.method == "keyframes"
     grid_s = 0.0 if keyframes else frames.interval_s if frames.method == "interval" else 1 / frames.candidates_per_s
-    keys_only = _keys_only(probe, settings)
     return View(
         box=box,
         tick_s=probe.tick_s or _TICK_S,
@@ -149,6 +154,6 @@ def _view(
         coded_height=coded_height,
         weighing=frames if frames.method == "scenes" else None,
         keys_only=keys_only,
-        split=split and not keys_only,
+        split=split,
         by_order=by_order,
     )

@@ -1,0 +1,1 @@
+"""Everything that opens, decodes or makes media."""

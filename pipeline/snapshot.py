@@ -33,6 +33,8 @@ class JobRow:
     media: str = ""
     """What kind of video it is, as JSON; one text serves all videos of the kind. Empty before it is done."""
     failure: FailureClass | None = None
+    reused: bool = False
+    """Whether its output was whole already."""
     worker: int = -1
     """Slot of the worker that has it; -1 = none."""
 

@@ -167,8 +167,8 @@ class _Follower:
         return self._before.run is None or self._before.run.run_id != snapshot.run.run_id
 
     def _count(self, row: JobRow) -> None:
-        """Add up the video that was worked on; a job that is done without an attempt was whole already."""
-        if row.state in {JobState.DONE, JobState.PARTIAL} and row.attempts:
+        """Add up the video that was worked on."""
+        if row.state in {JobState.DONE, JobState.PARTIAL} and not row.reused:
             self._video_s += row.duration_s
 
     def _is_ours(self, snapshot: Snapshot) -> bool:

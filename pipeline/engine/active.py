@@ -107,8 +107,9 @@ class ActiveRun:
     def put(self, job: JobRecord) -> None:
         """Replace the row of a job by what the ledger says of it."""
         index = bisect_left(self._ids, job.job_id)
-        before = self.rows[index].state
+        before, was_reused = self.rows[index].state, self.rows[index].reused
         self.rows[index] = row_of(job)
+        self.reused += job.reused - was_reused
         self.counts[before] -= 1
         self.counts[job.state] += 1
         if before in BAD:
@@ -186,6 +187,7 @@ def row_of(job: JobRecord) -> JobRow:
         frames=int(job.result.get("frames", 0)),
         note=_note(job) if over else "",
         failure=job.failure,
+        reused=job.reused,
         media=_media(job) if over else "",
     )
 

@@ -133,7 +133,7 @@ class JobMoves(LedgerReader):
         changed = self._db.execute(
             "UPDATE jobs SET state = ?, token = '', attempts = attempts - ?, crashes = crashes + ?,"
             " kills = kills + ?, failure = ?, stage = ?, message = ?, detail = ?, reason = ?, ended_s = ?,"
-            " result = CASE WHEN ? = '{}' THEN result ELSE ? END"
+            " reused = ?, result = CASE WHEN ? = '{}' THEN result ELSE ? END"
             " WHERE job_id = ? AND attempt = ? AND token = ? AND state = ?",
             (
                 ending.state,
@@ -146,6 +146,7 @@ class JobMoves(LedgerReader):
                 storable(ending.detail),
                 storable(ending.reason),
                 now_s,
+                bool(ending.result.get("adopted")),
                 result := json.dumps(ending.result),
                 result,
                 job_id,

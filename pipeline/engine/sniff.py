@@ -6,10 +6,10 @@ HEAD_BYTES = 4096
 
 EXTENSIONS = frozenset(
     # films
-    b"264 265 266 3g2 3gp 4xm amv asf avc avi avs avs2 avs3 bik cine dav dif dv evc f4v flc fli flv gif gxf h261 h264 h265 "
-    b"h266 h26l hevc ism ismv ivf kux lvf lxf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mlv mov mp4 mpe mpeg "
-    b"mpg mpv mts mtv mxf nsv nut nuv obu ogg ogm ogv pmp psp pva qt rcv rm rmvb roq smk swf thp ty vc1 viv vob vro "
-    b"vvc webm wmv wtv xmv y4m "
+    b"264 265 266 3g2 3gp 4xm amv asf avc avi avs avs2 avs3 bik cine dav dif dv evc f4v flc fli flv gif gxf h261 h264 "
+    b"h265 h266 h26l hevc ism ismv ivf kux lvf lxf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mlv mov mp4 mpe "
+    b"mpeg mpg mpv mts mtv mxf nsv nut nuv obu ogg ogm ogv pmp psp pva qt rcv rm rmvb roq smk swf thp ty vc1 viv vob "
+    b"vro vvc webm wmv wtv xmv y4m "
     # pictures
     b"apng avif bmp dds dpx exr hdr heic heif hif ico j2c j2k jls jp2 jpe jpeg jpf jpg jxl mpo pam pbm pcx pgm "
     b"pgmyuv png pnm ppm psd qoi ras sgi sun tif tiff webp xbm xpm xwd".split()

@@ -72,6 +72,7 @@ def job(job_id: int, state: JobState, name: str = "", *, attempts: int = 1, note
         attempts=attempts,
         note=note,
         failure=failure,
+        reused=state is JobState.DONE and not attempts,
         scenes=2,
         frames=5,
     )

@@ -1,7 +1,7 @@
 """A worker that speaks the protocol and does what the first line of its source file says.
 
-`python fake_worker.py --fd N --nice N`. Lines: `done`, `sleep S`, `fail CLASS`, `partial`, `skip`, `segv`, `abort`,
-`exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S seconds, N
+`python fake_worker.py --fd N --nice N`. Lines: `done`, `adopt`, `sleep S`, `fail CLASS`, `partial`, `skip`, `segv`,
+`abort`, `exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S seconds, N
 times), `unless NAME LINE` (does LINE unless it is called NAME, then `done`),
 `late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
 `<out>/log`. A line may begin with `first:`: then it holds only for the first attempt and the next ones are `done`.
@@ -128,7 +128,7 @@ class FakeWorker:
             if not self.wait(job, lambda: os.path.exists(rest[0])):
                 self.work(job, "done")
         else:
-            self.work(job, "partial" if word == "partial" else "done")
+            self.work(job, word if word in {"partial", "adopt"} else "done")
 
     def work(self, job: dict[str, Any], outcome: str) -> None:
         relative = os.fsencode(job["relative"])
@@ -148,7 +148,7 @@ class FakeWorker:
             "output_sha256": hashlib.sha256(data).hexdigest(),
             "output_mtime_ns": os.stat(path).st_mtime_ns,
             "stage_keys": stage_keys(settings, job["content_id"], self.run["fingerprints"]),
-            "adopted": False,
+            "adopted": outcome == "adopt",
             "scenes": 1,
             "frames": 3,
             "duration_s": 10.0,
@@ -161,7 +161,7 @@ class FakeWorker:
             "lost_frames": 25 if outcome == "partial" else 0,
         }
         self.say(job, "stage", stage="scenes", seconds=0.1, items=100, reused=False)
-        self.finish(job, outcome, result)
+        self.finish(job, "done" if outcome == "adopt" else outcome, result)
         self.log(f"end {job['relative']} {job['attempt']}")
 
 

@@ -330,6 +330,16 @@ def test_an_engine_holds_its_state_folder_against_a_second_one(bench: Bench) -> 
     Engine(settings(), state_dir=bench.state).close()
 
 
+def test_an_output_that_a_worker_finds_whole_counts_as_reused_and_in_no_rate(bench: Bench) -> None:
+    bench.video("a.mp4", "adopt")
+    done = bench.run(settings())
+    assert done.run and (done.run.reused, done.run.video_s_per_s, done.run.bytes_written) == (1, 0.0, 0)
+    assert (done.jobs[0].note, done.jobs[0].reused, done.jobs[0].duration_s) == ("done already", True, 10.0)
+    bench.video("b.mp4")
+    again = bench.run(settings())
+    assert again.run and again.run.reused == 1
+
+
 def test_the_run_record_tells_machine_versions_and_totals(bench: Bench) -> None:
     bench.video("a.mp4")
     bench.video("b.mp4", "partial")

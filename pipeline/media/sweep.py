@@ -113,7 +113,8 @@ def _conveyor(path: bytes, probe: Probe, settings: PipelineSettings, view: View,
 def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
     """Return ways to decode, fastest first.
 
-    The last takes every damage as it is, with one thread; twice, because times that go back show only on the way.
+    The last takes every damage as it is, with one thread; thrice, because times that go back and keyframes that are
+    hidden show only on the way.
     """
     ways = []
     if probe.video_codec in SPLITTABLE and not (probe.is_picture or probe.interlaced or probe.container in _NO_TIMES):
@@ -121,7 +122,7 @@ def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
     if threads > 1:
         ways.append(_Attempt(False, 1, threads, True))
     last = _Attempt(False, 1, 1, False)
-    return [*ways, last, last]
+    return [*ways, last, last, last]
 
 
 def _keys_only(probe: Probe, settings: PipelineSettings) -> bool:

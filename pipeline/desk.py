@@ -99,7 +99,16 @@ class _Report:
         """Return the bytes this process has read since the job began; 0 where the system does not tell."""
         return self._bytes_of_process() - self._bytes_before
 
-    def progress(self, stage: Stage, share: float, *, video_s: float = 0.0, frames: int = 0, waiting: str = "") -> None:
+    def progress(
+        self,
+        stage: Stage,
+        share: float,
+        *,
+        video_s: float = 0.0,
+        frames: int = 0,
+        waiting: str = "",
+        duration_s: float = 0.0,
+    ) -> None:
         """Tell that something moved. Raises Stopped."""
         self.check()
         now = time.monotonic()
@@ -115,6 +124,7 @@ class _Report:
                 "video_s": round(video_s, 3),
                 "frames": frames,
                 "waiting": waiting,
+                "duration_s": round(duration_s, 3),
                 "bytes_read": self.bytes_read(),
                 "rss_bytes": self._process.memory_info().rss,
             }

@@ -167,6 +167,7 @@ class _Extraction:
     def _probe(self) -> Probe:
         with self._clock.timed(Stage.PROBE, 1):
             found = probe(self._job.source, self._settings.probe)
+            self._clock.duration_s = found.duration_s
             if not (found.width and found.height):
                 raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.PROBE)
         return found

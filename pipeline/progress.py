@@ -11,8 +11,17 @@ from pipeline.model import Stage
 class Reporter(Protocol):
     """Hears how a job gets on; any call may raise to stop the job."""
 
-    def progress(self, stage: Stage, share: float, *, video_s: float = 0.0, frames: int = 0, waiting: str = "") -> None:
-        """Say that something moved: `share` of the job is done, 0 to 1."""
+    def progress(
+        self,
+        stage: Stage,
+        share: float,
+        *,
+        video_s: float = 0.0,
+        frames: int = 0,
+        waiting: str = "",
+        duration_s: float = 0.0,
+    ) -> None:
+        """Say that something moved: `share` of the job is done, 0 to 1; `duration_s` is the video's, 0 = not known."""
 
     def passed(self, stage: Stage, seconds: float, items: int, *, reused: bool = False) -> None:
         """Say that a stage is over."""
@@ -26,6 +35,8 @@ class StageClock:
         self.stage = Stage.PROBE
         self.seconds: dict[str, float] = {}
         self.share = 0.0
+        self.duration_s = 0.0
+        """Length of the video in seconds, 0 while it is not known."""
         self._video_s = 0.0
         self._frames = 0
 
@@ -64,4 +75,11 @@ class StageClock:
         """Report progress in the present stage; what is not given stays as it was."""
         self.share = self.share if share is None else max(self.share, min(1.0, share))
         self._video_s, self._frames = max(self._video_s, video_s), max(self._frames, frames)
-        self._report.progress(self.stage, self.share, video_s=self._video_s, frames=self._frames, waiting=waiting)
+        self._report.progress(
+            self.stage,
+            self.share,
+            video_s=self._video_s,
+            frames=self._frames,
+            waiting=waiting,
+            duration_s=self.duration_s,
+        )

@@ -107,9 +107,10 @@ class ActiveRun:
     def put(self, job: JobRecord) -> None:
         """Replace the row of a job by what the ledger says of it."""
         index = bisect_left(self._ids, job.job_id)
-        before, was_reused = self.rows[index].state, self.rows[index].reused
-        self.rows[index] = row_of(job)
-        self.reused += job.reused - was_reused
+        shown, row = self.rows[index], row_of(job)
+        before = shown.state
+        self.rows[index] = row if row.duration_s else replace(row, duration_s=shown.duration_s)
+        self.reused += job.reused - shown.reused
         self.counts[before] -= 1
         self.counts[job.state] += 1
         if before in BAD:

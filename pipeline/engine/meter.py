@@ -22,6 +22,7 @@ class Meter:
             share, video_s = float(message["share"]), float(message["video_s"])
             frames, bytes_read = int(message["frames"]), int(message["bytes_read"])
             waiting = str(message["waiting"])[:80]
+            duration_s = max(0.0, float(message["duration_s"]))
             worker.rss_bytes = int(message["rss_bytes"])
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not a progress message: {error!r}") from error
@@ -43,6 +44,7 @@ class Meter:
             progress=min(1.0, max(0.0, share)),
             rate=round(running.video_s / passed, 2) if passed > 0 else 0.0,
             waiting_for=waiting,
+            duration_s=duration_s or run.row(running.job.job_id).duration_s,
         )
 
     def stage_over(self, run: ActiveRun, running: Running, message: wire.Message) -> None:

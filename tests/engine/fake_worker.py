@@ -1,8 +1,8 @@
 """A worker that speaks the protocol and does what the first line of its source file says.
 
 `python fake_worker.py --fd N --nice N`. Lines: `done`, `adopt`, `sleep S`, `fail CLASS`, `partial`, `skip`, `segv`,
-`abort`, `exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S seconds, N
-times), `unless NAME LINE` (does LINE unless it is called NAME, then `done`),
+`abort`, `exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S
+seconds, N times), `unless NAME LINE` (does LINE unless it is called NAME, then `done`),
 `late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
 `<out>/log`. A line may begin with `first:`: then it holds only for the first attempt and the next ones are `done`.
 """
@@ -76,6 +76,7 @@ class FakeWorker:
             waiting="",
             bytes_read=0,
             rss_bytes=1,
+            duration_s=10.0,
         )
 
     def say(self, job: dict[str, Any], kind: str, **fields: Any) -> None:

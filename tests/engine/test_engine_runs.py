@@ -340,6 +340,19 @@ def test_an_output_that_a_worker_finds_whole_counts_as_reused_and_in_no_rate(ben
     assert again.run and again.run.reused == 1
 
 
+def test_the_length_of_a_video_is_shown_while_it_runs_and_after_it_failed(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    bench.video("b.mp4", "segv")
+    options = settings(max_crashes=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        assert driven.until_running("a.mp4").duration_s == 10.0
+        gate.touch()
+        rows = jobs(driven.until_done())
+    assert (rows["b.mp4"].state, rows["b.mp4"].duration_s) == (JobState.QUARANTINED, 10.0)
+
+
 def test_the_run_record_tells_machine_versions_and_totals(bench: Bench) -> None:
     bench.video("a.mp4")
     bench.video("b.mp4", "partial")

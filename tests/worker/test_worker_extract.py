@@ -74,6 +74,7 @@ def test_progress_is_told_a_few_times_a_second_and_only_grows(engine: Engine, lo
     began = time.monotonic()
     assert engine.do(long_video, seen)["outcome"] == "done"
     told = [entry for entry in seen if entry["type"] == "progress"]
+    assert told[-1]["duration_s"] > 0, "the length is told once the video is opened"
     assert len(told) <= 5 * (time.monotonic() - began) + len(STAGES)
     for name in ("share", "video_s", "frames", "bytes_read"):
         values = [entry[name] for entry in told]

@@ -47,14 +47,14 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video that takes a worker a second or more, long enough to be stopped in; made quickly, for nothing moves."""
+    """A video that takes a worker two seconds or more, long enough to be stopped in; made quickly, for nothing moves."""
     path = tmp_path_factory.mktemp("long") / "long.mp4"
     picture = draw(Combination("red", "circle"), Look(), width=1280, height=720)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-        for number in range(500):
+        for number in range(2000):
             frame.pts, frame.time_base = number, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -47,7 +47,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video that takes a worker two seconds or more, long enough to be stopped in; made quickly, for nothing moves."""
+    """A video that takes a worker two seconds, long enough to be stopped in; made quickly, for nothing moves."""
     path = tmp_path_factory.mktemp("long") / "long.mp4"
     picture = draw(Combination("red", "circle"), Look(), width=1280, height=720)
     with av.open(str(path), "w") as container:

@@ -43,6 +43,8 @@ class View:
     split: bool
     by_order: bool
     """The container has no presentation times: pictures take the packets' times in order of size."""
+    sparse: bool
+    """A packet may say that nothing changed and give no picture; only one that cannot be decoded is a loss."""
 
     def cell(self, time_s: float) -> int:
         """Return the cell of the candidate grid that a time lies in."""
@@ -201,9 +203,11 @@ class Decoder:
 
     def _all(self, stretch: Stretch, packets: Iterator[VideoPacket], watch: _Watch) -> Iterator[Seen]:
         for packet in packets:
-            if not self._view.split:
+            errors = self._errors
+            frames = self._send(packet)
+            if not self._view.split and (self._errors > errors or not self._view.sparse):
                 watch.promises.add(packet)
-            for frame in self._send(packet):
+            for frame in frames:
                 if _belongs(frame, stretch):
                     yield watch.see(frame)
         for frame in self._send(None):

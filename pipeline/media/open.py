@@ -162,3 +162,11 @@ def prepare_decoder(stream: VideoStream, max_pixels: int, threads: int) -> None:
     context.thread_count = max(1, threads)
     context.thread_type = "AUTO" if threads > 1 else "SLICE"
     context.options = {**context.options, "max_pixels": str(max_pixels)}
+
+
+def reorders(codec: str) -> bool:
+    """Whether pictures of this codec may be shown in another order than they are stored in; unknown ones may."""
+    try:
+        return av.Codec(codec, "r").reorder
+    except ValueError:
+        return True

@@ -10,7 +10,7 @@ from pipeline.media.collect import Collector
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import View
 from pipeline.media.fetch import fetch
-from pipeline.media.open import open_media
+from pipeline.media.open import open_media, reorders
 from pipeline.media.picture import coded_box
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan, Sweep
 from pipeline.media.seen import IrregularError
@@ -57,7 +57,7 @@ def sweep(
         if again(decode_threads=decode_threads, on_frame=on_frame, progress=progress) is not None:
             return _as_known(known, time.monotonic() - began)
     damaged, keys_only = False, _keys_only(probe, settings)
-    by_order = probe.container in _NO_TIMES
+    by_order = probe.container in _NO_TIMES and reorders(probe.video_codec)
     for attempt in _attempts(probe, 1 if keys_only else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
@@ -157,4 +157,5 @@ def _view(
         keys_only=keys_only,
         split=split,
         by_order=by_order,
+        sparse=probe.container in _NO_TIMES and not by_order,
     )

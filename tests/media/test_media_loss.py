@@ -115,3 +115,10 @@ def test_a_chained_ogg_keeps_what_comes_before_the_second_link(shared_media: Pat
     result = run_sweep(shared_media / "odd/roytam1+UXP/dom/media/test/chain.ogv").result
     assert result.frames_decoded == 8
     assert [span.reason.split(":")[0] for span in result.lost] == ["unreadable part"]
+
+
+@pytest.mark.media
+def test_a_packet_that_says_nothing_changed_is_no_loss(shared_media: Path) -> None:
+    result = run_sweep(shared_media / "odd/luke-cha+fate-suite/video/tscc/oneminute.avi").result
+    assert (result.frames_decoded, result.frames_lost, result.lost) == (348, 0, ())
+    assert result.duration_s == pytest.approx(54.93, abs=0.01), "pictures keep the times of their own packets"

@@ -57,7 +57,7 @@ class Losses:
         """
         for fault in tally.faults:
             at = max(0.0, fault.start_s - probe.start_s)
-            self.span(at, at, fault.reason)
+            self.span(at, at + self._step_s, fault.reason)  # How much is unreadable is unknown: at least a picture.
         missing = probe.frames - tally.packets
         if missing > 0 and probe.duration_s <= _BELIEVED_S:
             self._counts[ENDS_EARLY] += missing

@@ -105,7 +105,7 @@ def _conveyor(path: bytes, probe: Probe, settings: PipelineSettings, view: View,
         decoders=attempt.decoders,
         codec_threads=attempt.codec_threads,
         max_pixels=settings.probe.max_pixels,
-        pending_bytes=settings.frames.hold_mb * _MB // 4,
+        pending_bytes=settings.frames.hold_mb * _MB // 8,
         every_stream=not probe.frames,
     )
 

@@ -17,6 +17,10 @@ LINGER_S = 2.0
 """How long a child that has closed its socket may take to end by itself."""
 
 
+MEMORY_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+"""Keeps glibc from raising this threshold by itself, so that the memory of a freed picture goes back at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Death:
     """How a child ended. `signal_name` is empty if it exited; `broken` says what was not a message."""
@@ -81,6 +85,7 @@ class Child:
                 stderr=stderr_end,
                 start_new_session=True,
                 pass_fds=(theirs.fileno(),),
+                env={**MEMORY_ENVIRONMENT, **os.environ},
             )
         except BaseException:
             ours.close()

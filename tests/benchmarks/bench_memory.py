@@ -8,6 +8,7 @@ the default settings, and compares the peak resident memory. Exit code 1 if the 
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import av
 from bench_decode import MEDIA, join, stages
+
+from pipeline.engine.child import MEMORY_ENVIRONMENT
 
 FILM = MEDIA / "iejMac+video2dataset" / "tests" / "test_files" / "test_video.mp4"
 SHORT_S, LONG_S, TARGET_MB = 30, 360, 60
@@ -28,9 +31,13 @@ def length_s(path: Path) -> float:
 
 
 def peak_mb(path: Path, threads: int) -> tuple[float, int]:
-    """Sweep in a fresh process; return its peak resident memory and the frames it decoded."""
+    """Sweep in a fresh process set up as a worker is; return its peak resident memory and the frames it decoded."""
     answer = subprocess.run(
-        [sys.executable, __file__, "--child", str(path), str(threads)], check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, "--child", str(path), str(threads)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**MEMORY_ENVIRONMENT, **os.environ},
     )
     peak, frames = json.loads(answer.stdout)
     return peak, frames

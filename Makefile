@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-fast check format sample clean
+SECONDS ?= 3600
+SEED ?= $(shell date +%s)
+ONLY ?=
+
+.PHONY: help demo test test-fast torture check format sample clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       make sample videos, extract them, show what came out"
 	@echo "make test       run the tests"
 	@echo "make test-fast  run the tests of the command line's settings, its output and the layers"
+	@echo "make torture    run the long forms of the fault tests; SECONDS=3600 SEED=1 ONLY=\"kills ...\" bound and choose"
 	@echo "make check      format, lint, types, import contracts; changes nothing"
 	@echo "make format     format, and mend what the linter can"
 	@echo "make sample     write sample_config.toml from the schema"
@@ -24,6 +29,9 @@ test: $(STAMP)
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -q tests/test_layers.py tests/cli/test_cli_config.py tests/cli/test_cli_headless.py
+
+torture: $(STAMP)
+	$(BIN)/python tests/torture/torture.py --seconds $(SECONDS) --seed $(SEED) $(if $(ONLY),--only $(ONLY))
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """Point 8: kill -9 of engine, workers and model host together at random moments of one run, restarted each time.
 
-    python tests/benchmarks/bench_kills.py [--kills 30] [--seed N] [--inputs FOLDER ...] [--victim group|worker|host]
+    python tests/torture/kills.py [--kills 30] [--seed N] [--inputs FOLDER ...] [--victim group|worker|host]
 
 Compares every dataset with that of an undisturbed run (integers and text exactly, floats within 1e-5), and asks the
 oracle: ledger sound, every input accounted for, nothing finished twice, no innocent video quarantined, no temporary
@@ -22,9 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
 import psutil
+from compare import differences
 
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.store import LEDGER_NAME
@@ -35,8 +34,6 @@ from pipeline.outputs.manifest import read_manifest
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "engine" / "engine_process.py"
 SHARED = ROOT.parent / "shared" / "media" / "videos"
-TOLERANCE = 1e-5
-TIMES = {"created_utc", "vconsole_version"}
 OPTIONS: dict[str, Any] = {
     "engine": {"workers": 2, "settle_s": 0, "retry_pause_s": 0.2},
     "embed": {"models": ["tiny-shapes"]},
@@ -122,38 +119,6 @@ def _command(child: psutil.Process) -> list[str]:
         return list(child.cmdline())
     except psutil.Error:
         return []
-
-
-def differences(expected: Path, got: Path) -> list[str]:
-    """Return where the feature files below two folders differ."""
-    names = {path.relative_to(expected) for path in expected.rglob("*.h5")}
-    others = {path.relative_to(got) for path in got.rglob("*.h5")}
-    found = [f"only in one: {name}" for name in sorted(names ^ others)]
-    for name in sorted(names & others):
-        with h5py.File(expected / name) as one, h5py.File(got / name) as other:
-            found += [f"{name}: {text}" for text in _compare(one, other)]
-    return found
-
-
-def _compare(one: Any, other: Any) -> list[str]:
-    contents: list[dict[str, Any]] = [{}, {}]
-    for file, content in zip((one, other), contents, strict=True):
-        content.update({f"@{key}": value for key, value in file.attrs.items() if key not in TIMES})
-        file.visititems(
-            lambda name, node, content=content: (
-                content.update({name: node[()]}) if isinstance(node, h5py.Dataset) else None
-            )
-        )
-    found = [f"only in one: {name}" for name in contents[0].keys() ^ contents[1].keys()]
-    for name in contents[0].keys() & contents[1].keys():
-        left, right = np.asarray(contents[0][name]), np.asarray(contents[1][name])
-        if left.dtype.kind == "f":
-            same = left.shape == right.shape and np.allclose(left, right, rtol=0, atol=TOLERANCE, equal_nan=True)
-        else:
-            same = left.dtype == right.dtype and np.array_equal(left, right)
-        if not same:
-            found.append(f"{name} differs")
-    return found
 
 
 def await_moment(run: Run, process: "subprocess.Popen[str]", longest_s: float, chance: random.Random) -> bool:

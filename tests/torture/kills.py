@@ -1,10 +1,12 @@
-"""Point 8: kill -9 of engine, workers and model host together at random moments of one run, restarted each time.
+"""kill -9 of workers, the model host, or engine and all its children at once, at random moments of one long run.
 
-    python tests/torture/kills.py [--kills 30] [--seed N] [--inputs FOLDER ...] [--victim group|worker|host]
+    python tests/torture/kills.py [--kills 500] [--seed N] [--seconds 2400] [--victims group worker host]
 
-Compares every dataset with that of an undisturbed run (integers and text exactly, floats within 1e-5), and asks the
-oracle: ledger sound, every input accounted for, nothing finished twice, no innocent video quarantined, no temporary
-file, no process left. With victim `worker` or `host` only that is killed and the engine runs on.
+The inputs are real videos from ../shared/media where that is, and ones made here; copies of them that differ in a box
+that says nothing are added while the run goes on, so that there is always something to be hit. Afterwards the oracle is
+asked (ledger sound, every input accounted for, nothing finished twice, no innocent video quarantined, every output
+readable, no temporary file, no process left), and everything is compared with an undisturbed run over the same inputs:
+integers and text exactly, floats within 1e-5.
 """
 
 import argparse
@@ -13,21 +15,26 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 from compare import differences
+from form import Form, begin
 
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.store import LEDGER_NAME
-from pipeline.errors import LedgerError
+from pipeline.identity import sha256_of
+from pipeline.media.samples import make
 from pipeline.model import TERMINAL, JobState
 from pipeline.outputs.manifest import read_manifest
 
@@ -39,50 +46,141 @@ OPTIONS: dict[str, Any] = {
     "embed": {"models": ["tiny-shapes"]},
     "frames": {"candidates_per_s": 4},
 }
+VICTIMS = {"group": 0.4, "worker": 0.35, "host": 0.25}
+"""Who may be killed, and how often each."""
+PROGRAMS = {"worker": "pipeline.worker", "host": "pipeline.models.host"}
+LONGEST_S = {"group": 4.0, "worker": 1.0, "host": 3.0}
+"""The longest time from the last kill, or the first result after a start, to the next kill."""
+COPIED_BYTES = 4_000_000
+"""Larger videos are taken as they are and not copied."""
+LOW, ADDED = 80, 80
+"""So many videos are added when fewer than this are left to do."""
+DEADLINE_S = 1800.0
+
+
+class Supply:
+    """The folder of inputs, which grows."""
+
+    def __init__(self, folder: Path, chance: random.Random) -> None:
+        self.folder = folder
+        self.made = 0
+        self._chance = chance
+        samples, folder = folder.parent / "samples", folder
+        samples.mkdir()
+        folder.mkdir()
+        make(samples)
+        found = [path for top in (samples, SHARED) if top.is_dir() for path in sorted(top.rglob("*")) if path.is_file()]
+        for number, path in enumerate(found):
+            shutil.copyfile(path, folder / f"{number:04}-{path.name}")
+        self._copied = [path for path in found if _takes_a_box(path) and path.stat().st_size <= COPIED_BYTES]
+
+    def add(self, count: int) -> None:
+        """Add copies that differ from all others in a box which players pass over."""
+        for _ in range(count):
+            self.made += 1
+            original = self._chance.choice(self._copied)
+            part = self.folder / f".{self.made}"
+            part.write_bytes(original.read_bytes() + struct.pack(">I4sQ", 16, b"free", self.made))
+            part.rename(self.folder / f"copy-{self.made:05}-{original.name}")
+
+
+def _takes_a_box(path: Path) -> bool:
+    """Whether a file is a whole sequence of ISO boxes, so that one more may follow."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        at = 0
+        while at < size:
+            file.seek(at)
+            head = file.read(16)
+            if len(head) < 8 or (at == 0 and head[4:8] != b"ftyp"):
+                return False
+            length = struct.unpack(">I", head[:4])[0]
+            if length == 1 and len(head) == 16:
+                length = struct.unpack(">Q", head[8:])[0]
+            if length < 8:
+                return False
+            at += length
+        return at == size
 
 
 class Run:
     """One run that may need many engines."""
 
-    def __init__(self, folder: Path, inputs: list[str]) -> None:
+    def __init__(self, folder: Path, inputs: Path) -> None:
         self.state, self.out = folder / "state", folder / "out"
-        self.command = [sys.executable, str(PROGRAM), str(self.state), json.dumps(OPTIONS), str(self.out), *inputs]
+        self.starts: list[float] = []
+        self._command = [sys.executable, str(PROGRAM), str(self.state), json.dumps(OPTIONS), str(self.out), str(inputs)]
 
     def start(self) -> "subprocess.Popen[str]":
         """Start an engine over the run and return once it has begun."""
-        process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self.starts.append(time.time())
+        process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert process.stdout
-        if process.stdout.readline() != "running\n":
-            raise SystemExit("the engine did not begin")
+        said = process.stdout.readline()
+        assert said == "running\n", f"the engine did not begin: {said}"
         return process
 
     def finish(self, process: "subprocess.Popen[str]") -> None:
         """Wait for the end of the run."""
-        out, _ = process.communicate(timeout=3600)
-        if process.returncode or out != "done\n":
-            raise SystemExit(f"the run did not end well: {process.returncode} {out}")
+        out, _ = process.communicate(timeout=DEADLINE_S)
+        assert not process.returncode and out == "done\n", f"the run did not end well: {process.returncode} {out}"
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs by state."""
         with LedgerReader.read_only(self.state) as ledger:
             return {str(state): count for state, count in ledger.counts(1).items()}
 
-    def oracle(self) -> dict[str, int]:
-        """Raise AssertionError unless everything holds that must hold after a run; return attempts by outcome."""
-        outcomes: collections.Counter[str] = collections.Counter()
+    def open_jobs(self) -> int:
+        """Return how many jobs are not over."""
+        return sum(count for state, count in self.counts().items() if JobState(state) not in TERMINAL)
+
+    def finished(self) -> int:
+        """Return how many jobs are over."""
+        return sum(count for state, count in self.counts().items() if JobState(state) in TERMINAL)
+
+    def violations(self) -> Iterator[str]:
+        """Yield what does not hold that must hold after a run."""
         with contextlib.closing(sqlite3.connect(self.state / LEDGER_NAME)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            verdict = connection.execute("PRAGMA integrity_check").fetchone()
+            if verdict != ("ok",):
+                yield f"the ledger is not sound: {verdict}"
         with LedgerReader.read_only(self.state) as ledger:
             jobs = list(ledger.jobs(1))
             for job in jobs:
                 told = [one["outcome"] for one in ledger.attempts(job.job_id)]
-                outcomes.update(told)
-                assert job.state in TERMINAL, f"{job.relative!r} is {job.state}"
-                assert sum(one in {"done", "partial"} for one in told) <= 1, f"{job.relative!r} finished twice"
-        assert len(list(read_manifest(os.fsencode(self.out)))) == len(jobs)
-        left = list(self.out.rglob("*.part"))
-        assert not left, f"temporary files: {left}"
-        return dict(outcomes)
+                wins = sum(one in {"done", "partial"} for one in told)
+                if job.state not in TERMINAL or "" in told:
+                    yield f"{job.relative!r} is {job.state}, attempts {told}"
+                if wins > 1:
+                    yield f"{job.relative!r} was done {wins} times"
+                if job.state in {JobState.DONE, JobState.PARTIAL}:
+                    path = self.out / job.result["output"]
+                    if not path.is_file() or sha256_of(os.fsencode(path)) != job.result["output_sha256"]:
+                        yield f"the output of {job.relative!r} is not what was written"
+        if len(list(read_manifest(os.fsencode(self.out)))) != len(jobs):
+            yield "the manifest has not a line for each input"
+        yield from (f"temporary file {path}" for path in self.out.rglob("*.part"))
+
+    def attempts(self) -> dict[str, int]:
+        """Return how many attempts ended how."""
+        with LedgerReader.read_only(self.state) as ledger:
+            return dict(
+                collections.Counter(one["outcome"] for job in ledger.jobs(1) for one in ledger.attempts(job.job_id))
+            )
+
+    def claims_s(self) -> list[float]:
+        """Return the seconds from each start of an engine to the first attempt that it charged, where it lived to."""
+        with LedgerReader.read_only(self.state) as ledger:
+            begun = sorted(one["started_s"] for job in ledger.jobs(1) for one in ledger.attempts(job.job_id))
+        found = []
+        for start, following in zip(self.starts, [*self.starts[1:], float("inf")], strict=True):
+            first = next((at for at in begun if start <= at < following), None)
+            found += [first - start] if first is not None else []
+        return found
+
+    def results(self) -> dict[str, tuple[str, str]]:
+        """Return status and class of each input."""
+        return {row["source"]: (row["status"], row.get("class", "")) for row in read_manifest(os.fsencode(self.out))}
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -97,10 +195,8 @@ def kill_group(process: "subprocess.Popen[str]") -> None:
     """Kill an engine and all its children in one breath; see that none outlives it."""
     children = family(process.pid)
     for pid in (process.pid, *(child.pid for child in children)):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
     process.communicate()
     left = psutil.wait_procs(children, timeout=30)[1]
     assert not left, f"processes outlive the engine: {left}"
@@ -110,7 +206,8 @@ def kill_one(process: "subprocess.Popen[str]", program: str, chance: random.Rand
     """Kill one child that runs `program`; return whether there was one."""
     found = [child for child in family(process.pid) if program in " ".join(_command(child))]
     if found:
-        os.kill(chance.choice(found).pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(found).pid, signal.SIGKILL)
     return bool(found)
 
 
@@ -124,90 +221,86 @@ def _command(child: psutil.Process) -> list[str]:
 def await_moment(run: Run, process: "subprocess.Popen[str]", longest_s: float, chance: random.Random) -> bool:
     """Wait for a random moment; return whether the engine still runs then.
 
-    Half of the moments are counted from the start of this engine, so that recovery and loading are hit, half from
-    the first result of this engine, so that there is a run to be hit.
+    Half of the moments are counted from now, so that recovery and loading are hit, half from the next result, so that
+    there is a run to be hit.
     """
-    finished = finished_attempts(run)
+    finished, end = run.finished(), time.monotonic() + DEADLINE_S
     if chance.random() < 0.5:
-        while process.poll() is None and finished_attempts(run) == finished:
+        while process.poll() is None and run.finished() == finished:
+            assert time.monotonic() < end, "the run does not get on"
             time.sleep(0.05)
     try:
-        process.wait(chance.uniform(0.05, longest_s))
+        process.wait(chance.uniform(0.02, longest_s))
     except subprocess.TimeoutExpired:
         return True
     return False
 
 
-def finished_attempts(run: Run) -> int:
-    """Return how many jobs are over."""
-    try:
-        return sum(count for state, count in run.counts().items() if JobState(state) in TERMINAL)
-    except LedgerError:
-        return 0
-
-
-def disturb(run: Run, kills: int, victim: str, longest_s: float, chance: random.Random) -> tuple[int, float]:
-    """Carry a run to its end with `kills` kills at random moments; return how many fell, and the seconds it took."""
-    begun, done = time.perf_counter(), 0
+def disturb(form: Form, run: Run, supply: Supply) -> collections.Counter[str]:
+    """Carry a run to its end with kills at random moments; return how many of each kind fell."""
+    chance, wanted, victims = form.chance, form.options.kills, form.options.victims
+    fallen: collections.Counter[str] = collections.Counter()
     process = run.start()
-    while done < kills:
-        if not await_moment(run, process, longest_s, chance):
+    while sum(fallen.values()) < wanted and form.left_s > 0:
+        victim = chance.choices(victims, [VICTIMS[name] for name in victims])[0]
+        if run.open_jobs() < LOW:
+            supply.add(ADDED)
+            victim = "group"  # the engine that follows finds them
+        if not await_moment(run, process, LONGEST_S[victim], chance):
             break
         if victim == "group":
             kill_group(process)
-            done += 1
-            print(
-                json.dumps({"kill": done, "after_s": round(time.perf_counter() - begun, 1), **run.counts()}), flush=True
-            )
+            fallen[victim] += 1
+            form.say(kills=dict(fallen), left_s=round(form.left_s), **run.counts())
             process = run.start()
         else:
-            program = "pipeline.worker" if victim == "worker" else "pipeline.models.host"
-            done += kill_one(process, program, chance)
+            fallen[victim] += kill_one(process, PROGRAMS[victim], chance)
     run.finish(process)
-    return done, time.perf_counter() - begun
+    return fallen
+
+
+def compare(calm: Run, rough: Run) -> list[str]:
+    """Return where a disturbed run came to other results than an undisturbed one."""
+    expected, got = calm.results(), rough.results()
+    found = [f"only in one run: {name}" for name in expected.keys() ^ got.keys()]
+    found += [
+        f"{name}: {expected[name]} undisturbed, {got[name]} disturbed"
+        for name in expected.keys() & got.keys()
+        if expected[name] != got[name]
+    ]
+    return found + differences(calm.out / "features", rough.out / "features")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--victims", nargs="+", choices=list(VICTIMS), default=list(VICTIMS))
+    parser.add_argument("--keep", type=Path, help="work in this folder and keep it")
 
 
 def main() -> None:
-    """Run undisturbed, run disturbed, compare; print one JSON object at the end."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
-    parser.add_argument("--inputs", nargs="+", default=[str(SHARED)])
-    parser.add_argument("--victim", choices=("group", "worker", "host"), default="group")
-    parser.add_argument(
-        "--longest-s", type=float, default=6.0, help="longest time from a start, or a result, to a kill"
-    )
-    parser.add_argument(
-        "--keep", type=Path, help="folder to work in and to keep; an undisturbed run in it is used again"
-    )
-    arguments = parser.parse_args()
-    print(json.dumps({"seed": arguments.seed}), flush=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.keep or Path(temporary)
-        calm = Run(folder / "calm", arguments.inputs)
-        begun = time.perf_counter()
+    """Run disturbed, run undisturbed, compare."""
+    form = begin(__doc__, seconds=2400, add=options)
+    with tempfile.TemporaryDirectory(prefix="kills-") as temporary:
+        folder = form.options.keep or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        supply = Supply(folder / "in", form.chance)
+        supply.add(2 * ADDED)
+        rough = Run(folder / "rough", supply.folder)
+        fallen = disturb(form, rough, supply)
+        rough_s = round(time.monotonic() - form.begun_s, 1)
+        calm = Run(folder / "calm", supply.folder)
         calm.finish(calm.start())
-        calm_s = time.perf_counter() - begun
-        rough = Run(folder / f"rough-{arguments.victim}-{arguments.seed}", arguments.inputs)
-        chance = random.Random(arguments.seed)
-        kills, rough_s = disturb(rough, arguments.kills, arguments.victim, arguments.longest_s, chance)
-        outcomes = rough.oracle()
-        found = differences(calm.out / "features", rough.out / "features")
-        verdict = {
-            "seed": arguments.seed,
-            "victim": arguments.victim,
-            "kills": kills,
-            "undisturbed": calm.counts(),
-            "undisturbed_s": round(calm_s, 1),
-            "disturbed": rough.counts(),
-            "disturbed_s": round(rough_s, 1),
-            "attempts": outcomes,
-            "differences": found[:20],
-            "quarantined": rough.counts().get(str(JobState.QUARANTINED), 0),
-        }
-        print(json.dumps(verdict, indent=2))
-        if found or calm.counts() != rough.counts():
-            sys.exit(1)
+        claims = sorted(rough.claims_s())
+        form.end(
+            [*rough.violations(), *compare(calm, rough)],
+            kills=dict(fallen),
+            inputs=sum(rough.counts().values()),
+            disturbed=rough.counts(),
+            undisturbed=calm.counts(),
+            disturbed_s=rough_s,
+            attempts=rough.attempts(),
+            claiming_s={"median": claims[len(claims) // 2], "most": claims[-1]} if claims else {},
+        )
 
 
 if __name__ == "__main__":

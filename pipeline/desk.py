@@ -126,7 +126,6 @@ class _Report:
                 "waiting": waiting,
                 "duration_s": round(duration_s, 3),
                 "bytes_read": self.bytes_read(),
-                "rss_bytes": self._process.memory_info().rss,
             }
         )
 

@@ -65,7 +65,7 @@ REMEDIES: dict[FailureClass, str] = {
     FailureClass.IO: "Check the disk, the mount and the permissions, then retry.",
     FailureClass.TIMEOUT: "Raise engine.job_timeout_s, or set it to 0 for no limit, then retry.",
     FailureClass.STALLED: "Retry; if it stalls again, the file or its disk hangs the decoder.",
-    FailureClass.OUT_OF_MEMORY: "Use fewer workers or a smaller host.batch_size, then retry.",
+    FailureClass.OUT_OF_MEMORY: "Use fewer workers or a smaller host.batch_size; raise engine.worker_memory_cap_gb.",
     FailureClass.WORKER_CRASHED: "The decoder crashed on this file; transcode it, or report it.",
     FailureClass.MODEL: "Check the model with `vconsole models list`, then retry.",
     FailureClass.SETTINGS: "Change the setting named in the message, then retry.",

@@ -59,6 +59,11 @@ class EngineSettings(Section):
         2.0, description="A file changed more recently than this is taken as still being copied and waits."
     )
     recycle_after: Count = Field(500, description="Videos after which a worker is replaced by a fresh one.")
+    worker_memory_cap_gb: Annotated[float, Field(ge=0)] = Field(
+        8.0,
+        description="GB (10^9 bytes) of resident memory above which a worker is replaced; a job that goes over it even "
+        "alone in a fresh worker fails as out_of_memory. 0 = no cap.",
+    )
     lease_ahead: Annotated[int, Field(ge=0, le=64)] = Field(
         8, description="Jobs a worker is handed ahead while its jobs take only milliseconds; 0 = none."
     )

@@ -230,6 +230,8 @@ class Snapshot:
     """Newest first, at most `engine.events_kept`."""
     stages: tuple[StageView, ...] = ()
     workers: tuple[WorkerView, ...] = ()
+    workers_recycled: int = 0
+    """Workers that this engine replaced for their age (`engine.recycle_after`) or their memory, none of them dead."""
     worker_plan: WorkerPlan | None = None
     hosts: tuple[HostView, ...] = ()
     machine: MachineView = MachineView()

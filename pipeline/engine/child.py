@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import psutil
+
 from pipeline import wire
 from pipeline.errors import WireError
 
@@ -60,6 +62,7 @@ class Child:
         self._on_message = on_message
         self._on_end = on_end
         self._said = b""
+        self._gauge: psutil.Process | None = None
         os.set_blocking(stderr, False)
         asyncio.get_running_loop().add_reader(stderr, self._listen_stderr)
         self.ended = asyncio.create_task(self._live())
@@ -113,6 +116,14 @@ class Child:
         if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def rss_bytes(self) -> int:
+        """Return its resident memory as the system counts it, 0 once it is gone."""
+        try:
+            self._gauge = self._gauge or psutil.Process(self.pid)
+            return int(self._gauge.memory_info().rss)
+        except psutil.Error:
+            return 0
 
     async def _live(self) -> None:
         broken = ""

@@ -16,7 +16,7 @@ from pipeline.engine.meter import Meter
 from pipeline.engine.records import JobRecord, OutputRecord
 from pipeline.engine.results import how_it_died, report_death, report_result
 from pipeline.engine.scheduler import Report, judge, runs_alone
-from pipeline.engine.workers import Running, Worker
+from pipeline.engine.slots import Running, Worker
 from pipeline.errors import WireError
 from pipeline.model import BAD, FailureClass, JobState, RunState
 from pipeline.text import visible
@@ -66,6 +66,10 @@ class Dispatcher:
             worker = core.pool.free()
             taken = run.queue.take(len(core.pool.running())) if worker else None
             if worker is None or taken is None:
+                break
+            if taken[1] and worker.jobs_done:  # alone also means in a worker that no other job has used
+                run.queue.add_first(taken[0], alone=True)
+                core.pool.renew_idle(worker)
                 break
             self._charge(run, worker, *taken)
         self._leases.hand_out(run)
@@ -158,7 +162,7 @@ class Dispatcher:
             return
         self._core.dirty = True
         if kind == "progress":
-            self._meter.progress(run, worker, running, message)
+            self._meter.progress(run, running, message)
         elif kind == "stage":
             self._meter.stage_over(run, running, message)
         else:
@@ -181,6 +185,10 @@ class Dispatcher:
             core.note("warning", f"Worker {worker.slot} ended without a job ({death}){said}.")
         self.hand_out()
 
+    def worker_replaced(self, worker: Worker, why: str) -> None:
+        """Tell of the first of many workers that are replaced for their weight."""
+        self._core.note("info", f"Worker {worker.slot} was replaced between two videos: {why}. So will others.")
+
     def breaker_opened(self, deaths: int, death: Death | OSError) -> None:
         """Hold the run up: workers die at start."""
         said = death.said.splitlines()[-1][:300] if isinstance(death, Death) and death.said else str(death)
@@ -192,11 +200,13 @@ class Dispatcher:
             )
 
     def _finished(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
-        report = report_result(running, message)
+        core, report = self._core, report_result(running, message)
         self._meter.finished(run, running, report)
-        worker.quick = self._core.clock() - running.started_s < QUICK_S
+        worker.quick = core.clock() - running.started_s < QUICK_S
+        if core.pool.scale.is_over(worker):  # it ends now: what it has ahead, and may have begun, is not charged yet
+            self._leases.take_back(run, worker)
         following = worker.leased.popleft() if worker.leased else None
-        self._core.pool.release(worker, following)
+        core.pool.release(worker, following)
         self._close(run, running, report)
         if following is not None:
             self._leases.begin(run, worker, following)

@@ -15,7 +15,7 @@ from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.records import JobRecord, OutputRecord
-from pipeline.engine.workers import Running, Worker
+from pipeline.engine.slots import Running, Worker
 from pipeline.model import JobState
 
 QUICK_S = 0.05

@@ -4,7 +4,7 @@ from pipeline import wire
 from pipeline.engine.active import ActiveRun, work_of
 from pipeline.engine.core import Core
 from pipeline.engine.scheduler import Report
-from pipeline.engine.workers import Running, Worker
+from pipeline.engine.slots import Running
 from pipeline.errors import WireError
 from pipeline.model import Stage
 
@@ -15,7 +15,7 @@ class Meter:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def progress(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
+    def progress(self, run: ActiveRun, running: Running, message: wire.Message) -> None:
         """Take a progress message."""
         try:
             stage = Stage(message["stage"])
@@ -23,7 +23,6 @@ class Meter:
             frames, bytes_read = int(message["frames"]), int(message["bytes_read"])
             waiting = str(message["waiting"])[:80]
             duration_s = max(0.0, float(message["duration_s"]))
-            worker.rss_bytes = int(message["rss_bytes"])
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not a progress message: {error!r}") from error
         now = self._core.clock()

@@ -6,7 +6,7 @@ from pipeline import wire
 from pipeline.engine.active import work_of
 from pipeline.engine.child import Death
 from pipeline.engine.scheduler import Report
-from pipeline.engine.workers import Running
+from pipeline.engine.slots import Running
 from pipeline.errors import WireError
 from pipeline.model import FailureClass, Stage
 
@@ -58,6 +58,9 @@ def report_death(running: Running, death: Death | OSError, *, closing: bool) -> 
     if why == "protocol":
         text = f"The worker sent what is not a message: {death.broken if isinstance(death, Death) else death}"
         return Report("failed", FailureClass.PROTOCOL, running.stage, text[:MESSAGE_CHARS], said)
+    if why == "memory":
+        text = f"The worker was ended: {running.lost_because}."
+        return Report("over_cap", FailureClass.OUT_OF_MEMORY, running.stage, text, said)
     outside = isinstance(death, Death) and death.from_outside
     text = f"The worker {'was' if outside else 'crashed:'} {death}."
     return Report("killed" if outside else "crashed", FailureClass.WORKER_CRASHED, running.stage, text, said)
@@ -66,5 +69,5 @@ def report_death(running: Running, death: Death | OSError, *, closing: bool) -> 
 def how_it_died(running: Running, death: Death | OSError) -> str:
     """Return in words what became of a worker that had a job."""
     if running.lost:
-        return f"was ended ({running.lost})"
+        return f"was ended ({running.lost_because or running.lost})"
     return f"died ({death})"

@@ -19,7 +19,7 @@ class Report:
     """How an attempt ended, as the engine saw it.
 
     `outcome` is done | partial | failed | skipped | stopped (told by the worker) or crashed | stalled | killed |
-    cancelled (found by the engine).
+    over_cap | cancelled (found by the engine).
     """
 
     outcome: str
@@ -65,6 +65,8 @@ def judge(
         return Verdict(_ending(report, JobState(report.outcome), report.outcome))
     if report.outcome == "stopped":
         return Verdict(_ending(report, JobState.QUEUED, "given_back", charged=False))
+    if report.outcome == "over_cap" and not alone:
+        return Verdict(_ending(report, JobState.QUEUED, "over_cap", charged=False), alone=True)
     if report.outcome == "killed" and not alone:
         lonely = job.kills + 1 >= limits.max_engine_deaths
         return Verdict(_ending(report, JobState.QUEUED, "killed", charged=False, kill=True), alone=lonely)

@@ -31,6 +31,7 @@ class View:
             failures=tuple(run.failures) if run else (),
             stages=self._stages(run) if run else (),
             workers=tuple(worker.view() for _, worker in sorted(core.pool.workers.items())),
+            workers_recycled=core.pool.recycled,
             worker_plan=core.worker_plan,
             hosts=(host,) if host.state != "off" or host.device else (),
             machine=machine,

@@ -1,91 +1,22 @@
 """The bounded pool of workers: starts, watches, kills and replaces them."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Protocol
 
 from pipeline import wire
 from pipeline.engine.child import Child, Death
-from pipeline.engine.records import JobRecord
-from pipeline.model import Stage
+from pipeline.engine.scale import Scale
+from pipeline.engine.slots import Running, Worker
 from pipeline.settings import EngineSettings
-from pipeline.snapshot import WorkerView
 
 RESTART_PAUSE_S = 0.1
 """Pause after a worker died at start; doubled for each further one until the breaker opens."""
+HEAVY_TOLD_S = 600.0
+"""How often at most it is told that workers are replaced because they had grown."""
 CLOSE_STEP_S = 0.02
 """How often a closing pool looks whether its jobs are given back."""
-
-
-@dataclass(slots=True)
-class Running:
-    """One attempt that a worker has."""
-
-    job: JobRecord
-    alone: bool
-    started_s: float
-    stage: Stage | None = None
-    video_s: float = 0.0
-    frames: int = 0
-    bytes_read: int = 0
-    counted: dict[Stage, int] = field(default_factory=dict)
-    """Items of each stage that progress messages have told of."""
-    waiting: str = ""
-    stopping: str = ""
-    """Why it was asked to stop (stopped | cancelled), empty if it was not."""
-    lost: str = ""
-    """Why the engine killed its worker (stalled | timeout | protocol), empty if it did not."""
-
-
-@dataclass(slots=True)
-class Worker:
-    """One slot of the pool and the program in it."""
-
-    slot: int
-    child: Child | None = None
-    ready: bool = False
-    heard_s: float = 0.0
-    running: Running | None = None
-    reserved: bool = False
-    """Whether the ledger is being asked for a job, or for jobs ahead, for it."""
-    leased: deque[Running] = field(default_factory=deque)
-    """Jobs it was handed ahead: not begun, so not charged."""
-    quick: bool = False
-    """Whether its last job took so little time that it should not wait for the next."""
-    alone: bool = False
-    """Whether the job it has, or is to have, runs with no other beside it."""
-    jobs_done: int = 0
-    told_run: int = 0
-    rss_bytes: int = 0
-    retiring: bool = False
-    killed: str = ""
-
-    @property
-    def free(self) -> bool:
-        """Whether it can be given a job."""
-        return self.ready and self.running is None and not self.reserved and not self.retiring
-
-    def view(self) -> WorkerView:
-        """Return what a screen may know of it."""
-        running = self.running
-        if self.retiring or (running and running.stopping):
-            state = "stopping"
-        elif not self.ready:
-            state = "starting"
-        elif running is None:
-            state = "idle"
-        else:
-            state = "waiting" if running.waiting else "busy"
-        return WorkerView(
-            self.slot,
-            self.child.pid if self.child else 0,
-            state,
-            running.job.job_id if running else 0,
-            running.stage if running else None,
-            self.rss_bytes,
-        )
 
 
 class PoolListener(Protocol):
@@ -99,6 +30,9 @@ class PoolListener(Protocol):
 
     def worker_died(self, worker: Worker, death: Death | OSError) -> None:
         """A worker is gone; `worker.running` is what it had. Its slot is free already."""
+
+    def worker_replaced(self, worker: Worker, why: str) -> None:
+        """A worker that did well is replaced; told of the first of many."""
 
     def breaker_opened(self, deaths: int, death: Death | OSError) -> None:
         """So many workers died at start, one after another, that none is started any more."""
@@ -121,6 +55,10 @@ class Pool:
         self._start_deaths = 0
         self._not_before_s = 0.0
         self._ticked_s = clock()
+        self._told_of_weight_s: float | None = None
+        self.scale = Scale(clock, lambda: self.limits.worker_memory_cap_gb)
+        self.recycled = 0
+        """Workers replaced because they had done their share or had grown over their cap."""
         self.workers: dict[int, Worker] = {}
         self.limits = limits
         self.target = 1
@@ -157,8 +95,8 @@ class Pool:
                 task.add_done_callback(self._spawning.discard)
 
     def free(self) -> Worker | None:
-        """Return a worker that can be given a job."""
-        return next((worker for worker in self.workers.values() if worker.free), None)
+        """Return a worker that can be given a job, one that has had none if there is one."""
+        return min((one for one in self.workers.values() if one.free), key=lambda one: one.jobs_done, default=None)
 
     def running(self) -> list[Worker]:
         """Return the workers that have a job, or for which one is being charged."""
@@ -174,14 +112,28 @@ class Pool:
         worker.jobs_done += 1
         if then is not None:
             return
-        if worker.retiring or worker.jobs_done >= self.limits.recycle_after:
-            self._retire(worker)
+        if worker.retiring:
+            self.let_go(worker)
+        elif self.scale.is_over(worker):
+            self._replace_heavy(worker)
+        elif worker.jobs_done >= self.limits.recycle_after:
+            self.renew(worker)
 
-    def kill(self, worker: Worker, why: str) -> None:
-        """End a worker at once; `why` is what became of its job (stalled | timeout | protocol | cancelled)."""
+    def renew(self, worker: Worker) -> None:
+        """Replace a worker by a fresh one once it has nothing left to do."""
+        self.recycled += 1
+        self._retire(worker)
+
+    def renew_idle(self, worker: Worker) -> None:
+        """Replace a free worker by a fresh one, unless a fresh one is on its way already."""
+        if all(one.ready and not one.retiring for one in self.workers.values()):
+            self.renew(worker)
+
+    def kill(self, worker: Worker, why: str, because: str = "") -> None:
+        """End a worker at once; `why` is what became of its job (stalled | timeout | memory | cancelled)."""
         worker.killed = worker.killed or why
         if worker.running and not worker.running.lost:
-            worker.running.lost = why
+            worker.running.lost, worker.running.lost_because = why, because
         if worker.child:
             worker.child.kill()
 
@@ -197,6 +149,11 @@ class Pool:
                 self.kill(worker, "stalled")
             elif worker.running and 0 < self.limits.job_timeout_s < now - worker.running.started_s:
                 self.kill(worker, "timeout")
+        for worker in self.scale.over(self.workers.values()):
+            if worker.running:
+                self.kill(worker, "memory", self.scale.sentence(worker))
+            elif worker.jobs_done and not worker.retiring:
+                self._replace_heavy(worker)
 
     async def close(self, grace_s: Callable[[], float]) -> None:
         """End all workers once their jobs are given back, or after `grace_s()` seconds (it may shrink meanwhile)."""
@@ -221,6 +178,14 @@ class Pool:
         if worker.retiring and not busy and worker.child:
             worker.child.hang_up()
 
+    def _replace_heavy(self, worker: Worker) -> None:
+        """Replace a worker that has grown over its cap between two jobs; told at most every HEAVY_TOLD_S."""
+        now = self._clock()
+        if self._told_of_weight_s is None or now - self._told_of_weight_s > HEAVY_TOLD_S:
+            self._told_of_weight_s = now
+            self._listener.worker_replaced(worker, self.scale.sentence(worker))
+        self.renew(worker)
+
     async def _spawn(self, worker: Worker) -> None:
         try:
             worker.child = await Child.spawn(
@@ -239,6 +204,9 @@ class Pool:
     def _heard(self, worker: Worker, message: wire.Message) -> None:
         worker.heard_s = self._clock()
         if message.get("type") == "ready" and not worker.ready:
+            if self.scale.is_over(worker):
+                self.kill(worker, "memory")
+                return
             worker.ready = True
             self._start_deaths = 0
             self._listener.worker_ready(worker)
@@ -248,6 +216,8 @@ class Pool:
     def _ended(self, worker: Worker, death: Death | OSError) -> None:
         del self.workers[worker.slot]
         if not worker.ready and not worker.retiring:
+            if worker.killed == "memory" and isinstance(death, Death):
+                death = replace(death, said=f"{self.scale.sentence(worker)}, before any job")
             self._start_deaths += 1
             self._not_before_s = self._clock() + RESTART_PAUSE_S * 2.0**self._start_deaths
             if self._start_deaths == self.limits.breaker_deaths:

@@ -138,8 +138,12 @@ class Driven:
 
     def worker_pid(self, name: str) -> int:
         """Return the process that works on an input."""
-        row = self.until_running(name)
-        return next(worker.pid for worker in self.engine.latest().workers if worker.slot == row.worker)
+
+        def pid(snapshot: Snapshot) -> int:
+            row = _working(snapshot, name)
+            return next((one.pid for one in snapshot.workers if row and one.job_id == row.job_id), 0)
+
+        return pid(self.until(pid, f"{name} to run"))
 
     def check_no_orphan(self) -> None:
         """See that no worker of this engine is left."""

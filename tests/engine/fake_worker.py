@@ -2,7 +2,8 @@
 
 `python fake_worker.py --fd N --nice N`. Lines: `done`, `adopt`, `sleep S`, `fail CLASS`, `partial`, `skip`, `segv`,
 `abort`, `exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S
-seconds, N times), `unless NAME LINE` (does LINE unless it is called NAME, then `done`),
+seconds, N times), `grow MB` (keeps so much memory from then on), `leak MB N` (10 ms a step of MB, N times, then
+on and on without more), `unless NAME LINE` (does LINE unless it is called NAME, then `done`),
 `late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
 `<out>/log`. A line may begin with `first:`: then it holds only for the first attempt and the next ones are `done`.
 """
@@ -15,6 +16,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ class FakeWorker:
         self.run: dict[str, Any] = {}
         self.jobs: list[dict[str, Any]] = []
         self.stopped = False
+        self.kept: list[bytes] = []
         self.changed = threading.Condition()
 
     def listen(self) -> None:
@@ -56,7 +59,7 @@ class FakeWorker:
                     self.changed.wait()
                 job = self.jobs.pop(0)
                 self.stopped = False
-            self.log(f"start {job['relative']} {job['attempt']}")
+            self.log(f"start {job['relative']} {job['attempt']} {os.getpid()}")
             self.do(job)
 
     def log(self, line: str) -> None:
@@ -75,7 +78,6 @@ class FakeWorker:
             frames=int(share * 100),
             waiting="",
             bytes_read=0,
-            rss_bytes=1,
             duration_s=10.0,
         )
 
@@ -117,16 +119,8 @@ class FakeWorker:
                 {"type": "finished", "job_id": job["job_id"], "token": "old", "outcome": "failed", "result": {}},
             )
             self.work(job, "done")
-        elif word == "sleep":
-            time.sleep(float(rest[0]))
-            self.work(job, "done")
-        elif word == "slow":
-            for step in range(int(rest[0])):
-                self.progress(job, step / int(rest[0]))
-                time.sleep(float(rest[1]))
-            self.work(job, "done")
-        elif word == "gate":
-            if not self.wait(job, lambda: os.path.exists(rest[0])):
+        elif word in DEEDS:
+            if not DEEDS[word](self, job, *rest):
                 self.work(job, "done")
         else:
             self.work(job, word if word in {"partial", "adopt"} else "done")
@@ -164,6 +158,42 @@ class FakeWorker:
         self.say(job, "stage", stage="scenes", seconds=0.1, items=100, reused=False)
         self.finish(job, "done" if outcome == "adopt" else outcome, result)
         self.log(f"end {job['relative']} {job['attempt']}")
+
+
+def _sleep(worker: FakeWorker, job: dict[str, Any], seconds: str) -> None:
+    time.sleep(float(seconds))
+
+
+def _slow(worker: FakeWorker, job: dict[str, Any], steps: str, seconds: str) -> None:
+    for step in range(int(steps)):
+        worker.progress(job, step / int(steps))
+        time.sleep(float(seconds))
+
+
+def _grow(worker: FakeWorker, job: dict[str, Any], megabytes: str) -> None:
+    worker.kept.append(b"\1" * (int(megabytes) << 20))
+
+
+def _leak(worker: FakeWorker, job: dict[str, Any], megabytes: str, steps: str) -> bool:
+    for _ in range(int(steps)):
+        _grow(worker, job, megabytes)
+        worker.progress(job)
+        time.sleep(0.01)
+    return worker.wait(job, lambda: False)
+
+
+def _gate(worker: FakeWorker, job: dict[str, Any], path: str) -> bool:
+    return worker.wait(job, lambda: os.path.exists(path))
+
+
+DEEDS: dict[str, Callable[..., bool | None]] = {
+    "sleep": _sleep,
+    "slow": _slow,
+    "grow": _grow,
+    "leak": _leak,
+    "gate": _gate,
+}
+"""What to do before a job is done; a true answer says that it was given back instead."""
 
 
 def _stall(worker: FakeWorker) -> None:

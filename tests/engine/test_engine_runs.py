@@ -304,17 +304,6 @@ def test_the_number_of_workers_can_be_changed_while_the_run_goes_on(bench: Bench
     bench.oracle()
 
 
-def test_a_worker_is_replaced_after_its_share_of_videos(bench: Bench) -> None:
-    for number in range(5):
-        bench.video(f"{number}.mp4")
-    options = settings(workers=1, recycle_after=2)
-    with bench.engine(options) as driven:
-        driven.engine.send(bench.start(options))
-        snapshot = driven.until_done()
-    assert not snapshot.notices, "an orderly replacement is no news"
-    assert set(bench.log().values()) == {1}
-
-
 @pytest.mark.parametrize("command", [Pause(), Unpause(), Drain(), CancelRun(7), CancelJob(7), Retry(), ResumeRun()])
 def test_a_command_that_cannot_be_done_becomes_a_notice(bench: Bench, command: object) -> None:
     with bench.engine(settings()) as driven:

@@ -71,6 +71,17 @@ def test_a_transient_failure_waits_longer_each_time_and_then_fails() -> None:
     assert retry_pause(40, LIMITS) == LIMITS.retry_pause_max_s
 
 
+def test_a_worker_over_its_memory_cap_costs_the_video_nothing_until_it_ran_alone() -> None:
+    report = Report("over_cap", FailureClass.OUT_OF_MEMORY)
+    beside = judge(JOB, report, LIMITS, alone=False, host_ready=True)
+    alone = judge(JOB, report, LIMITS, alone=True, host_ready=True)
+    last = judge(replace(JOB, attempts=LIMITS.max_attempts), report, LIMITS, alone=True, host_ready=True)
+    assert (beside.ending.state, beside.ending.charged, beside.alone) == (JobState.QUEUED, False, True)
+    assert (alone.ending.state, alone.ending.charged, alone.alone) == (JobState.WAITING, True, True)
+    assert last.ending.state is JobState.FAILED
+    assert {beside.hold, alone.hold, last.hold} == {None}
+
+
 @pytest.mark.parametrize("outcome", ["crashed", "stalled"])
 def test_the_second_crash_or_stall_quarantines(outcome: str) -> None:
     report = Report(outcome, FailureClass.WORKER_CRASHED)

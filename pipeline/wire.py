@@ -15,6 +15,8 @@ from pipeline.errors import WireError
 HEADER = struct.Struct(">II")
 MAX_HEAD_BYTES = 1 << 20
 MAX_PAYLOAD_BYTES = 64 << 20
+MAX_NUMBER = (1 << 63) - 1
+"""What SQLite can hold; no number that is told is larger."""
 
 Message = dict[str, Any]
 
@@ -32,12 +34,27 @@ def encode(head: Message, payload_bytes: int = 0) -> bytes:
 def decode_head(data: bytes) -> Message:
     """Return the head of a message. Raises WireError if it is not a JSON object."""
     try:
-        head = json.loads(data)
+        head = _DECODER.decode(data.decode())
     except (ValueError, RecursionError) as error:
         raise WireError(f"not a message: {error}") from error
     if not isinstance(head, dict):
         raise WireError("not a message: the head is not an object")
     return head
+
+
+def number(head: Message, name: str) -> float:
+    """Return a field that must be a number. Raises WireError if it is none, has no end or is above MAX_NUMBER."""
+    value = head.get(name)
+    if not isinstance(value, int | float) or not -MAX_NUMBER <= value <= MAX_NUMBER:
+        raise WireError(f"{name} is not a number that can be: {value!r:.80}")
+    return float(value)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _check(head_bytes: int, payload_bytes: int, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:

@@ -15,6 +15,8 @@ from pipeline.errors import WireError
 
 STDERR_KEPT_BYTES = 4096
 """How much of the end of a child's standard error is kept to explain its death."""
+TURN_S = 0.005
+"""How long the messages of one child are taken before others have their turn: what is read already does not wait."""
 LINGER_S = 2.0
 """How long a child that has closed its socket may take to end by itself."""
 
@@ -128,12 +130,10 @@ class Child:
     async def _live(self) -> None:
         broken = ""
         try:
-            while True:
-                message, _ = await wire.read(self._reader, max_payload_bytes=0)
-                self._on_message(message)
+            await self._listen()
         except EOFError:
             pass
-        except (WireError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a message leads to, the child must be buried and told of
             broken = str(error) if isinstance(error, WireError) else f"not a message of ours: {error!r}"
             self.kill()
         finally:
@@ -143,6 +143,16 @@ class Child:
             asyncio.get_running_loop().remove_reader(self._stderr)
             os.close(self._stderr)
         self._on_end(Death(code, _signal_name(code), broken, self._said.decode("utf-8", "replace").strip()))
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        turn_s = loop.time()
+        while True:
+            message, _ = await wire.read(self._reader, max_payload_bytes=0)
+            self._on_message(message)
+            if loop.time() - turn_s > TURN_S:
+                await asyncio.sleep(0)
+                turn_s = loop.time()
 
     async def _buried(self) -> int:
         try:

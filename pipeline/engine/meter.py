@@ -19,10 +19,10 @@ class Meter:
         """Take a progress message."""
         try:
             stage = Stage(message["stage"])
-            share, video_s = float(message["share"]), float(message["video_s"])
-            frames, bytes_read = int(message["frames"]), int(message["bytes_read"])
+            share, video_s = wire.number(message, "share"), wire.number(message, "video_s")
+            frames, bytes_read = int(wire.number(message, "frames")), int(wire.number(message, "bytes_read"))
             waiting = str(message["waiting"])[:80]
-            duration_s = max(0.0, float(message["duration_s"]))
+            duration_s = max(0.0, wire.number(message, "duration_s"))
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not a progress message: {error!r}") from error
         now = self._core.clock()
@@ -50,7 +50,8 @@ class Meter:
         """Take the message that a stage is over."""
         try:
             stage = Stage(message["stage"])
-            seconds, items, reused = float(message["seconds"]), int(message["items"]), bool(message["reused"])
+            seconds, items = wire.number(message, "seconds"), int(wire.number(message, "items"))
+            reused = bool(message["reused"])
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not a stage message: {error!r}") from error
         if stage in run.stages and not reused:
@@ -62,11 +63,8 @@ class Meter:
         result = report.result
         if report.outcome not in {"done", "partial"} or result.get("adopted"):
             return
-        try:
-            duration_s, written = float(result.get("duration_s", 0.0)), int(result.get("bytes_written", 0))
-            bytes_read = int(result.get("bytes_read", 0))
-        except (TypeError, ValueError) as error:
-            raise WireError(f"not a result: {error!r}") from error
+        duration_s, written = float(result.get("duration_s", 0.0)), int(result.get("bytes_written", 0))
+        bytes_read = int(result.get("bytes_read", 0))
         now = self._core.clock()
         run.holds = 0
         run.bytes_written += written

@@ -3,7 +3,6 @@
 from typing import Any
 
 from pipeline import wire
-from pipeline.engine.active import work_of
 from pipeline.engine.child import Death
 from pipeline.engine.scheduler import Report
 from pipeline.engine.slots import Running
@@ -11,6 +10,13 @@ from pipeline.errors import WireError
 from pipeline.model import FailureClass, Stage
 
 OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "stopped"})
+NUMBERS = frozenset(
+    {
+        *("output_bytes", "output_mtime_ns", "bytes_read", "bytes_written", "scenes", "frames"),
+        *("duration_s", "width", "height", "lost_s", "lost_frames"),
+    }
+)
+"""Fields of a result that are reckoned with."""
 MESSAGE_CHARS = 2000
 """How much of a text that a worker sends is kept."""
 
@@ -24,6 +30,8 @@ def report_result(running: Running, message: wire.Message) -> Report:
         return Report(running.stopping or "stopped")
     if outcome == "failed" and "class" not in failure:
         raise WireError("a failure without a class")
+    for name in NUMBERS & result.keys():
+        wire.number(result, name)
     if outcome in {"done", "partial"}:
         _check_output(result)
     try:
@@ -38,9 +46,11 @@ def report_result(running: Running, message: wire.Message) -> Report:
 def _check_output(result: dict[str, Any]) -> None:
     wanted = {"output": str, "output_bytes": int, "output_sha256": str, "output_mtime_ns": int, "content_id": str}
     wrong = [name for name, kind in wanted.items() if not isinstance(result.get(name), kind)]
-    if wrong or not isinstance(result.get("stage_keys"), dict):
+    wrong += [name for name in ("stage_keys", "seconds", "probe") if not isinstance(result.get(name, {}), dict)]
+    if wrong or "stage_keys" not in result:
         raise WireError(f"a result without {', '.join(wrong) or 'stage_keys'}")
-    work_of(result)
+    for stage in result.get("seconds", {}):
+        wire.number(result["seconds"], stage)
 
 
 def report_death(running: Running, death: Death | OSError, *, closing: bool) -> Report:

@@ -3,12 +3,17 @@
 `python fake_worker.py --fd N --nice N`. Lines: `done`, `adopt`, `sleep S`, `fail CLASS`, `partial`, `skip`, `segv`,
 `abort`, `exit0`, `kill`, `garbage`, `huge`, `stall` (silent before the first progress), `slow N S` (progress every S
 seconds, N times), `grow MB` (keeps so much memory from then on), `leak MB N` (10 ms a step of MB, N times, then
-on and on without more), `unless NAME LINE` (does LINE unless it is called NAME, then `done`),
+on and on without more), `flood S` (progress as fast as the socket takes it), `bytes` (every message byte by byte),
+`long` (a progress message of a megabyte), `odd FIELD JSON` (progress with that in it), `result FIELD JSON` (a result
+with that in it), `cut N` (dies after N bytes of a message of a megabyte), `stream` (a gigabyte, announced and sent),
+`deep` (a megabyte of brackets), `deaf` (never reads again), `unless NAME LINE` (does LINE unless it is called NAME,
+then `done`),
 `late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
 `<out>/log`. A line may begin with `first:`: then it holds only for the first attempt and the next ones are `done`.
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -31,12 +36,17 @@ class FakeWorker:
         self.run: dict[str, Any] = {}
         self.jobs: list[dict[str, Any]] = []
         self.stopped = False
+        self.deaf = False
+        self.byte_by_byte = False
+        self.odd: dict[str, str] = {}
         self.kept: list[bytes] = []
         self.changed = threading.Condition()
 
     def listen(self) -> None:
         while True:
             try:
+                while self.deaf:
+                    threading.Event().wait()
                 message, _ = wire.receive(self.sock)
             except (EOFError, OSError):
                 os._exit(0)
@@ -68,21 +78,18 @@ class FakeWorker:
         os.write(descriptor, line.encode("utf-8", "backslashreplace") + b"\n")
         os.close(descriptor)
 
-    def progress(self, job: dict[str, Any], share: float = 0.5, stage: str = "scenes") -> None:
-        self.say(
-            job,
-            "progress",
-            stage=stage,
-            share=share,
-            video_s=share * 10,
-            frames=int(share * 100),
-            waiting="",
-            bytes_read=0,
-            duration_s=10.0,
-        )
+    def progress(self, job: dict[str, Any], done: float = 0.5, **fields: Any) -> None:
+        told = {"stage": "scenes", "share": done, "video_s": done * 10, "frames": int(done * 100), "waiting": ""}
+        self.say(job, "progress", **(told | {"bytes_read": 0, "duration_s": 10.0} | fields))
 
     def say(self, job: dict[str, Any], kind: str, **fields: Any) -> None:
-        wire.send(self.sock, {"type": kind, "job_id": job["job_id"], "token": job["token"], **fields})
+        self.send({"type": kind, "job_id": job["job_id"], "token": job["token"], **fields})
+
+    def send(self, message: dict[str, Any]) -> None:
+        text = json.dumps(message).replace('"@', "").replace('@"', "").encode()  # "@1e400@" becomes what JSON has not
+        data = wire.HEADER.pack(len(text), 0) + text
+        for place in range(0, len(data), step := 1 if self.byte_by_byte else len(data)):
+            self.sock.sendall(data[place : place + step])
 
     def finish(self, job: dict[str, Any], outcome: str, result: dict[str, Any], failure: Any = None) -> None:
         self.say(job, "finished", outcome=outcome, result=result, failure=failure)
@@ -112,7 +119,7 @@ class FakeWorker:
             self.finish(job, "skipped", {"reason": "no video stream"})
         elif word in DEATHS:
             self.progress(job)
-            DEATHS[word](self)
+            DEATHS[word](self, *rest)
         elif word == "late":
             wire.send(
                 self.sock,
@@ -154,6 +161,7 @@ class FakeWorker:
             "bytes_written": len(data),
             "lost_s": 1.0 if outcome == "partial" else 0.0,
             "lost_frames": 25 if outcome == "partial" else 0,
+            **self.odd,
         }
         self.say(job, "stage", stage="scenes", seconds=0.1, items=100, reused=False)
         self.finish(job, "done" if outcome == "adopt" else outcome, result)
@@ -186,12 +194,45 @@ def _gate(worker: FakeWorker, job: dict[str, Any], path: str) -> bool:
     return worker.wait(job, lambda: os.path.exists(path))
 
 
+def _flood(worker: FakeWorker, job: dict[str, Any], seconds: str) -> None:
+    end = time.monotonic() + float(seconds)
+    while time.monotonic() < end:
+        worker.progress(job)
+
+
+def _bytes(worker: FakeWorker, job: dict[str, Any]) -> None:
+    worker.byte_by_byte = True
+
+
+def _long(worker: FakeWorker, job: dict[str, Any]) -> None:
+    worker.progress(job, note="x" * (wire.MAX_HEAD_BYTES - 1000))
+
+
+def _odd(worker: FakeWorker, job: dict[str, Any], field: str, value: str) -> bool:
+    worker.progress(job, **{field: f"@{value}@"})
+    return worker.wait(job, lambda: False)
+
+
+def _result(worker: FakeWorker, job: dict[str, Any], field: str, value: str) -> None:
+    worker.odd = {field: f"@{value}@"}
+
+
+def _deaf(worker: FakeWorker, job: dict[str, Any]) -> None:
+    worker.deaf = True
+
+
 DEEDS: dict[str, Callable[..., bool | None]] = {
     "sleep": _sleep,
     "slow": _slow,
     "grow": _grow,
     "leak": _leak,
     "gate": _gate,
+    "flood": _flood,
+    "bytes": _bytes,
+    "long": _long,
+    "odd": _odd,
+    "result": _result,
+    "deaf": _deaf,
 }
 """What to do before a job is done; a true answer says that it was given back instead."""
 
@@ -205,7 +246,18 @@ def _raw(worker: FakeWorker, data: bytes) -> None:
     threading.Event().wait()
 
 
-DEATHS = {
+def _cut(worker: FakeWorker, count: str) -> None:
+    worker.sock.sendall(wire.encode({"type": "progress", "note": "x" * (1 << 19)})[: int(count)])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _stream(worker: FakeWorker) -> None:
+    worker.sock.sendall(wire.HEADER.pack(1 << 30, 0))
+    for _ in range(1 << 10):
+        worker.sock.sendall(b"x" * (1 << 20))
+
+
+DEATHS: dict[str, Callable[..., object]] = {
     "segv": lambda _: os.kill(os.getpid(), signal.SIGSEGV),
     "abort": lambda _: os.abort(),
     "exit0": lambda _: os._exit(0),
@@ -214,8 +266,22 @@ DEATHS = {
     "stall": _stall,
     "garbage": lambda worker: _raw(worker, b"\xff" * 100),
     "huge": lambda worker: _raw(worker, wire.HEADER.pack(1 << 30, 0)),
+    "stream": _stream,
+    "cut": _cut,
+    "deep": lambda worker: _raw(worker, wire.HEADER.pack(1 << 20, 0) + b"[" * (1 << 20)),
     "nonsense": lambda worker: _raw(worker, wire.encode({"type": "hello"})),
 }
+
+
+def takes_line(path: Path) -> bool:
+    """Take the first line of a file away, under a lock; return whether it says `die`."""
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        first, *rest = [*file.read().splitlines(), ""]
+        file.seek(0)
+        file.write("\n".join(rest))
+        file.truncate()
+    return first == "die"
 
 
 def main() -> None:
@@ -223,8 +289,9 @@ def main() -> None:
     parser.add_argument("--fd", type=int)
     parser.add_argument("--nice", type=int)
     parser.add_argument("--die-at-start", action="store_true")
+    parser.add_argument("--starts", type=Path, help="dies at start while this file has a line `die`, taking it away")
     arguments = parser.parse_args()
-    if arguments.die_at_start:
+    if arguments.die_at_start or (arguments.starts and takes_line(arguments.starts)):
         raise SystemExit(json.dumps({"import": "failed"}))
     FakeWorker(socket.socket(fileno=arguments.fd)).serve()
 

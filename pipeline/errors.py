@@ -11,6 +11,7 @@ VconsoleError               a sentence for the operator, and what to do about it
 Each `JobError` carries its `FailureClass`; `RETRY` says which classes are tried again by themselves.
 """
 
+import errno
 from typing import Any
 
 from pipeline.model import FailureClass, Stage
@@ -58,6 +59,9 @@ RETRY = frozenset(
 )
 """Classes that may pass by themselves; bad input (corrupt, unsupported, empty ...) is never tried again."""
 
+SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+"""Errors that say this process or this machine has no more to give: nothing that was asked for is to blame."""
+
 REMEDIES: dict[FailureClass, str] = {
     FailureClass.CORRUPT: "Copy or download the file again, or repair it with a transcode.",
     FailureClass.UNSUPPORTED: "Transcode it to H.264 in MP4; this build of FFmpeg has no decoder for it.",
@@ -81,14 +85,18 @@ REMEDIES: dict[FailureClass, str] = {
 class JobError(VconsoleError):
     """One attempt at one job failed.
 
-    `stage` is where, `failure` the class, `detail` the technical text (untrusted: show it only as outside text).
+    `stage` is where, `failure` the class, `detail` the technical text (untrusted: show it only as outside text),
+    `errno` the system's error number that caused it, 0 if none did.
     """
 
-    def __init__(self, failure: FailureClass, message: str, *, stage: Stage | None = None, detail: str = "") -> None:
+    def __init__(
+        self, failure: FailureClass, message: str, *, stage: Stage | None = None, detail: str = "", errno: int = 0
+    ) -> None:
         super().__init__(message, remedy=REMEDIES[failure])
         self.failure = failure
         self.stage = stage
         self.detail = detail
+        self.errno = errno
 
     @property
     def retry(self) -> bool:
@@ -102,4 +110,5 @@ class JobError(VconsoleError):
             "message": str(self),
             "stage": str(self.stage) if self.stage else None,
             "detail": self.detail,
+            "errno": self.errno,
         }

@@ -40,6 +40,15 @@ def open_regular(path: bytes) -> int:
     return descriptor
 
 
+def device_of(folder: bytes) -> int:
+    """Return the device number of a folder. It is opened, so that one which is mounted on demand is. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return os.fstat(descriptor).st_dev
+    finally:
+        os.close(descriptor)
+
+
 def content_id(descriptor: int) -> str:
     """Return the content id of an open file: BLAKE2b (20 bytes, hex) over size and first, middle and last MiB.
 

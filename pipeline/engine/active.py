@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipeline.engine.faults import Trouble
 from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.scheduler import Queue
+from pipeline.engine.surroundings import Surroundings
+from pipeline.engine.volumes import Volume
 from pipeline.errors import REMEDIES
 from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
 from pipeline.outputs.manifest import media_of
@@ -20,6 +23,8 @@ from pipeline.settings import PipelineSettings
 from pipeline.snapshot import FailureRow, JobRow
 from pipeline.text import plural
 
+LIVE = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
+"""States of a run that this engine works on."""
 ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
 """States of a run in which nothing more happens."""
 
@@ -31,13 +36,18 @@ class ActiveRun:
         self.record = record
         self.settings = settings
         self.fingerprints = dict(fingerprints)
+        self.surroundings = Surroundings(Volume(record.out), ())
         self.state = RunState.RUNNING
         self.paused_because = ""
-        self.hold: FailureClass | None = None
-        """The fault of the surroundings that the run waits for."""
+        self.hold: Trouble | None = None
+        """The fault of the surroundings that the run waits for to pass."""
         self.hold_due_s = 0.0
         self.holds = 0
-        """How often in a row the fault came back."""
+        """How often it was held, or looked at in vain, since a job was done."""
+        self.asked = False
+        """Whether the operator has asked to go on and is to be told if it cannot."""
+        self.begun = False
+        """Whether its folder is made, its rows are taken in and discovery walks."""
         self.discovering = True
         self.reported = False
         """Whether manifest and reports have been written since the last job ended."""

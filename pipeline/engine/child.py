@@ -1,6 +1,7 @@
 """A child program of the engine: a process group of its own and one socket of capped messages."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import psutil
 
 from pipeline import wire
+from pipeline.engine.limits import need_room
 from pipeline.errors import WireError
 
 STDERR_KEPT_BYTES = 4096
@@ -77,6 +79,7 @@ class Child:
         on_end: Callable[[Death], None],
     ) -> "Child":
         """Start `command --fd N`. Raises OSError if it cannot be started."""
+        need_room()
         ours, theirs = socket.socketpair()
         stderr, stderr_end = -1, -1
         try:
@@ -92,6 +95,10 @@ class Child:
                 pass_fds=(theirs.fileno(),),
                 env={**MEMORY_ENVIRONMENT, **os.environ},
             )
+        except RuntimeError as error:  # asyncio has a thread wait for each child
+            ours.close()
+            os.close(stderr)
+            raise OSError(errno.EAGAIN, str(error)) from error
         except BaseException:
             ours.close()
             if stderr >= 0:

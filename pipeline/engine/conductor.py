@@ -4,25 +4,23 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from pipeline.engine.active import ActiveRun
+from pipeline.engine.active import LIVE, ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
+from pipeline.engine.faults import Fault, Trouble
+from pipeline.engine.holds import Holds
+from pipeline.engine.prepare import prepare
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.reporting import report, report_stopped
 from pipeline.engine.scan import Scan
-from pipeline.engine.scheduler import retry_pause
 from pipeline.engine.settling import Settling
-from pipeline.engine.surroundings import SENTENCES, has_passed
+from pipeline.engine.surroundings import trouble_of
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import FailureClass, JobState, RunState
-from pipeline.models import registry
-from pipeline.outputs.atomic import make_folder, remove_stale_parts
+from pipeline.model import JobState, RunState
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import RunSummary
 
-LIVE = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
-"""States of a run that this engine works on."""
 LOAD_ROWS = 2000
 """Rows of the ledger that are taken in at once when a run is resumed."""
 
@@ -32,8 +30,9 @@ class Conductor:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.dispatcher = Dispatcher(core, settle=self._settle, held=self.hold, idle=self.look_for_end)
-        self._settling = Settling(core, self.dispatcher.enqueue, self.dispatcher.free, self._moved)
+        self.holds = Holds(core, self.set_state, self._released)
+        self.dispatcher = Dispatcher(core, settle=self._settle, held=self.holds.hold, idle=self.look_for_end)
+        self._settling = Settling(core, self.dispatcher.enqueue, self.dispatcher.free, self.holds.hold, self._moved)
         self._pending: deque[int] = deque()
         self._scan: Scan | None = None
         self._task: asyncio.Task[None] | None = None
@@ -80,32 +79,10 @@ class Conductor:
         if run.queue.ripen(now):
             core.dirty = True
         self.dispatcher.hand_out()
-        if run.hold is not None and now >= run.hold_due_s and self._idle_task():
-            self._task = asyncio.create_task(self._probe(run, run.hold))
-        elif run.state is RunState.DRAINING and not run.counts[JobState.RUNNING]:
+        self.holds.tick(run)
+        if run.state is RunState.DRAINING and not run.counts[JobState.RUNNING]:
             self.set_state(run, RunState.PAUSED, "Drained: what ran is finished, nothing more is started.")
         self.look_for_end()
-
-    def hold(self, run: ActiveRun, fault: FailureClass, why: str) -> None:
-        """Hold a run up because of its surroundings; it goes on by itself when they allow."""
-        core = self._core
-        if run.hold is fault or run.state not in LIVE:
-            return
-        run.hold = fault
-        run.holds += 1
-        run.hold_due_s = core.clock() + retry_pause(run.holds, run.settings.engine)
-        sentence = f"{SENTENCES.get(fault, '')} {why}".strip()
-        if fault is not FailureClass.MODEL or core.host.view.state == "failed":  # else the host's own end tells it
-            core.note("error", sentence)
-        if run.state is RunState.RUNNING:
-            self.set_state(run, RunState.PAUSED, sentence)
-
-    def go_on(self, run: ActiveRun) -> None:
-        """End a pause, a drain or a hold."""
-        run.hold = None
-        self._core.pool.close_breaker()
-        self.set_state(run, RunState.RUNNING, "")
-        self.dispatcher.hand_out()
 
     def interrupt(self, run: ActiveRun, why: str) -> None:
         """Stop a run that cannot go on until the operator has mended something; its jobs stay to be done."""
@@ -163,7 +140,7 @@ class Conductor:
     def host_failed(self, why: str) -> None:
         """The model host cannot serve: hold the run up."""
         if self._core.active and self.is_active():
-            self.hold(self._core.active, FailureClass.MODEL, why)
+            self.holds.hold(self._core.active, Trouble(self._core.host.fault, why=why))
 
     def host_hopeless(self, why: str) -> None:
         """The model host can never serve this configuration: stop the run that asked for it."""
@@ -175,13 +152,17 @@ class Conductor:
 
     def host_back(self) -> None:
         """The model host serves again."""
-        run = self._core.active
-        if run and run.hold is FailureClass.MODEL:
-            self._core.note("info", "The model host is back; the run goes on.")
-            self.go_on(run)
+        if self._core.active:
+            self.holds.host_back(self._core.active)
 
     def _settle(self, run: ActiveRun, job: JobRecord) -> None:
         self._settling.add(run, job)
+
+    def _released(self) -> None:
+        run = self._core.active
+        if run is not None and not run.begun and self._idle_task():
+            self._task = asyncio.create_task(self._take_up(run))
+        self.dispatcher.hand_out()
 
     def _moved(self) -> None:
         self.dispatcher.hand_out()
@@ -206,26 +187,42 @@ class Conductor:
         core.dirty = True
 
     async def _begin(self, run_id: int) -> None:
-        """Make a run the active one: clean its folder, take in its rows, start discovery."""
+        """Make a run the active one and take it up."""
         core = self._core
         record = await core.ledger.submit(lambda ledger: ledger.move_run(run_id, RunState.RUNNING, core.wall_clock()))
         try:
             settings = PipelineSettings.model_validate(record.settings)
-            fingerprints = await in_thread(lambda: _prepare(record, settings))
-        except (VconsoleError, OSError, ValueError) as error:
-            core.note("error", f"Run {run_id} cannot begin: {error}")
-            self.record_state(run_id, RunState.INTERRUPTED)
-            self._next_soon()
+        except ValueError as error:
+            self._cannot_begin(run_id, error)
             return
-        run = ActiveRun(record, settings, fingerprints)
+        run = ActiveRun(record, settings, {})
         core.active = run
         core.plan_workers(settings.engine)
-        core.pool.close_breaker()
-        await self._load(run)
+        core.pool.start_anew()
         self.set_state(run, RunState.RUNNING)
-        self._scan = Scan(core, run, self.dispatcher, self.look_for_end)
-        self._scan.start()
+        await self._take_up(run)
+
+    async def _take_up(self, run: ActiveRun) -> None:
+        """Look at the volumes of a run, clean its folder, take in its rows, start discovery; or hold it up."""
+        try:
+            trouble = await prepare(self._core, run)
+        except (OSError, VconsoleError, ValueError) as error:
+            self._cannot_begin(run.record.run_id, error)
+            return
+        if trouble is not None:
+            self.holds.hold(run, trouble)
+            return
+        await self._load(run)
+        run.begun = True
+        if run.state in LIVE:
+            self._scan = Scan(self._core, run, self.dispatcher, self.look_for_end)
+            self._scan.start()
         self.dispatcher.hand_out()
+
+    def _cannot_begin(self, run_id: int, error: Exception) -> None:
+        self._core.note("error", f"Run {run_id} cannot begin: {error}")
+        self.record_state(run_id, RunState.INTERRUPTED)
+        self._next_soon()
 
     async def _load(self, run: ActiveRun) -> None:
         last = 0
@@ -242,19 +239,6 @@ class Conductor:
             self.dispatcher.hand_out()
             last = jobs[-1].job_id
 
-    async def _probe(self, run: ActiveRun, fault: FailureClass) -> None:
-        core, out, host_ready = self._core, run.record.out, self._core.host.ready
-        if fault is FailureClass.WORKER_CRASHED or await in_thread(
-            lambda: has_passed(fault, out, host_ready=host_ready)
-        ):
-            if run.hold is fault:
-                crashed = fault is FailureClass.WORKER_CRASHED
-                core.note("info", "Workers are tried again." if crashed else "The fault has passed; the run goes on.")
-                self.go_on(run)
-            return
-        run.holds += 1
-        run.hold_due_s = core.clock() + retry_pause(run.holds, run.settings.engine)
-
     async def _end(self, run: ActiveRun, state: RunState) -> None:
         """Write the reports, then note the end: a crash in between writes them again."""
         core = self._core
@@ -263,7 +247,7 @@ class Conductor:
         except (OSError, VconsoleError) as error:
             core.note("error", f"The reports of run {run.record.run_id} could not be written: {error}")
             if state is RunState.DONE:
-                self.hold(run, FailureClass.DISK_FULL, "The reports could not be written.")
+                await self._hold_reports(run, error)
                 return
         if run.is_over():
             now_s = core.wall_clock()
@@ -277,6 +261,14 @@ class Conductor:
                 self.record_state(run.record.run_id, run.state)
         self._next_soon()
 
+    async def _hold_reports(self, run: ActiveRun, error: Exception) -> None:
+        """Hold a run up whose reports could not be written: they are tried again when its output folder takes files."""
+        try:
+            trouble = await in_thread(run.surroundings.out_trouble)
+        except OSError as scarce:
+            trouble = trouble_of(scarce, run.record.out)
+        self.holds.hold(run, trouble or Trouble(Fault.OUT_REFUSES, run.record.out, str(error)))
+
     async def last_reports(self, left_s: Callable[[], float]) -> None:
         """Write what reports are still to be written when the engine ends, within `left_s()` seconds."""
         run = self._core.active
@@ -289,13 +281,3 @@ class Conductor:
 
     def _next_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self.look_for_end)
-
-
-def _prepare(record: RunRecord, settings: PipelineSettings) -> dict[str, str]:
-    """Make the output folder, or remove what crashed writers left in it; return the fingerprint of each model."""
-    make_folder(record.out)
-    remove_stale_parts(record.out)
-    if not settings.embed.enabled:
-        return {}
-    models = registry.catalogue(settings)
-    return {key: registry.fingerprint(models[key]) for key in settings.embed.models}

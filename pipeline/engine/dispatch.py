@@ -10,6 +10,8 @@ from pipeline import wire
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.child import Death
 from pipeline.engine.core import Core
+from pipeline.engine.faults import Fault, Trouble
+from pipeline.engine.inquiry import Inquiry, is_suspect
 from pipeline.engine.leases import QUICK_S, Leases, job_message
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.meter import Meter
@@ -17,9 +19,9 @@ from pipeline.engine.records import JobRecord, OutputRecord
 from pipeline.engine.results import how_it_died, report_death, report_result
 from pipeline.engine.scheduler import Report, judge, runs_alone
 from pipeline.engine.slots import Running, Worker
-from pipeline.errors import WireError
+from pipeline.errors import SCARCE, WireError
 from pipeline.model import BAD, FailureClass, JobState, RunState
-from pipeline.text import visible
+from pipeline.text import plural, visible
 
 
 class Dispatcher:
@@ -31,7 +33,7 @@ class Dispatcher:
         core: Core,
         *,
         settle: Callable[[ActiveRun, JobRecord], None],
-        held: Callable[[ActiveRun, FailureClass, str], None],
+        held: Callable[[ActiveRun, Trouble], None],
         idle: Callable[[], None],
     ) -> None:
         self._core = core
@@ -40,6 +42,7 @@ class Dispatcher:
         self._idle = idle
         self._meter = Meter(core)
         self._leases = Leases(core, may_start=self._may_start)
+        self._inquiry = Inquiry(self._judge)
 
     def enqueue(self, run: ActiveRun, job: JobRecord) -> None:
         """Put a job where its state says: into the queue, or to the files that settle."""
@@ -135,6 +138,7 @@ class Dispatcher:
                     "kind": run.record.kind,
                     "settings": run.settings.model_dump(mode="json"),
                     "out": os.fsdecode(run.record.out),
+                    "out_device": run.surroundings.out_device,
                     "fingerprints": run.fingerprints,
                     "host_socket": str(core.host.socket_path) if run.needs_host else "",
                 }
@@ -180,7 +184,7 @@ class Dispatcher:
                 name = visible(running.job.relative, 120)
                 core.note("warning", f"Worker {worker.slot} {how_it_died(running, death)} during {name}.")
             self._close(run, running, report)
-        elif not (worker.retiring or core.closing):
+        elif not (worker.retiring or core.closing or (isinstance(death, OSError) and death.errno in SCARCE)):
             said = f": {death.said.splitlines()[-1][:300]}" if isinstance(death, Death) and death.said else ""
             core.note("warning", f"Worker {worker.slot} ended without a job ({death}){said}.")
         self.hand_out()
@@ -193,16 +197,24 @@ class Dispatcher:
         """Hold the run up: workers die at start."""
         said = death.said.splitlines()[-1][:300] if isinstance(death, Death) and death.said else str(death)
         if self._core.active:
-            self._held(
-                self._core.active,
-                FailureClass.WORKER_CRASHED,
-                f"Workers die at start, {deaths} times in a row (the last: {said}). Mend the cause and go on.",
-            )
+            why = f"{deaths} times in a row, the last: {said}"
+            self._held(self._core.active, Trouble(Fault.WORKERS, why=why))
+
+    def crowded(self, standing: int, error: OSError) -> None:
+        """Tell of fewer workers; hold the run up if there are none."""
+        core, why = self._core, os.strerror(error.errno or 0)
+        if standing:
+            few = f"Only {plural(standing, 'worker')} of {core.pool.target} can run: {why}."
+            core.note("warning", f"{few} Raise the limits (ulimit -n, ulimit -u); more are tried later.")
+        elif core.active:
+            self._held(core.active, Trouble(Fault.PROCESSES, why=why))
 
     def _finished(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
         core, report = self._core, report_result(running, message)
         self._meter.finished(run, running, report)
         worker.quick = core.clock() - running.started_s < QUICK_S
+        if report.errno in SCARCE or report.failure is FailureClass.OUT_OF_MEMORY:
+            worker.retiring = True  # a fresh one has its memory and its descriptors back
         if core.pool.scale.is_over(worker):  # it ends now: what it has ahead, and may have begun, is not charged yet
             self._leases.take_back(run, worker)
         following = worker.leased.popleft() if worker.leased else None
@@ -212,7 +224,19 @@ class Dispatcher:
             self._leases.begin(run, worker, following)
         self.hand_out()
 
+    def give_back(self) -> None:
+        """Close the attempts whose volumes have not answered: the engine ends."""
+        for run, running in self._inquiry.abandon():
+            self._judge(run, running, Report("stopped"), None)
+
     def _close(self, run: ActiveRun, running: Running, report: Report) -> None:
+        """Close an attempt; if the surroundings may be to blame for its end, they are looked at first."""
+        if is_suspect(report):
+            self._inquiry.begin(run, running, report)
+        else:
+            self._judge(run, running, report, None)
+
+    def _judge(self, run: ActiveRun, running: Running, report: Report, trouble: Trouble | None) -> None:
         """Close an attempt in the ledger, and then do with the job what the verdict says."""
         core, job = self._core, running.job
         verdict = judge(
@@ -222,9 +246,16 @@ class Dispatcher:
             alone=running.alone,
             host_ready=core.host.ready,
             keep_partial=run.settings.probe.keep_partial,
+            trouble=trouble,
         )
-        if verdict.hold is not None:
-            self._held(run, verdict.hold, report.message)
+        if verdict.hold is Fault.PROCESSES and core.pool.fewer():
+            self.crowded(core.pool.room, OSError(report.errno, ""))
+        elif verdict.hold is Fault.HOST:
+            self._held(run, Trouble(core.host.fault, why=report.message))
+        elif verdict.hold is not None:
+            self._held(run, trouble or Trouble(verdict.hold, run.record.out))
+        if verdict.ending.outcome in {"done", "partial", "skipped"}:
+            run.holds = 0
         now_s = core.wall_clock()
 
         cancelled = run.state is RunState.CANCELLED

@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.commands import Command
-from pipeline.engine.conductor import LIVE, Conductor
+from pipeline.engine.active import LIVE
+from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.hosts import ModelHost, runtime_folder
 from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.ledger_thread import LedgerThread
+from pipeline.engine.limits import raise_descriptors
 from pipeline.engine.orders import Orders
 from pipeline.engine.store import state_folder
 from pipeline.engine.telemetry import Telemetry
@@ -78,6 +80,7 @@ class Engine:
         Raises LedgerError, or EngineRunningError that names who holds the folder.
         """
         sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
+        raise_descriptors()
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
@@ -134,8 +137,9 @@ class Engine:
 
         def trouble(what: str | VconsoleError) -> None:
             if isinstance(what, str):
+                if what != core.ledger_trouble:
+                    core.note("error" if what else "info", what or "The ledger can be written again; the run goes on.")
                 core.ledger_trouble = what
-                core.note("error" if what else "info", what or "The ledger can be written again.")
             else:
                 core.give_up(what)
 
@@ -196,6 +200,7 @@ class Engine:
             conductor.dispatcher.stop_job(worker, "stopped")
         await core.pool.close(lambda: self._grace_s * CLOSE_SHARE)
         await core.host.close(0.0)
+        conductor.dispatcher.give_back()
         now_s = core.wall_clock()
         run = core.active
         core.ledger.give_up_soon()

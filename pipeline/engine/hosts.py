@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pipeline import wire
 from pipeline.engine.child import Child, Death
+from pipeline.engine.faults import Fault
 from pipeline.errors import LedgerError
 from pipeline.models import registry
 from pipeline.settings import PipelineSettings
@@ -82,6 +83,8 @@ class ModelHost:
         self._deaths = 0
         self._failed = False
         self._has_served = False
+        self._lost = False
+        """Whether it ended last because its device failed or was not there."""
         self._errors: deque[tuple[float, str]] = deque(maxlen=8)
         self._due_s: float | None = None
         self._heard_s = 0.0
@@ -93,6 +96,17 @@ class ModelHost:
     def ready(self) -> bool:
         """Whether it serves, or is on its way and has not failed."""
         return self.view.state == "ready"
+
+    @property
+    def fault(self) -> Fault:
+        """What its failure is to be called: a device that it served on before, or was told to, is lost with it."""
+        told = self._settings.host.device if self._settings else ""
+        return Fault.GPU if self._lost and (self.view.device or told).startswith("cuda") else Fault.HOST
+
+    def try_now(self) -> None:
+        """Start it at once, if it is waiting to be started again."""
+        if self._due_s is not None:
+            self._due_s = self._clock()
 
     @property
     def pid(self) -> int:
@@ -166,10 +180,11 @@ class ModelHost:
             return
         self._starting = None
         models = registry.catalogue(settings)
+        same = {"device": self.view.device} if self._has_served else {}
         self._child.send(
             {
                 "type": "configure",
-                "host": settings.host.model_dump(mode="json"),
+                "host": settings.host.model_dump(mode="json") | same,  # a lost GPU is waited for, not done without
                 "models": {key: models[key].model_dump(mode="json") for key in settings.embed.models},
                 "socket": str(self.socket_path),
             }
@@ -215,6 +230,7 @@ class ModelHost:
 
     def _ended(self, death: Death) -> None:
         self._child = None
+        self._lost = death.code in {POISONED, CANNOT_LOAD}
         self._served.clear()
         why = self._why(death)
         if self._closing:

@@ -58,7 +58,7 @@ class Orders:
             case Pause():
                 self._pause(self._live_run())
             case Unpause():
-                self._conductor.go_on(self._live_run())
+                self._conductor.holds.go_on(self._live_run())
             case Drain():
                 self._conductor.set_state(self._live_run(), RunState.DRAINING)
             case CancelRun():
@@ -101,7 +101,7 @@ class Orders:
         core, now_s = self._core, self._core.wall_clock()
         live = self._conductor.live_run()
         if live and live.record.run_id == command.run_id:
-            self._conductor.go_on(live)
+            self._conductor.holds.go_on(live)
             return
 
         def reopen(ledger: Ledger) -> RunRecord:
@@ -120,8 +120,8 @@ class Orders:
         self._conductor.enqueue_run(record.run_id)
 
     def _pause(self, run: ActiveRun) -> None:
-        self._conductor.set_state(run, RunState.PAUSED, "Paused on request.")
         run.hold = None
+        self._conductor.set_state(run, RunState.PAUSED, "Paused on request.")
         for worker in self._core.pool.running():
             self._conductor.dispatcher.stop_job(worker, "stopped")
 

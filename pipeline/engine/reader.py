@@ -102,6 +102,17 @@ class LedgerReader:
         row = self._db.execute("SELECT * FROM jobs WHERE run_id = ? AND relative = ?", (run_id, relative)).fetchone()
         return _job(row) if row else None
 
+    def was_read(self, run_id: int, path: bytes) -> tuple[bool, bool]:
+        """Return whether a run has a job whose source is `path`, and whether it has one below the folder `path`."""
+        below = path.rstrip(b"/") + b"/"
+        questions = (("source = ?", (path,)), ("source > ? AND source < ?", (below, below[:-1] + b"0")))
+        query = "SELECT 1 FROM jobs WHERE run_id = ? AND {} LIMIT 1"
+        is_job, holds = (
+            self._db.execute(query.format(where), (run_id, *values)).fetchone() is not None
+            for where, values in questions
+        )
+        return is_job, holds
+
     def jobs(self, run_id: int, states: Sequence[JobState] = ()) -> Iterator[JobRecord]:
         """Yield the jobs of a run in the order of discovery; those in `states` if given."""
         where = f"AND state IN ({_marks(states)})" if states else ""

@@ -40,7 +40,9 @@ def report_result(running: Running, message: wire.Message) -> Report:
     except ValueError as error:
         raise WireError(f"not a failure: {error}") from error
     message_text, detail = str(failure.get("message", "")), str(failure.get("detail", ""))
-    return Report(outcome, kind, stage, message_text[:MESSAGE_CHARS], detail[:MESSAGE_CHARS], result)
+    number = failure.get("errno", 0)
+    told = (message_text[:MESSAGE_CHARS], detail[:MESSAGE_CHARS])
+    return Report(outcome, kind, stage, *told, result, number if isinstance(number, int) else 0)
 
 
 def _check_output(result: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.records import Ending, JobRecord
 from pipeline.errors import RETRY
 from pipeline.model import FailureClass, JobState, Stage
@@ -28,6 +29,8 @@ class Report:
     message: str = ""
     detail: str = ""
     result: dict[str, Any] = field(default_factory=dict)
+    errno: int = 0
+    """The system's error number that caused the failure, 0 if none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Verdict:
     ending: Ending
     pause_s: float = 0.0
     """How long the job waits before its next attempt, if its state is waiting."""
-    hold: FailureClass | None = None
+    hold: Fault | None = None
     """The fault of the surroundings that holds up the whole run, if any."""
     alone: bool = False
     """Whether the next attempt runs with no other job beside it."""
@@ -56,11 +59,17 @@ def judge(
     alone: bool,
     host_ready: bool,
     keep_partial: bool = True,
+    trouble: Trouble | None = None,
 ) -> Verdict:
     """Decide what the end of one attempt makes of `job`, the row as it ran (this attempt already charged).
 
-    Faults of the surroundings cost the video nothing, unless it met them while it ran alone.
+    `trouble` is what the surroundings were found to be at fault with. Their faults cost the video nothing, unless it
+    ran out of memory while it ran alone.
     """
+    if trouble is not None and (trouble.fault is not Fault.MEMORY or not alone):
+        lonely = trouble.fault in {Fault.MEMORY, Fault.PROCESSES} or not trouble.sure
+        ending = _ending(report, JobState.QUEUED, "surroundings", charged=False)
+        return Verdict(ending, hold=trouble.fault, alone=alone or lonely)
     if report.outcome in {"done", "partial", "skipped", "cancelled"}:
         return Verdict(_ending(report, JobState(report.outcome), report.outcome))
     if report.outcome == "stopped":
@@ -88,14 +97,13 @@ def _after_failure(
     job: JobRecord, report: Report, limits: EngineSettings, *, alone: bool, host_ready: bool, keep_partial: bool
 ) -> Verdict:
     failure = report.failure
-    held = (
-        failure is FailureClass.DISK_FULL
-        or (failure is FailureClass.OUT_OF_MEMORY and not alone)
-        or (failure is FailureClass.MODEL and not host_ready)
-    )
-    if held:
+    if failure is FailureClass.MODEL and not host_ready:
+        return Verdict(_ending(report, JobState.QUEUED, "surroundings", charged=False), hold=Fault.HOST, alone=alone)
+    if failure is FailureClass.DISK_FULL:
         ending = _ending(report, JobState.QUEUED, "surroundings", charged=False)
-        return Verdict(ending, hold=failure, alone=alone or failure is FailureClass.OUT_OF_MEMORY)
+        return Verdict(ending, hold=Fault.OUT_FULL, alone=alone)
+    if failure is FailureClass.OUT_OF_MEMORY and not alone:
+        return Verdict(_ending(report, JobState.QUEUED, "surroundings", charged=False), alone=True)
     if failure not in RETRY:
         corrupt = failure is FailureClass.CORRUPT and not keep_partial
         return Verdict(_ending(report, JobState.QUARANTINED if corrupt else JobState.FAILED, "failed"))

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
+from pipeline.engine.faults import Trouble
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.records import JobRecord
+from pipeline.engine.scheduler import Report
+from pipeline.engine.surroundings import Surroundings, trouble_of
 from pipeline.engine.threads import in_thread
 from pipeline.identity import Identity, content_id, identity_of, open_regular
 from pipeline.model import FailureClass, JobState
@@ -24,6 +27,8 @@ class _Look:
     identity: Identity
     content_id: str = ""
     error: str = ""
+    trouble: Trouble | None = None
+    """Why the file could not be looked at through no fault of its own."""
 
 
 class Settling:
@@ -34,11 +39,13 @@ class Settling:
         core: Core,
         queue: Callable[[ActiveRun, JobRecord], None],
         free: Callable[[ActiveRun, list[JobRecord]], None],
+        held: Callable[[ActiveRun, Trouble], None],
         idle: Callable[[], None],
     ) -> None:
         self._core = core
         self._queue = queue
         self._free = free
+        self._held = held
         self._idle = idle
         self._due: list[tuple[float, int]] = []
         self._seen: dict[int, tuple[bytes, Identity]] = {}
@@ -67,7 +74,12 @@ class Settling:
             self._looking = asyncio.create_task(self._round(run, due))
 
     async def _round(self, run: ActiveRun, due: list[tuple[int, bytes, Identity]]) -> None:
-        looks = await in_thread(lambda: [_look(*one) for one in due])
+        try:
+            looks = await in_thread(lambda: [_look(*one, run.surroundings) for one in due])
+        except OSError as error:
+            looks = [_Look(*one, trouble=trouble_of(error, run.record.out)) for one in due]
+        if trouble := next((look.trouble for look in looks if look.trouble), None):
+            self._held(run, trouble)
         now_s = self._core.wall_clock()
 
         def settle(ledger: Ledger) -> tuple[list[JobRecord], list[JobRecord]]:
@@ -94,7 +106,7 @@ class Settling:
         self._idle()
 
 
-def _look(job_id: int, source: bytes, before: Identity) -> _Look:
+def _look(job_id: int, source: bytes, before: Identity, surroundings: Surroundings) -> _Look:
     try:
         descriptor = open_regular(source)
         try:
@@ -103,5 +115,8 @@ def _look(job_id: int, source: bytes, before: Identity) -> _Look:
         finally:
             os.close(descriptor)
     except OSError as error:
-        return _Look(job_id, source, before, error=f"cannot be read: {error.strerror}")
+        report = Report("failed", FailureClass.IO, errno=error.errno or 0)
+        trouble = surroundings.at_fault(report, source, alone=False)
+        told = "" if trouble else f"cannot be read: {error.strerror}"
+        return _Look(job_id, source, before, error=told, trouble=trouble)
     return _Look(job_id, source, identity, content)

@@ -1,6 +1,7 @@
 """Work that may wait for a disk, in a daemon thread: a disk that hangs cannot hold up the engine or its end."""
 
 import asyncio
+import errno
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Return what `work` gives, or raise what it raises."""
+    """Return what `work` gives, or raise what it raises; OSError (EAGAIN) if no thread can be started."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -32,5 +33,8 @@ async def in_thread(work: Callable[[], T]) -> T:
             else:
                 loop.call_soon_threadsafe(succeed, result)
 
-    threading.Thread(target=main, name="engine-helper", daemon=True).start()
+    try:
+        threading.Thread(target=main, name="engine-helper", daemon=True).start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from error
     return await future

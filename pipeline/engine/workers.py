@@ -9,12 +9,15 @@ from pipeline import wire
 from pipeline.engine.child import Child, Death
 from pipeline.engine.scale import Scale
 from pipeline.engine.slots import Running, Worker
+from pipeline.errors import SCARCE
 from pipeline.settings import EngineSettings
 
 RESTART_PAUSE_S = 0.1
 """Pause after a worker died at start; doubled for each further one until the breaker opens."""
 HEAVY_TOLD_S = 600.0
 """How often at most it is told that workers are replaced because they had grown."""
+CROWDED_S = 60.0
+"""How long there are fewer workers after one could not be started for want of descriptors, processes or memory."""
 CLOSE_STEP_S = 0.02
 """How often a closing pool looks whether its jobs are given back."""
 
@@ -36,6 +39,9 @@ class PoolListener(Protocol):
 
     def breaker_opened(self, deaths: int, death: Death | OSError) -> None:
         """So many workers died at start, one after another, that none is started any more."""
+
+    def crowded(self, standing: int, error: OSError) -> None:
+        """No more than `standing` workers can be started: this process or the machine has no more to give."""
 
 
 class Pool:
@@ -59,6 +65,8 @@ class Pool:
         self.scale = Scale(clock, lambda: self.limits.worker_memory_cap_gb)
         self.recycled = 0
         """Workers replaced because they had done their share or had grown over their cap."""
+        self._room: int | None = None
+        self._room_until_s = 0.0
         self.workers: dict[int, Worker] = {}
         self.limits = limits
         self.target = 1
@@ -68,23 +76,40 @@ class Pool:
         """Whether the breaker is open."""
         return self._start_deaths >= self.limits.breaker_deaths
 
-    def close_breaker(self) -> None:
-        """Start workers again."""
+    @property
+    def room(self) -> int:
+        """How many workers may stand: the target, or for a while as many as could be started."""
+        if self._room is not None and self._clock() >= self._room_until_s:
+            self._room = None
+        return self.target if self._room is None else min(self.target, self._room)
+
+    def start_anew(self) -> None:
+        """Start workers again, as many as wanted, and tell those that stand of the run again."""
         self._start_deaths = 0
         self._not_before_s = 0.0
+        self._room = None
+        for worker in self.workers.values():
+            worker.told_run = 0
+
+    def fewer(self) -> bool:
+        """Go on with one worker fewer for a while; return whether there is one to spare."""
+        if self.room <= 1:
+            return False
+        self._room, self._room_until_s = self.room - 1, self._clock() + CROWDED_S
+        return True
 
     def ensure(self, wanted: int) -> None:
         """Start workers until `wanted` or the target stand; retire those above the target."""
         standing = [worker for worker in self.workers.values() if not worker.retiring]
         for worker in sorted(standing, key=lambda one: one.running is not None or one.reserved):
-            if len(standing) <= self.target:
+            if len(standing) <= self.room:
                 break
             standing.remove(worker)
             self._retire(worker)
         if self.broken or self._clock() < self._not_before_s:
             return
         for slot in range(self.target):
-            if len(standing) >= min(wanted, self.target):
+            if len(standing) >= min(wanted, self.room):
                 break
             if slot not in self.workers:
                 worker = Worker(slot, heard_s=self._clock())
@@ -215,7 +240,9 @@ class Pool:
 
     def _ended(self, worker: Worker, death: Death | OSError) -> None:
         del self.workers[worker.slot]
-        if not worker.ready and not worker.retiring:
+        if isinstance(death, OSError) and death.errno in SCARCE:
+            self._not_started(death)
+        elif not worker.ready and not worker.retiring:
             if worker.killed == "memory" and isinstance(death, Death):
                 death = replace(death, said=f"{self.scale.sentence(worker)}, before any job")
             self._start_deaths += 1
@@ -223,3 +250,12 @@ class Pool:
             if self._start_deaths == self.limits.breaker_deaths:
                 self._listener.breaker_opened(self._start_deaths, death)
         self._listener.worker_died(worker, death)
+
+    def _not_started(self, error: OSError) -> None:
+        """Do with the workers that stand, unless others are still being started."""
+        standing = sum(1 for worker in self.workers.values() if worker.child and not worker.retiring)
+        if standing or not self.workers:
+            told = self._room
+            self._room, self._room_until_s = max(1, standing), self._clock() + CROWDED_S
+            if told != self._room or not standing:
+                self._listener.crowded(standing, error)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.records import NO_IDENTITY, JobRecord
 from pipeline.engine.scheduler import Queue, Report, judge, retry_pause, runs_alone
 from pipeline.errors import RETRY
@@ -92,19 +93,38 @@ def test_the_second_crash_or_stall_quarantines(outcome: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "host_ready"),
-    [(FailureClass.DISK_FULL, True), (FailureClass.OUT_OF_MEMORY, True), (FailureClass.MODEL, False)],
+    ("failure", "host_ready", "trouble", "hold"),
+    [
+        (FailureClass.DISK_FULL, True, None, Fault.OUT_FULL),
+        (FailureClass.MODEL, False, None, Fault.HOST),
+        (FailureClass.OUT_OF_MEMORY, True, Trouble(Fault.MEMORY), Fault.MEMORY),
+        (FailureClass.IO, True, Trouble(Fault.IN_GONE, b"/in"), Fault.IN_GONE),
+        (FailureClass.CHANGED, True, Trouble(Fault.IN_GONE, b"/in"), Fault.IN_GONE),
+        (FailureClass.DISK_FULL, True, Trouble(Fault.OUT_GONE, b"/out"), Fault.OUT_GONE),
+        (FailureClass.IO, True, Trouble(Fault.PROCESSES), Fault.PROCESSES),
+    ],
 )
 def test_a_fault_of_the_surroundings_holds_the_run_and_costs_the_video_nothing(
-    failure: FailureClass, host_ready: bool
+    failure: FailureClass, host_ready: bool, trouble: Trouble | None, hold: Fault
 ) -> None:
-    verdict = judge(replace(JOB, attempts=3), failed(failure), LIMITS, alone=False, host_ready=host_ready)
-    assert verdict.hold is failure
+    job = replace(JOB, attempts=3)
+    verdict = judge(job, failed(failure), LIMITS, alone=False, host_ready=host_ready, trouble=trouble)
+    assert verdict.hold is hold
     assert (verdict.ending.state, verdict.ending.charged) == (JobState.QUEUED, False)
+
+
+def test_a_fault_that_only_an_error_number_speaks_for_lets_the_job_run_alone_next() -> None:
+    seen, guessed = Trouble(Fault.IN_GONE, b"/in"), Trouble(Fault.IN_GONE, b"/in", sure=False)
+    lonely = [
+        judge(JOB, failed(FailureClass.IO), LIMITS, alone=False, host_ready=True, trouble=trouble).alone
+        for trouble in (seen, guessed)
+    ]
+    assert lonely == [False, True]
 
 
 def test_running_out_of_memory_alone_counts_so_that_nothing_is_tried_for_ever() -> None:
     together = judge(JOB, failed(FailureClass.OUT_OF_MEMORY), LIMITS, alone=False, host_ready=True)
+    assert (together.hold, together.ending.charged) == (None, False), "there is memory, so the run goes on"
     alone = judge(replace(JOB, attempts=3), failed(FailureClass.OUT_OF_MEMORY), LIMITS, alone=True, host_ready=True)
     assert together.alone
     assert (alone.hold, alone.ending.state) == (None, JobState.FAILED)

@@ -118,7 +118,8 @@ def test_workers_that_die_at_start_pause_the_run_and_burn_no_attempt(bench: Benc
     with bench.engine(options, (*FAKE_WORKER, "--die-at-start")) as driven:
         driven.engine.send(bench.start(options))
         paused = driven.until(lambda snapshot: snapshot.run and snapshot.run.paused_because)
-        assert paused.run and "die at start, 3 times" in paused.run.paused_because
+        assert paused.run and "die at start. Mend" in paused.run.paused_because
+        assert "3 times in a row" in paused.run.paused_because
         assert "import" in paused.run.paused_because, "the worker's last words are the reason"
         assert (paused.jobs[0].state, paused.jobs[0].attempts) == (JobState.QUEUED, 0)
         driven.engine.send(Unpause())
@@ -142,7 +143,9 @@ def test_a_full_volume_pauses_the_run_which_goes_on_by_itself(bench: Bench) -> N
         done = driven.until_done()
     assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
     texts = [notice.text for notice in done.notices]
-    assert any("volume is full" in text for text in texts) and any("fault has passed" in text for text in texts)
+    assert any("volume is full" in text for text in texts) and any(
+        "has room again; the run goes on" in text for text in texts
+    )
 
 
 def test_a_job_that_ran_out_of_memory_is_tried_again_alone(bench: Bench) -> None:

@@ -1,0 +1,53 @@
+"""Prepares a run before its first job: its volumes, its output folder, the fingerprints of its models."""
+
+import os
+
+from pipeline.engine.active import ActiveRun
+from pipeline.engine.core import Core
+from pipeline.engine.faults import Trouble
+from pipeline.engine.reader import LedgerReader
+from pipeline.engine.records import RunRecord
+from pipeline.engine.surroundings import Surroundings, trouble_of
+from pipeline.engine.threads import in_thread
+from pipeline.engine.volumes import Volume, folders_read
+from pipeline.errors import SCARCE
+from pipeline.model import JobState
+from pipeline.models import registry
+from pipeline.settings import PipelineSettings
+
+
+async def prepare(core: Core, run: ActiveRun) -> Trouble | None:
+    """Prepare a run, and return what it must be held for, None if nothing.
+
+    Raises OSError, VconsoleError and ValueError for what does not pass by itself.
+    """
+    record = run.record
+    try:
+        folders = await in_thread(lambda: folders_read(record.inputs))
+        counts, known = await core.ledger.submit(
+            lambda ledger: (ledger.counts(record.run_id), [_known(ledger, record, one) for one in folders])
+        )
+        written = any(counts.get(state) for state in (JobState.DONE, JobState.PARTIAL))
+        run.surroundings = Surroundings(Volume(record.out, filled=written), known)
+        run.fingerprints = await in_thread(lambda: _fingerprints(run.settings))
+        return await in_thread(run.surroundings.prepare)
+    except OSError as error:
+        if error.errno in SCARCE:
+            return trouble_of(error, record.out)
+        raise
+
+
+def _known(ledger: LedgerReader, record: RunRecord, folder: Volume) -> Volume:
+    """Return a folder that is empty or missing as the ledger knows it: by what was read below it, or as a file."""
+    if folder.filled:
+        return folder
+    was_file, filled = ledger.was_read(record.run_id, folder.path)
+    return Volume(os.path.dirname(folder.path)) if was_file else Volume(folder.path, filled)
+
+
+def _fingerprints(settings: PipelineSettings) -> dict[str, str]:
+    """Return the fingerprint of each model."""
+    if not settings.embed.enabled:
+        return {}
+    models = registry.catalogue(settings)
+    return {key: registry.fingerprint(models[key]) for key in settings.embed.models}

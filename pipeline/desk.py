@@ -162,4 +162,5 @@ def _extract_job(message: dict[str, Any]) -> ExtractJob:
         decode_threads=message["decode_threads"],
         known_sha256=message["known_sha256"],
         force=message["force"],
+        known_pictures_sha256=message["known_pictures_sha256"],
     )

@@ -12,12 +12,13 @@ from pipeline.media.result import KeptFrame, KnownFrames, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.models.client import HostClient
-from pipeline.outcome import Outcome, finished, loss_sentence
+from pipeline.outcome import NO_PICTURES, Outcome, finished, loss_sentence
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Embedding, Features
 from pipeline.outputs.paths import features_name, features_path, frames_folder, picture_name
-from pipeline.outputs.pictures import PictureFolder, saved_pictures
+from pipeline.outputs.pictures import PictureFolder, saved_pictures, unreadable_pictures
 from pipeline.outputs.reuse import Reuse, find_reuse, known_frames
+from pipeline.outputs.saved import read_sum
 from pipeline.progress import Reporter, StageClock
 from pipeline.settings import PipelineSettings
 from pipeline.stages.crop import find_crop
@@ -58,6 +59,8 @@ class ExtractJob:
     known_sha256: str
     """Checksum the ledger has of the output that is there, empty if it has none."""
     force: bool
+    known_pictures_sha256: str = ""
+    """Checksum the ledger has of the saved pictures that are there, empty if it has none."""
 
 
 def extract(job: ExtractJob, run: RunContext, report: Reporter) -> Outcome:
@@ -73,7 +76,7 @@ class _Extraction:
         self._run = run
         self._settings = run.settings
         self._clock = StageClock(report)
-        self._picture_bytes = 0
+        self._saved = NO_PICTURES
 
     def outcome(self) -> Outcome:
         """Do the job; every exception becomes a failure."""
@@ -96,10 +99,13 @@ class _Extraction:
         reuse = None if job.force else find_reuse(path, job.content_id, job.known_sha256, keys)
         if reuse and reuse.features.partial and not settings.probe.keep_partial:
             reuse = None
-        if reuse and reuse.same and self._pictures_there(reuse.features):
+        if reuse and reuse.same and self._pictures_whole(reuse.features):
             self._clock.reused(Stage.PROBE, *self._decoding(), *([Stage.EMBED] if self._models() else []), Stage.WRITE)
             return self._finished(reuse.features, reuse.written, adopted=True)
         features = self._rework(reuse, keys) if reuse else self._work(keys)
+        if reuse and features is reuse.features:  # only its pictures had to be made again
+            self._clock.reused(Stage.WRITE)
+            return self._finished(features, reuse.written)
         with self._clock.timed(Stage.WRITE, 1):
             written = write(path, features, settings)
         return self._finished(features, written)
@@ -111,7 +117,7 @@ class _Extraction:
             output=os.fsdecode(features_name(self._job.relative)),
             seconds=self._clock.seconds,
             pictures=self._settings.frames.save,
-            picture_bytes=self._picture_bytes,
+            saved=self._saved,
             adopted=adopted,
         )
 
@@ -159,6 +165,8 @@ class _Extraction:
             self._clock.reused(Stage.PROBE)
             with self._saved_pictures():
                 self._check_identity()
+        if reuse.same:
+            return had
         return renewed(had, {key: embeddings[key] for key in self._models()}, self._settings, keys)
 
     def _models(self) -> tuple[str, ...]:
@@ -214,7 +222,7 @@ class _Extraction:
             if pictures:
                 clock.stage = Stage.WRITE
                 pictures.keep_only({frame.frame_index for frame in swept.frames})
-                self._picture_bytes = pictures.bytes_written
+                self._saved = pictures.sum
         return swept, embeddings
 
     def _decoding(self) -> list[Stage]:
@@ -249,12 +257,17 @@ class _Extraction:
     def _pictures_folder(self) -> bytes:
         return frames_folder(self._run.out, self._job.relative)
 
-    def _pictures_there(self, features: Features) -> bool:
+    def _pictures_whole(self, features: Features) -> bool:
+        """Whether each kept frame's picture is there: as the ledger knows them, or else as pictures that open."""
         kind, folder = self._settings.frames.save, self._pictures_folder
         if kind == "none":
             return True
-        there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        return there >= {picture_name(index, kind) for index in features.frames["frame_index"].tolist()}
+        names = [picture_name(index, kind) for index in features.frames["frame_index"].tolist()]
+        found, known = read_sum(folder, names), self._job.known_pictures_sha256
+        if found is None or (found.sha256 != known if known else any(unreadable_pictures(folder, names))):
+            return False
+        self._saved = found
+        return True
 
     def _saved_pictures(self) -> AbstractContextManager[PictureFolder | None]:
         frames = self._settings.frames

@@ -8,10 +8,12 @@ from pipeline.errors import JobError
 from pipeline.model import JobState
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Features
+from pipeline.outputs.saved import PicturesSum
 from pipeline.text import plural
 
 MAX_LOST_TOLD = 100
 """Lost parts told to the engine; the feature file has them all."""
+NO_PICTURES = PicturesSum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,12 @@ def finished(
     output: str,
     seconds: Mapping[str, float],
     pictures: str = "none",
-    picture_bytes: int = 0,
+    saved: PicturesSum = NO_PICTURES,
     adopted: bool = False,
 ) -> Outcome:
     """Return the outcome of a job whose feature file is whole: `partial` if the video lost something.
 
-    `pictures` is the kind in which its kept frames were saved.
+    `pictures` is the kind in which its kept frames were saved, `saved` what those pictures are.
     """
     info = features.info
     result = {
@@ -56,12 +58,14 @@ def finished(
         "audio_codec": info.audio_codec,
         "container": info.probe["container"],
         "seconds": {name: round(value, 6) for name, value in seconds.items()},
-        "bytes_written": 0 if adopted else written.size_bytes + picture_bytes,
+        "bytes_written": 0 if adopted else written.size_bytes + saved.size_bytes,
         "lost_s": features.lost_s,
         "lost_frames": info.frames_lost,
         "lost": _lost(features),
         "cut_off": info.probe["cut_off"],
         "pictures": "" if pictures == "none" else pictures,
+        "pictures_bytes": saved.size_bytes,
+        "pictures_sha256": saved.sha256,
         "probe": dict(info.probe),
     }
     if features.partial:

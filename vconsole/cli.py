@@ -50,6 +50,22 @@ examples:
 What is whole already is not done again. Ctrl+C once stops the workers and keeps what is done; twice ends at once."""
 
 
+VERIFY_EXAMPLES = """\
+examples:
+  vconsole verify out                 quick, by looks
+  vconsole verify out --deep          every byte
+  vconsole verify out --deep --redo   and do again what is damaged
+
+Without --deep it finds what is missing or too many, what is no plain file, every file or set of pictures whose size is
+another, feature files whose time is another and whose checksum differs, and reports that are not those of the last run.
+With --deep every checksum is compared and every dataset read: any output that was cut, flipped or replaced is found,
+whatever its size and time say. On a terminal it then asks whether to do the damaged ones again; they are done with the
+settings they were made with, and a damaged file stays until the new one takes its place. Files without a row are left
+for the next run of their video to adopt.
+
+exit codes: 0 all whole, or whole again; 1 something is wrong; 2 nothing could be done; 130 interrupted."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints cannot move the cursor, whatever an argument (a file name, say) holds."""
 
@@ -186,12 +202,12 @@ def _add_verify(commands: Commands) -> None:
     parser = _command_parser(
         commands,
         "verify",
-        "Check the outputs in a folder against the ledger; changes nothing.",
-        "examples:\n  vconsole verify out            size, checksum and structure of every file\n"
-        "  vconsole verify out --deep     also every dataset in them",
+        "Check the outputs in a folder against the ledger, and offer to do damaged ones again.",
+        VERIFY_EXAMPLES,
     )
     parser.add_argument("out", metavar="OUT", help="an output folder")
-    parser.add_argument("--deep", action="store_true", help="also read every dataset")
+    parser.add_argument("--deep", action="store_true", help="read everything; finds a single flipped bit")
+    parser.add_argument("--redo", action="store_true", help="do again what is damaged, without asking")
     _add_json(parser)
     _add_settings(parser)
 

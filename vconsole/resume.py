@@ -4,14 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline.commands import ResumeRun, StartRun
-from pipeline.engine.plan import check
+from pipeline.commands import ResumeRun
+from pipeline.engine.plan import check_again
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import RunRecord
+from pipeline.engine.redo import as_command
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import SettingsError
 from pipeline.model import RunState
-from pipeline.settings import PipelineSettings
 from vconsole.config import load, state_dir
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     record = _find(folder, args.run)
     if record is None:
         return _nothing(as_json=args.json)
-    check(_as_command(record))
+    check_again(as_command(record))
     return carry_out(ResumeRun(record.run_id), settings, folder, as_json=args.json).exit_code
 
 
@@ -54,17 +54,6 @@ def _find(folder: Path, run_id: int) -> RunRecord | None:
             remedy="To try its failed videos again, give its `vconsole extract` command once more.",
         )
     return record
-
-
-def _as_command(record: RunRecord) -> StartRun:
-    return StartRun(
-        kind=record.kind,
-        inputs=record.inputs,
-        out=record.out,
-        preset=record.preset,
-        settings=PipelineSettings.model_validate(record.settings),
-        force=record.force,
-    )
 
 
 def _nothing(*, as_json: bool) -> int:

@@ -1,72 +1,147 @@
-"""`vconsole verify`: checks an output folder against the ledger, beside an engine or without one."""
+"""`vconsole verify`: checks an output folder against the ledger, and offers to do what is damaged again."""
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import Path
 
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import OutputRecord
+from pipeline.engine.redo import reported_run
 from pipeline.errors import SettingsError
-from pipeline.model import JobState
-from pipeline.outputs.manifest import ManifestRow
-from pipeline.outputs.verify import Finding, verify
+from pipeline.outputs.findings import LEFT_BEHIND, Finding
+from pipeline.outputs.verify import Output, check_output, verify
+from pipeline.outputs.verify_reports import check_reports
 from pipeline.text import plural, visible
 from vconsole.config import load, state_dir
 from vconsole.exits import Exit
 from vconsole.options import absolute, from_arguments
-from vconsole.output import write_json
+from vconsole.output import say, write_json
+from vconsole.redo import Damage, redo
 
 
 def run(args: argparse.Namespace) -> int:
     """Check every output that the ledger has for the folder and return the exit code: 1 if anything is wrong.
 
-    Raises LedgerError if there is no ledger, SettingsError if it knows nothing of the folder.
+    With --redo, or if someone at the terminal says so, what is damaged is done again and checked once more.
+    Raises LedgerError if there is no ledger, or another vconsole holds it when something is to be done again;
+    SettingsError if it knows nothing of the folder.
     """
-    out = absolute(args.out)
-    with LedgerReader.read_only(state_dir(load(from_arguments(args)))) as ledger:
+    out, settings = absolute(args.out), load(from_arguments(args))
+    folder = state_dir(settings)
+    findings, checked = _look(folder, out, args)
+    for finding in findings:
+        _tell(finding, as_json=args.json)
+    damage = _damage(findings)
+    if not args.json:
+        sys.stdout.writelines(line + "\n" for line in _verdict(args, checked, len(findings)))
+    left = findings
+    if damage and (args.redo or _asked(damage, args)):
+        hopeless = redo(damage, out, folder, settings, as_json=args.json)
+        if hopeless is None:
+            return Exit.INTERRUPTED
+        left = [finding for finding in findings if finding.fault in LEFT_BEHIND]
+        left += _look_again(folder, out, damage, deep=args.deep)
+        _tell_left(left, hopeless, damage, as_json=args.json)
+    elif damage and not args.json:
+        say(f"  to do {damage} again: {_command(args)}")
+    code = Exit.SOME_FAILED if left else Exit.OK
+    if args.json:
+        told = {"exit_code": int(code), "out": args.out, "checked": checked, "findings": len(findings)}
+        write_json({"event": "summary", **told, "left": len(left)}, sys.stdout)
+    return code
+
+
+def _look(folder: Path, out: bytes, args: argparse.Namespace) -> tuple[list[Finding], int]:
+    """Return what is wrong in `out`, and how many outputs were looked at."""
+    with LedgerReader.read_only(folder) as ledger:
         if ledger.run_of_output(out) is None:
             raise SettingsError(
                 f"the ledger knows of no run that wrote to {args.out}",
                 remedy="Name the folder that was given as --out; `vconsole runs` lists them.",
             )
-        rows = [_row(record) for record in ledger.outputs(out)]
-    findings = verify(out, rows, deep=args.deep)
-    if args.json:
-        for value in _objects(args.out, len(rows), findings):
-            write_json(value, sys.stdout)
-    else:
-        sys.stdout.writelines(line + "\n" for line in _lines(args.out, len(rows), findings, deep=args.deep))
-    return Exit.SOME_FAILED if findings else Exit.OK
+        outputs = [_output(record) for record in ledger.outputs(out)]
+        reported = reported_run(ledger, out)
+    return list(verify(out, outputs, reported[1] if reported else None, deep=args.deep)), len(outputs)
 
 
-def _row(record: OutputRecord) -> ManifestRow:
-    return ManifestRow(
-        source=record.relative,
-        status=JobState(record.result.get("state", JobState.DONE)),
+def _look_again(folder: Path, out: bytes, damage: Damage, *, deep: bool) -> list[Finding]:
+    """Return what is still wrong with what was damaged."""
+    with LedgerReader.read_only(folder) as ledger:
+        records = [ledger.output(out, relative) for relative in damage.videos]
+        reported = reported_run(ledger, out) if damage.reports else None
+    found = [finding for record in records if record for finding in check_output(out, _output(record), deep=deep)]
+    return [*found, *(check_reports(out, reported[1]) if reported else ())]
+
+
+def _output(record: OutputRecord) -> Output:
+    result = record.result
+    return Output(
+        relative=record.relative,
         features=os.fsencode(record.output),
-        output_bytes=record.output_bytes,
-        output_sha256=record.sha256,
-        pictures=str(record.result.get("pictures", "")),
+        size_bytes=record.output_bytes,
+        sha256=record.sha256,
+        mtime_ns=record.mtime_ns,
+        pictures=str(result.get("pictures", "")),
+        pictures_bytes=int(result.get("pictures_bytes", 0)),
+        pictures_sha256=str(result.get("pictures_sha256", "")),
     )
 
 
-def _lines(out: str, checked: int, findings: Iterable[Finding], *, deep: bool) -> Iterator[str]:
-    wrong = 0
-    for finding in findings:
-        wrong += 1
-        yield f"{finding.fault}: {visible(finding.path)}  {visible(finding.message)}"
-    how = "checksums and every dataset" if deep else "sizes, checksums and structure"
+def _damage(findings: Iterable[Finding]) -> Damage:
+    """Return what would have to be done again; a file too many needs nothing."""
+    bad = [finding for finding in findings if finding.fault not in LEFT_BEHIND]
+    videos = dict.fromkeys(finding.relative for finding in bad if finding.relative)
+    return Damage(tuple(videos), tuple(finding.path for finding in bad if not finding.relative))
+
+
+def _asked(damage: Damage, args: argparse.Namespace) -> bool:
+    """Ask whoever sits at the terminal; nobody is asked in a pipe."""
+    if args.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    sys.stdout.write(f"Do {damage} again? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command that does again what is damaged."""
+    words = ["vconsole", "verify", args.out, *(["--deep"] if args.deep else []), "--redo"]
+    options = from_arguments(args)
+    words += ["--config", options.config] if options.config else []
+    words += [word for override in options.overrides for word in ("--set", override)]
+    return shlex.join(words)
+
+
+def _tell(finding: Finding, *, as_json: bool) -> None:
+    path, message = os.fsdecode(finding.path), finding.message
+    if as_json:
+        source = {"source": os.fsdecode(finding.relative)} if finding.relative else {}
+        event = {"event": "finding", "fault": str(finding.fault), "path": path, "message": message}
+        write_json(event | source, sys.stdout)
+    else:
+        say(f"{finding.fault}: {visible(path)}  {visible(message)}")
+
+
+def _tell_left(left: list[Finding], hopeless: dict[bytes, str], damage: Damage, *, as_json: bool) -> None:
+    """Tell what is still wrong, and why."""
+    for relative, why in hopeless.items():
+        if as_json:
+            write_json({"event": "hopeless", "source": os.fsdecode(relative), "message": why}, sys.stdout)
+        else:
+            say(f"not done again: {visible(relative)}  {why} What is left of its output is kept.")
+    if as_json:
+        return
+    still = [finding for finding in left if finding.fault not in LEFT_BEHIND]
+    for finding in still:
+        if finding.relative not in hopeless:
+            _tell(finding, as_json=False)
+    say(f"checked again: {f'{len(still)} wrong' if still else f'{damage} whole'}")
+
+
+def _verdict(args: argparse.Namespace, checked: int, wrong: int) -> Iterator[str]:
+    how = "every checksum and every dataset" if args.deep else "sizes, and checksums where a time differs"
     told = f"{wrong} wrong" if wrong else "all whole"
-    yield f"{visible(out)}: {plural(checked, 'output')} checked ({how}): {told}"
-    if wrong:
-        yield "  to make them again: give the same `vconsole extract` command once more"
-
-
-def _objects(out: str, checked: int, findings: list[Finding]) -> Iterator[dict[str, Any]]:
-    for finding in findings:
-        path = os.fsdecode(finding.path)
-        yield {"event": "finding", "fault": str(finding.fault), "path": path, "message": finding.message}
-    code = Exit.SOME_FAILED if findings else Exit.OK
-    yield {"event": "summary", "exit_code": int(code), "out": out, "checked": checked, "findings": len(findings)}
+    yield f"{visible(args.out)}: {plural(checked, 'output')} checked ({how}): {told}"

@@ -127,5 +127,6 @@ def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, deco
         "content_id": job.content_id,
         "decode_threads": decode_threads,
         "known_sha256": known.sha256 if known else "",
+        "known_pictures_sha256": str(known.result.get("pictures_sha256", "")) if known else "",
         "force": run.record.force,
     }

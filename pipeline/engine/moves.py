@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.engine.reader import LedgerReader, signed
-from pipeline.engine.records import Ending, JobRecord, NewJob
+from pipeline.engine.records import DISTRUSTED_NS, Ending, JobRecord, NewJob
 from pipeline.errors import RETRY, LedgerError
 from pipeline.identity import Identity
 from pipeline.model import BAD, JOB_TRANSITIONS, RETRYABLE, FailureClass, JobState
@@ -205,6 +205,13 @@ class JobMoves(LedgerReader):
                 json.dumps(result | {"state": state}),
                 job_id,
             ),
+        )
+
+    def distrust(self, out: bytes, relatives: Iterable[bytes]) -> None:
+        """Mark outputs as not to be taken for whole by size and time; only their checksum can clear them."""
+        self._db.executemany(
+            "UPDATE outputs SET mtime_ns = ? WHERE out = ? AND relative = ?",
+            [(DISTRUSTED_NS, out, relative) for relative in relatives],
         )
 
     def move(self, job_ids: Iterable[int], state: JobState, *, message: str = "") -> list[int]:

@@ -34,6 +34,11 @@ def check(command: StartRun) -> None:
         raise SettingsError(f"A run of kind {command.kind} cannot be made by this version.")
     if not command.inputs:
         raise SettingsError("No input was given.", remedy="Name files or folders of videos.")
+    check_again(command)
+
+
+def check_again(command: StartRun) -> None:
+    """Raise SettingsError or MissingWeightsError if a recorded run could not go on; changes nothing on the disk."""
     for path in command.inputs:
         if not os.path.exists(path):
             raise SettingsError(f"The input {visible(path)} does not exist.", remedy="Check the path.")

@@ -65,6 +65,24 @@ class LedgerReader:
         row = self._db.execute("SELECT * FROM runs WHERE out = ? ORDER BY run_id DESC LIMIT 1", (out,)).fetchone()
         return _run(row) if row else None
 
+    def reporting_run(self, out: bytes) -> RunRecord | None:
+        """Return the run whose reports lie in `out`: the one that ended last there, or is not over; None if none."""
+        row = self._db.execute(
+            "SELECT * FROM runs WHERE out = ? AND inputs != x'' AND started_s > 0"
+            " ORDER BY state IN (?, ?, ?), ended_s DESC, run_id DESC LIMIT 1",
+            (out, RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED),
+        ).fetchone()
+        return _run(row) if row else None
+
+    def maker(self, out: bytes, relative: bytes) -> JobRecord | None:
+        """Return the newest job that made, or found whole, the output of a video in `out`; None if there is none."""
+        row = self._db.execute(
+            "SELECT jobs.* FROM jobs JOIN runs USING (run_id) WHERE out = ? AND relative = ? AND jobs.state IN (?, ?)"
+            " ORDER BY run_id DESC LIMIT 1",
+            (out, relative, JobState.DONE, JobState.PARTIAL),
+        ).fetchone()
+        return _job(row) if row else None
+
     def summaries(self, limit: int = 100) -> tuple[RunSummary, ...]:
         """Return the run history, newest first."""
         found = []
@@ -158,7 +176,7 @@ def _run(row: sqlite3.Row) -> RunRecord:
         kind=RunKind(row["kind"]),
         state=RunState(row["state"]),
         preset=_text(row["preset"]),
-        inputs=tuple(bytes(row["inputs"]).split(b"\0")),
+        inputs=tuple(path for path in bytes(row["inputs"]).split(b"\0") if path),
         out=bytes(row["out"]),
         settings=json.loads(row["settings"]),
         force=bool(row["force"]),

@@ -7,6 +7,7 @@ from pipeline.identity import Identity
 from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
 
 NO_IDENTITY = Identity(0, 0, 0, 0)
+DISTRUSTED_NS = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,14 @@ class RunRecord:
     ended_s: float
     discovered: bool
     """Whether discovery has walked all inputs."""
+
+    @property
+    def is_redo(self) -> bool:
+        """Whether it only does again what was damaged: it has no inputs, its jobs were given to it.
+
+        The reports in its folder stay those of the run that was asked for.
+        """
+        return not self.inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class OutputRecord:
     output_bytes: int
     sha256: str
     mtime_ns: int
+    """Modification time when it was written; `DISTRUSTED_NS` marks one that must not be taken by its looks."""
     content_id: str
     stage_keys: dict[str, str]
     identity: Identity

@@ -13,6 +13,8 @@ from pipeline.model import RunState
 
 async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[[], bool] = lambda: True) -> None:
     """Write the reports of a run that ends now in `state`. Raises what `write_reports` raises."""
+    if run.record.is_redo:
+        return
     ended = replace(run.record, state=state, ended_s=core.wall_clock())
     gpus, device = tuple(core.gpu_names()), core.host.view.device if run.needs_host else ""
     await in_thread(lambda: write_reports(core.state_dir, ended, gpus=gpus, device=device, in_time=in_time))

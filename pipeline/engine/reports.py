@@ -52,7 +52,7 @@ def _while_in_time(rows: Iterator[ManifestRow], in_time: Callable[[], bool]) -> 
 
 
 def manifest_rows(ledger: LedgerReader, run_id: int, *states: JobState) -> Iterator[ManifestRow]:
-    """Yield the inputs of a run in the order of discovery, as manifest and `verify` want them."""
+    """Yield the inputs of a run in the order of discovery, as the manifest wants them."""
     for job in ledger.jobs(run_id, states):
         original = ledger.job(job.duplicate_of) if job.duplicate_of else None
         yield manifest_row(job, original.relative if original else b"")
@@ -67,8 +67,6 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
         status=job.state,
         content_id=job.content_id,
         features=os.fsencode(result.get("output", "")) if whole else b"",
-        output_bytes=int(result.get("output_bytes", 0)) if whole else 0,
-        output_sha256=str(result.get("output_sha256", "")) if whole else "",
         scenes=int(result.get("scenes", 0)),
         frames=int(result.get("frames", 0)),
         seconds=result.get("seconds", {}),
@@ -84,7 +82,6 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
         lost_frames=int(result.get("lost_frames", 0)),
         media=media_of(result) if whole else {},
         cut_off=whole and bool(result.get("cut_off")),
-        pictures=str(result.get("pictures", "")) if whole else "",
     )
 
 

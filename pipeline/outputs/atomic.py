@@ -33,7 +33,7 @@ def atomic_file(path: bytes) -> Iterator[bytes]:
     try:
         yield part
         flush(part)
-        os.rename(part, path)
+        _rename(part, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(part)
@@ -105,9 +105,12 @@ def flush_folder(path: bytes) -> None:
 
 
 def remove_tree(path: bytes) -> None:
-    """Remove a folder and what is in it, if it is there. Raises OSError."""
+    """Remove a folder and what is in it, or a file or a link that stands in its place. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(path)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
 
 
 def remove_stale_parts(out: bytes) -> int:
@@ -118,10 +121,7 @@ def remove_stale_parts(out: bytes) -> int:
     """
     count = 0
     for path in stale_parts(out):
-        if os.path.isdir(path) and not os.path.islink(path):
-            remove_tree(path)
-        else:
-            os.unlink(path)
+        remove_tree(path)
         count += 1
     return count
 
@@ -148,6 +148,15 @@ def disk_error(error: OSError, doing: str, path: bytes) -> JobError:
         stage=Stage.WRITE,
         detail=repr(error),
     )
+
+
+def _rename(part: bytes, path: bytes) -> None:
+    """Give the file its final name; an empty folder that has it gives way, one with something in it does not."""
+    try:
+        os.rename(part, path)
+    except IsADirectoryError:
+        os.rmdir(path)
+        os.rename(part, path)
 
 
 def _create(part: bytes) -> None:

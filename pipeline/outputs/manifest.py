@@ -1,12 +1,14 @@
 """Manifest, failure list and run record: what a run did, as JSON that other programs read."""
 
 import gzip
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.identity import sha256_of
 from pipeline.model import BAD, JobState
 from pipeline.outputs import paths
 from pipeline.outputs.atomic import atomic_file
@@ -22,8 +24,6 @@ class ManifestRow:
     content_id: str = ""
     features: bytes = b""
     """Feature file relative to the output folder; empty if there is none."""
-    output_bytes: int = 0
-    output_sha256: str = ""
     scenes: int = 0
     frames: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -46,8 +46,6 @@ class ManifestRow:
     """What kind of video it is, see `media_of`."""
     cut_off: bool = False
     """Whether `probe.max_frames` ended it before its end."""
-    pictures: str = ""
-    """jpeg | webp where its kept frames were saved as pictures."""
 
 
 MEDIA_RESULTS = ("duration_s", "width", "height", "fps", "video_codec", "audio_codec")
@@ -79,8 +77,22 @@ def write_failures(out: bytes, rows: Iterable[ManifestRow]) -> None:
 
 
 def write_run(out: bytes, info: Mapping[str, Any]) -> None:
-    """Write `run.json`: the run, its settings, versions, machine and totals. Raises OSError."""
-    _write_lines(out, paths.RUN, [json.dumps(info, indent=2)], compressed=False)
+    """Write `run.json`: `info` and the sizes and checksums of the other reports and of itself. Raises OSError."""
+    reports = {os.fsdecode(name): file_sum(os.path.join(out, name)) for name in (paths.MANIFEST, paths.FAILURES)}
+    _write_lines(out, paths.RUN, [sealed({**info, "reports": reports})], compressed=False)
+
+
+def file_sum(path: bytes) -> dict[str, Any]:
+    """Return size and checksum of a file as `run.json` states them, nothing if it is not there. Raises OSError."""
+    if not os.path.isfile(path):
+        return {}
+    return {"bytes": os.stat(path).st_size, "sha256": sha256_of(path)}
+
+
+def sealed(info: Mapping[str, Any]) -> str:
+    """Return `info` as the text of `run.json`, with a checksum of the text that it would be without one."""
+    checksum = hashlib.sha256(json.dumps(info, indent=2).encode("ascii")).hexdigest()
+    return json.dumps({**info, "sha256": checksum}, indent=2)
 
 
 def read_manifest(out: bytes) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,10 @@
 """Saved pictures of kept frames: `frames/<relative>/NNNNNN.jpg`, all of a video at once or none."""
 
 import contextlib
+import hashlib
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from pipeline.outputs.atomic import atomic_folder, remove_tree
 from pipeline.outputs.paths import picture_name
+from pipeline.outputs.saved import PicturesSum, sum_of
 
 
 class PictureFolder:
@@ -20,23 +23,28 @@ class PictureFolder:
         self._folder = folder
         self._kind: Literal["jpeg", "webp"] = kind
         self._quality = quality
-        self.bytes_written = 0
+        self._written: dict[bytes, tuple[int, str]] = {}
+
+    @property
+    def sum(self) -> PicturesSum:
+        """What the pictures are that were written and kept."""
+        return sum_of(self._written)
 
     def add(self, frame_index: int, picture: NDArray[np.uint8]) -> None:
         """Write one picture, uint8 (height, width, 3) RGB. Raises OSError."""
-        path = self._path(frame_index)
-        Image.fromarray(picture).save(os.fsdecode(path), format=self._kind, quality=self._quality)
-        self.bytes_written += os.path.getsize(path)
+        image, name = io.BytesIO(), picture_name(frame_index, self._kind)
+        Image.fromarray(picture).save(image, format=self._kind, quality=self._quality)
+        data = image.getvalue()
+        with open(os.path.join(self._folder, name), "wb") as file:
+            file.write(data)
+        self._written[name] = (len(data), hashlib.sha256(data).hexdigest())
 
     def keep_only(self, frame_indices: set[int]) -> None:
         """Remove the pictures of frames that were not kept in the end. Raises OSError."""
-        wanted = {os.path.basename(self._path(index)) for index in frame_indices}
-        for name in os.listdir(self._folder):
-            if name not in wanted:
-                os.unlink(os.path.join(self._folder, name))
-
-    def _path(self, frame_index: int) -> bytes:
-        return os.path.join(self._folder, picture_name(frame_index, self._kind))
+        wanted = {picture_name(index, self._kind) for index in frame_indices}
+        for name in set(self._written) - wanted:
+            os.unlink(os.path.join(self._folder, name))
+            del self._written[name]
 
 
 @contextlib.contextmanager
@@ -54,3 +62,13 @@ def saved_pictures(
         return
     with atomic_folder(folder) as part:
         yield PictureFolder(part, kind, quality)
+
+
+def unreadable_pictures(folder: bytes, names: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the names of the pictures in `folder` that cannot be decoded to their end."""
+    for name in names:
+        try:
+            with Image.open(os.fsdecode(os.path.join(folder, name))) as picture:
+                picture.load()
+        except Exception:  # noqa: BLE001 - damaged pictures make Pillow raise anything
+            yield name

@@ -10,6 +10,7 @@ from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan
 from pipeline.model import Stage
 from pipeline.outputs.features import FeatureError, Written, read_features
 from pipeline.outputs.format import Features, problems
+from pipeline.outputs.saved import is_plain_file
 from pipeline.stages.keys import embed_key
 
 MEDIA_STAGES = (Stage.PROBE, Stage.CROP, Stage.SCENES, Stage.FRAMES, Stage.DEDUPE)
@@ -31,11 +32,14 @@ class Reuse:
 def find_reuse(path: bytes, content_id: str, known_sha256: str, keys: Mapping[str, str]) -> Reuse | None:
     """Return what the feature file at `path` is still good for, None if for nothing.
 
-    It is trusted if its checksum is the one the ledger has, or, where the ledger has none, if every dataset in it
-    reads well. `keys` are the stage keys that are wanted. Raises OSError if the disk fails.
+    A link is no output of ours. A file is trusted if its checksum is the one the ledger has, or, where the ledger has
+    none, if every dataset in it reads well. `keys` are the stage keys that are wanted. Raises OSError if the disk
+    fails.
     """
     try:
         status = os.stat(path)
+        if not is_plain_file(path):
+            return None
         checksum = sha256_of(path)
         if known_sha256 and checksum != known_sha256:
             return None

@@ -3,98 +3,170 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pipeline.identity import sha256_of
 from pipeline.outputs import paths
 from pipeline.outputs.atomic import stale_parts
-from pipeline.outputs.manifest import ManifestRow
+from pipeline.outputs.findings import Fault, Finding, fault_of
+from pipeline.outputs.saved import is_plain_file, is_plain_folder, read_sum, sizes
+from pipeline.outputs.verify_reports import ReportedRun, check_reports
 from pipeline.text import visible
 
-
-class Fault(StrEnum):
-    """What is wrong with one file of an output folder."""
-
-    MISSING = "missing"
-    SIZE = "size differs"
-    CHECKSUM = "checksum differs"
-    UNREADABLE = "unreadable"
-    TEMPORARY = "unexpected temporary file"
-    UNKNOWN = "file without row"
+ADOPTED_LATER = "No row of the ledger speaks of it. The next run of its video adopts it if it is whole."
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong; `path` is relative to the output folder."""
+class Output:
+    """What the ledger says of the output of one video."""
 
-    fault: Fault
-    path: bytes
-    message: str
+    relative: bytes
+    features: bytes
+    """The feature file's path relative to the output folder."""
+    size_bytes: int
+    sha256: str
+    mtime_ns: int = 0
+    """Modification time of the feature file when it was written; 0 = not known."""
+    pictures: str = ""
+    """jpeg | webp where its kept frames were saved as pictures."""
+    pictures_bytes: int = 0
+    pictures_sha256: str = ""
+    """See `pipeline.outputs.saved.PicturesSum`; empty where the row was written before there was one."""
 
 
-def verify(out: bytes, rows: Iterable[ManifestRow], *, deep: bool = False) -> list[Finding]:
-    """Return what is wrong with the outputs in `out`, of which `rows` say what should be there; empty means all well.
+def verify(
+    out: bytes, outputs: Iterable[Output], run: ReportedRun | None = None, *, deep: bool = False
+) -> Iterator[Finding]:
+    """Yield what is wrong with the outputs in `out`, of which `outputs` and `run` say what should be there.
 
-    Every feature file is there, of the size and the checksum that its row has, and opens; with `deep` every dataset
-    in it is read and looked at too. Where pictures were saved, there is one of each kept frame. Manifest and reports
-    are there. Files that no row speaks of and left-over temporaries are findings. No file is changed.
+    Every feature file is there and of its size, and of its checksum if its modification time is another than its
+    row says; the saved pictures are all there and add up to their size; the reports are those that `run` wrote. With
+    `deep` every checksum is compared and every dataset read, whatever the times say. Files that no row speaks of
+    and left-over temporaries are findings. No file is changed.
     """
-    findings = list(_missing_reports(out))
+    if run is not None:
+        yield from check_reports(out, run)
     known: set[bytes] = set()
-    for row in rows:
-        if row.features:
-            known.add(row.features)
-            findings += _check_row(out, row, deep)
+    folders: set[bytes] = set()
+    for output in outputs:
+        known.add(output.features)
+        if output.pictures:
+            folders.add(paths.frames_folder(out, output.relative))
+        yield from check_output(out, output, deep=deep)
     for path in stale_parts(out):
-        findings.append(Finding(Fault.TEMPORARY, os.path.relpath(path, out), "A crashed writer left it."))
-    for path in _feature_files(out):
-        if path not in known:
-            findings.append(Finding(Fault.UNKNOWN, path, "No video of the ledger has this output."))
-    return findings
+        message = "A writer that crashed left it; the next run here removes it."
+        yield Finding(Fault.TEMPORARY, os.path.relpath(path, out), message)
+    for path in _files(os.path.join(out, paths.FEATURES)):
+        relative = os.path.relpath(path, out)
+        if relative not in known:
+            yield Finding(Fault.UNKNOWN, relative, ADOPTED_LATER)
+    for path in _files(os.path.join(out, paths.FRAMES)):
+        if path not in folders and os.path.dirname(path) not in folders:
+            yield Finding(Fault.UNKNOWN, os.path.relpath(path, out), ADOPTED_LATER)
 
 
-def _check_row(out: bytes, row: ManifestRow, deep: bool) -> Iterator[Finding]:
-    # h5py is loaded here: who imports this module to show a finding needs no HDF5.
-    from pipeline.outputs.features import check_features, frame_indices
-
-    path = os.path.join(out, row.features)
+def check_output(out: bytes, output: Output, *, deep: bool) -> Iterator[Finding]:
+    """Yield what is wrong with the feature file and the saved pictures of one video."""
+    path = os.path.join(out, output.features)
     try:
-        size = os.stat(path).st_size
-        if row.output_bytes and size != row.output_bytes:
-            yield Finding(Fault.SIZE, row.features, f"{size} bytes; the ledger says {row.output_bytes}.")
-            return
-        if row.output_sha256 and sha256_of(path) != row.output_sha256:
-            yield Finding(Fault.CHECKSUM, row.features, "Its contents are not those that were written.")
-            return
-        wrong = check_features(path, deep=deep)
-        kept = frame_indices(path) if row.pictures and not wrong else []
-    except FileNotFoundError:
-        yield Finding(Fault.MISSING, row.features, f"The output of {visible(row.source)} is not there.")
+        wrong = _wrong_features(path, output, deep)
     except OSError as error:
-        yield Finding(Fault.UNREADABLE, row.features, f"{os.strerror(error.errno or 0)}.")
-    else:
-        if wrong:
-            yield Finding(Fault.UNREADABLE, row.features, "; ".join(visible(text) for text in wrong))
-        yield from _missing_pictures(out, row, kept)
+        wrong = fault_of(error)
+    if wrong is not None:
+        yield Finding(wrong[0], output.features, wrong[1], output.relative)
+    if output.pictures:
+        try:
+            yield from _wrong_pictures(out, output, _kept(path) if wrong is None else None, deep)
+        except OSError as error:
+            fault, message = fault_of(error)
+            yield Finding(fault, _folder(output), message, output.relative)
 
 
-def _missing_pictures(out: bytes, row: ManifestRow, kept: list[int]) -> Iterator[Finding]:
-    folder = paths.frames_folder(out, row.source)
-    there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-    for name in (paths.picture_name(index, row.pictures) for index in kept):
-        if name not in there:
-            path = os.path.relpath(os.path.join(folder, name), out)
-            yield Finding(Fault.MISSING, path, f"A saved picture of {visible(row.source)} is not there.")
+def _wrong_features(path: bytes, output: Output, deep: bool) -> tuple[Fault, str] | None:
+    if not is_plain_file(path):
+        return Fault.KIND, "A folder or a link has its name."
+    status = os.stat(path)
+    if status.st_size != output.size_bytes:
+        return Fault.SIZE, f"{status.st_size} bytes; the ledger says {output.size_bytes}."
+    if not deep and status.st_mtime_ns == output.mtime_ns:
+        return None
+    if sha256_of(path) != output.sha256:
+        return Fault.CHECKSUM, "Its contents are not those that were written."
+    # h5py is loaded here: who imports this module to show a finding needs no HDF5.
+    from pipeline.outputs.features import check_features
+
+    wrong = check_features(path, deep=deep)
+    return (Fault.UNREADABLE, "; ".join(visible(text) for text in wrong)) if wrong else None
 
 
-def _missing_reports(out: bytes) -> Iterator[Finding]:
-    for name in paths.REPORTS:
-        if not os.path.isfile(os.path.join(out, name)):
-            yield Finding(Fault.MISSING, name, "The run's report is not there; a run writes it when it ends.")
+def _kept(path: bytes) -> list[int] | None:
+    """Return the numbers of the kept frames, None if the feature file does not tell."""
+    from pipeline.outputs.features import frame_indices
+
+    try:
+        return frame_indices(path)
+    except (OSError, KeyError, RuntimeError, ValueError):
+        return None
 
 
-def _feature_files(out: bytes) -> Iterator[bytes]:
-    for folder, _, names in os.walk(os.path.join(out, paths.FEATURES)):
-        for name in names:
-            if not paths.PART.fullmatch(name):
-                yield os.path.relpath(os.path.join(folder, name), out)
+def _folder(output: Output) -> bytes:
+    return paths.frames_folder(b"", output.relative)
+
+
+def _wrong_pictures(out: bytes, output: Output, kept: list[int] | None, deep: bool) -> Iterator[Finding]:
+    """Yield what is wrong with saved pictures; `kept` are the numbers of the frames, if they are known."""
+    folder, shown = os.path.join(out, _folder(output)), _folder(output)
+    if os.path.lexists(folder) and not is_plain_folder(folder):
+        yield Finding(Fault.KIND, shown, "A file or a link has the name of a folder of pictures.", output.relative)
+        return
+    there = sizes(folder)
+    if not there and kept:
+        yield Finding(Fault.MISSING, shown, f"None of its {len(kept)} saved pictures is there.", output.relative)
+        return
+    wanted = set(there) if kept is None else {paths.picture_name(index, output.pictures) for index in kept}
+    named = False
+    for name in sorted(wanted - set(there)):
+        path, named = os.path.join(shown, name), True
+        if os.path.lexists(os.path.join(folder, name)):
+            yield Finding(Fault.KIND, path, "A folder or a link has its name.", output.relative)
+        else:
+            what = f"A saved picture of {visible(output.relative)} is not there."
+            yield Finding(Fault.MISSING, path, what, output.relative)
+    for name in sorted(set(os.listdir(folder)) - wanted) if there else ():
+        yield Finding(Fault.UNKNOWN, os.path.join(shown, name), "No kept frame has this picture.")
+    if not named:
+        yield from _changed_pictures(folder, output, {name: there[name] for name in wanted}, deep)
+
+
+def _changed_pictures(folder: bytes, output: Output, there: dict[bytes, int], deep: bool) -> Iterator[Finding]:
+    """Yield which pictures are others than were saved; all of them together where no single one can be named."""
+    shown = _folder(output)
+    size = sum(there.values())
+    if output.pictures_sha256 and size == output.pictures_bytes:
+        if not deep:
+            return
+        found = read_sum(folder, there)
+        if found is not None and found.sha256 == output.pictures_sha256:
+            return
+    elif not (deep or output.pictures_sha256):
+        return
+    from pipeline.outputs.pictures import unreadable_pictures
+
+    named = False
+    for name in unreadable_pictures(folder, sorted(there)):
+        named = True
+        yield Finding(Fault.UNREADABLE, os.path.join(shown, name), "It cannot be decoded.", output.relative)
+    if output.pictures_sha256 and not named:
+        if size != output.pictures_bytes:
+            message = f"The pictures in it have {size} bytes; the ledger says {output.pictures_bytes}."
+            yield Finding(Fault.SIZE, shown, message, output.relative)
+        else:
+            message = "The pictures in it are not those that were saved."
+            yield Finding(Fault.CHECKSUM, shown, message, output.relative)
+
+
+def _files(top: bytes) -> Iterator[bytes]:
+    """Yield the path of all that is no folder below `top`, temporaries left out."""
+    for folder, folders, names in os.walk(top):
+        folders[:] = [name for name in folders if not paths.PART.fullmatch(name)]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        yield from (os.path.join(folder, name) for name in (*names, *links) if not paths.PART.fullmatch(name))

@@ -1,6 +1,7 @@
 """The manifest has a line an input, in valid UTF-8 from which the exact bytes of a name can be had back."""
 
 import gzip
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -99,7 +100,12 @@ def test_failures_are_a_list_of_those_that_failed(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "failures.json").read_bytes()) == []
 
 
-def test_the_run_record_is_one_object(tmp_path: Path) -> None:
-    write_run(os.fsencode(tmp_path), {"run": 1, "inputs": [os.fsdecode(b"/in/\xff")]})
-    assert json.loads((tmp_path / "run.json").read_bytes()) == {"run": 1, "inputs": [os.fsdecode(b"/in/\xff")]}
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+def test_the_run_record_is_one_object_that_vouches_for_the_reports(tmp_path: Path) -> None:
+    out, info = os.fsencode(tmp_path), {"run": 1, "inputs": [os.fsdecode(b"/in/\xff")]}
+    write_manifest(out, ROWS)
+    write_run(out, info)
+    told = json.loads((tmp_path / "run.json").read_bytes())
+    assert told == info | {"reports": told["reports"], "sha256": told["sha256"]}
+    manifest = (tmp_path / "manifest.jsonl.gz").read_bytes()
+    summed = {"bytes": len(manifest), "sha256": hashlib.sha256(manifest).hexdigest()}
+    assert told["reports"] == {"manifest.jsonl.gz": summed, "failures.json": {}}

@@ -83,6 +83,7 @@ class Engine:
             **seen,
             "decode_threads": 1,
             "known_sha256": "",
+            "known_pictures_sha256": "",
             "force": False,
         }
         self.send(message | fields)

@@ -35,6 +35,8 @@ def job_line(row: JobRow) -> str:
     name = visible(row.name)
     if row.state is JobState.DONE and not row.attempts:
         return f"{'whole':<12} {name}  was done already"
+    if row.reused and row.attempts:
+        return f"{'adopted':<12} {name}  its output was there and is whole; nothing was decoded"
     told = f"{row.state:<12} {name}"
     if row.state in {JobState.DONE, JobState.PARTIAL}:
         told += f"  {plural(row.scenes, 'scene')}, {plural(row.frames, 'frame')}"
@@ -158,6 +160,7 @@ def _job_object(row: JobRow) -> dict[str, Any]:
         "frames": row.frames,
         "class": str(row.failure) if row.failure else None,
         "note": row.note,
+        "reused": row.reused,
         "media": json.loads(row.media) if row.media else None,
         "waiting_for": row.waiting_for,
     }

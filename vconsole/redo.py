@@ -7,10 +7,9 @@ from pathlib import Path
 from pipeline.commands import ResumeRun
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.plan import check_again
-from pipeline.engine.redo import as_command, makers, prepare, reported_run, write_again
-from pipeline.errors import VconsoleError
+from pipeline.engine.redo import prepare, reported_run, write_again
 from pipeline.settings import Settings
-from pipeline.text import plural, visible
+from pipeline.text import plural
 from vconsole.extract import carry_out
 
 
@@ -32,29 +31,25 @@ class Damage:
 
 
 def redo(damage: Damage, out: bytes, folder: Path, settings: Settings, *, as_json: bool) -> dict[bytes, str] | None:
-    """Do again what is damaged in `out`; return the videos that could not be, with the reason; None if interrupted.
+    """Do again what is damaged in `out`; return what could not be, with the reason; None if it was interrupted.
 
     Raises EngineRunningError if another vconsole holds the ledger, SettingsError or MissingWeightsError if a recorded
-    run could not go on, VconsoleError if a report cannot be written: then nothing was done.
+    run could not go on: then nothing was done.
     """
     ledger = Ledger(folder)
     try:
-        for run in makers(ledger, out, damage.videos):
-            check_again(as_command(run))
+        prepared = prepare(ledger, out, damage.videos, time.time(), check_again)
+        hopeless = dict(prepared.hopeless)
         reported = reported_run(ledger, out)
         if reported and damage.reports:
             try:
                 write_again(folder, reported[0], damage.reports)
             except OSError as error:
-                where = visible(error.filename or out)
-                raise VconsoleError(
-                    f"The reports cannot be written again: {where}: {error.strerror}.",
-                    remedy="If a folder has the name of a report, move it away.",
-                ) from error
-        prepared = prepare(ledger, out, damage.videos, time.time())
+                why = f"It cannot be written: {error.strerror}. If a folder has its name, move that away."
+                hopeless |= dict.fromkeys(damage.reports, why)
     finally:
         ledger.close()
     for run_id in prepared.run_ids:
         if carry_out(ResumeRun(run_id), settings, folder, as_json=as_json).interrupted:
             return None
-    return dict(prepared.hopeless)
+    return hopeless

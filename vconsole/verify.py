@@ -127,16 +127,16 @@ def _tell(finding: Finding, *, as_json: bool) -> None:
 
 def _tell_left(left: list[Finding], hopeless: dict[bytes, str], damage: Damage, *, as_json: bool) -> None:
     """Tell what is still wrong, and why."""
-    for relative, why in hopeless.items():
+    for name, why in hopeless.items():
         if as_json:
-            write_json({"event": "hopeless", "source": os.fsdecode(relative), "message": why}, sys.stdout)
+            write_json({"event": "hopeless", "name": os.fsdecode(name), "message": why}, sys.stdout)
         else:
-            say(f"not done again: {visible(relative)}  {why} What is left of its output is kept.")
+            say(f"not done again: {visible(name)}  {why} What is there is kept.")
     if as_json:
         return
     still = [finding for finding in left if finding.fault not in LEFT_BEHIND]
     for finding in still:
-        if finding.relative not in hopeless:
+        if (finding.relative or finding.path) not in hopeless:
             _tell(finding, as_json=False)
     say(f"checked again: {f'{len(still)} wrong' if still else f'{damage} whole'}")
 

@@ -5,7 +5,7 @@ damaged files stay until the new ones take their places.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,49 +35,60 @@ class Prepared:
     """Videos that cannot be done again, with the reason."""
 
 
-def makers(ledger: LedgerReader, out: bytes, relatives: Iterable[bytes]) -> list[RunRecord]:
-    """Return the runs that made the outputs of these videos, oldest first. Raises LedgerError for an unknown one."""
-    numbers = sorted({_maker(ledger, out, relative).run_id for relative in relatives})
-    return [run for number in numbers if (run := ledger.run(number)) is not None]
-
-
 def as_command(run: RunRecord) -> StartRun:
     """Return the command that asks for what a recorded run did."""
     settings = PipelineSettings.model_validate(run.settings)
     return StartRun(run.kind, run.inputs, run.out, run.preset, settings, run.force)
 
 
-def prepare(ledger: Ledger, out: bytes, relatives: Sequence[bytes], now_s: float) -> Prepared:
+def prepare(
+    ledger: Ledger, out: bytes, relatives: Sequence[bytes], now_s: float, check: Callable[[StartRun], None]
+) -> Prepared:
     """Mark the rows of damaged outputs and make the runs that do them again, all in one transaction.
 
     Each is done with the settings of the run that made it; a video that is gone or another by now is hopeless.
+    `check` is asked of each run before anything is changed. Raises what it raises, and LedgerError.
     """
-    jobs: dict[int, list[NewJob]] = {}
+    batches: list[_Batch] = []
     hopeless = []
     for relative in relatives:
-        maker, output = _maker(ledger, out, relative), ledger.output(out, relative)
-        new = _again(maker, output) if output else f"The ledger has no output of {visible(relative)}."
+        maker, output = ledger.maker(out, relative), ledger.output(out, relative)
+        run = ledger.run(maker.run_id) if maker else None
+        if maker is None or output is None or run is None:
+            raise LedgerError(f"No job of the ledger made the output of {visible(relative)}.")
+        new = _again(maker, output)
         if isinstance(new, str):
             hopeless.append((relative, new))
-        else:
-            jobs.setdefault(maker.run_id, []).append(new)
+        elif not any(batch.take(run, new) for batch in batches):
+            batches.append(_Batch(run, [new]))
+    commands = [replace(as_command(batch.run), inputs=(), force=False) for batch in batches]
+    for command in commands:
+        check(command)
     run_ids = []
     with ledger.transaction():
         ledger.distrust(out, relatives)
-        for run in makers(ledger, out, [new.relative for batch in jobs.values() for new in batch]):
-            command = replace(as_command(run), inputs=(), force=False)
+        for command, batch in zip(commands, batches, strict=True):
             made = ledger.create_run(command, now_s)
-            ledger.add_jobs(made.run_id, jobs[run.run_id])
+            ledger.add_jobs(made.run_id, batch.jobs)
             ledger.move_run(made.run_id, RunState.INTERRUPTED, now_s)
             run_ids.append(made.run_id)
     return Prepared(tuple(run_ids), tuple(hopeless))
 
 
-def _maker(ledger: LedgerReader, out: bytes, relative: bytes) -> JobRecord:
-    job = ledger.maker(out, relative)
-    if job is None:
-        raise LedgerError(f"No job of the ledger made the output of {visible(relative)}.")
-    return job
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Jobs that one run can do: of the same settings, and no two of the same content, which would be duplicates."""
+
+    run: RunRecord
+    jobs: list[NewJob]
+
+    def take(self, run: RunRecord, new: NewJob) -> bool:
+        """Take a job that `run` made if it fits in here; return whether it did."""
+        fits = (run.kind, run.preset, run.settings) == (self.run.kind, self.run.preset, self.run.settings)
+        fits = fits and all(job.content_id != new.content_id for job in self.jobs)
+        if fits:
+            self.jobs.append(new)
+        return fits
 
 
 def _again(maker: JobRecord, output: OutputRecord) -> NewJob | str:

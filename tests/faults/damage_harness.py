@@ -1,12 +1,13 @@
 """Outputs of a real run, damaged by chance behind the ledger's back, and what must be true after `verify --redo`."""
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import random
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from compare import differences
 
 from pipeline.media.samples import Recipe, make_video
+from vconsole import cli
 
 SETTINGS = ("--set", "engine.settle_s=0", "--set", "frames.save=jpeg", "--preset", "scenes", "--workers", "2")
 COLOURS = ("red", "blue", "yellow", "green", "purple", "orange", "cyan", "pink")
@@ -41,22 +43,28 @@ class Archive:
         shutil.copytree(self.out, self.original)
 
     def vconsole(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        """Run the program to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "vconsole", *arguments],
-            env={**os.environ, "VCONSOLE_STATE_DIR": str(self.state)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
+        """Run a command line of the program to its end, in this process; its workers are processes of their own."""
+        line = [str(one) for one in arguments]
+        out, err = io.StringIO(), io.StringIO()
+        before = os.environ.get("VCONSOLE_STATE_DIR", "")
+        os.environ["VCONSOLE_STATE_DIR"] = str(self.state)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = cli.run(line)
+        finally:
+            os.environ["VCONSOLE_STATE_DIR"] = before
+        return subprocess.CompletedProcess(line, code, out.getvalue(), err.getvalue())
 
     def verify(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit code of `verify --deep --json` and the objects it told."""
         done = self.vconsole("verify", self.out, "--deep", "--json", *options)
         assert not done.stderr, done.stderr
         return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def keep_reports(self) -> None:
+        """Take the reports that are there now for the original ones: another run has ended well."""
+        for name in REPORTS:
+            shutil.copyfile(self.out / name, self.original / name)
 
     def looks(self) -> dict[str, Look]:
         """Return inode and modification time of every output."""
@@ -118,31 +126,33 @@ class Vandal:
         return {owner: self._damage(self._chance.choice(targets[owner]), targets) for owner in owners}
 
     def _damage(self, path: Path, targets: dict[str, list[Path]]) -> Path:
-        ways: list[Callable[[Path], None]] = [self._remove, self._make_link]
+        ways: dict[str, Callable[[], None]] = {
+            "removed": lambda: self._remove(path),
+            "made a link": lambda: self._make_link(path),
+        }
         if path.is_dir():
-            ways += [self._make_file]
+            ways["made a file"] = lambda: _make_file(path)
         else:
-            ways += [self._cut, self._cut, self._flip, self._flip, self._flip, self._empty, self._make_folder]
+            ways["cut"] = lambda: os.truncate(path, self._chance.randrange(path.stat().st_size))
+            ways["emptied"] = lambda: os.truncate(path, 0)
+            ways["flipped"] = lambda: self._flip(path)
+            ways["made a folder"] = lambda: _make_folder(path)
             peers = [one for paths in targets.values() for one in paths if one != path and one.suffix == path.suffix]
             peers = [one for one in peers if one.is_file() and one.read_bytes() != path.read_bytes()]
             if peers:
                 peer = self._chance.choice(peers)
-                ways += [lambda target: shutil.copyfile(peer, target)] * 2
+                ways["replaced"] = lambda: shutil.copyfile(peer, path) and None
             siblings = [one for one in peers if one.parent == path.parent and path.suffix == ".jpg"]
             if siblings:
                 sibling = self._chance.choice(siblings)
-                ways += [lambda target: _swap(target, sibling)] * 2
-        way, status = self._chance.choice(ways), os.stat(path)
-        way(path)
+                ways["swapped"] = lambda: _swap(path, sibling)
+        way, status = self._chance.choice(sorted(ways)), os.stat(path)
+        ways[way]()
         put_back = self._chance.random() < 0.5 and path.is_file() and not path.is_symlink()
         if put_back:
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        name = str(path.relative_to(self._archive.out))
-        self.told.append(f"{name}: {getattr(way, '__name__', way)}{', time put back' if put_back else ''}")
+        self.told.append(f"{path.relative_to(self._archive.out)} {way}{', time put back' if put_back else ''}")
         return path
-
-    def _cut(self, path: Path) -> None:
-        os.truncate(path, self._chance.randrange(path.stat().st_size))
 
     def _flip(self, path: Path) -> None:
         data = bytearray(path.read_bytes())
@@ -150,19 +160,8 @@ class Vandal:
         with path.open("r+b") as file:
             file.write(data)
 
-    def _empty(self, path: Path) -> None:
-        os.truncate(path, 0)
-
     def _remove(self, path: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def _make_folder(self, path: Path) -> None:
-        path.unlink()
-        path.mkdir()
-
-    def _make_file(self, path: Path) -> None:
-        shutil.rmtree(path)
-        path.write_text("a file")
 
     def _make_link(self, path: Path) -> None:
         self._archive.aside.mkdir(exist_ok=True)
@@ -201,6 +200,16 @@ def _spoil(path: Path) -> None:
     middle = len(data) // 2
     data[middle : middle + 300] = bytes(300)
     path.write_bytes(data)
+
+
+def _make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _make_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("a file")
 
 
 def _swap(one: Path, other: Path) -> None:

@@ -2,9 +2,10 @@
 
 import traceback
 
-from pipeline.errors import JobError
+from pipeline.errors import SCARCE, JobError
 from pipeline.model import FailureClass, Stage
 from pipeline.outputs.atomic import FULL
+from pipeline.shortage import is_short, number_of, shortage
 
 DETAIL_CHARS = 4000
 
@@ -31,20 +32,23 @@ def failure_of(error: Exception, stage: Stage) -> JobError:
     detail = "".join(traceback.format_exception(error))[-DETAIL_CHARS:]
     if isinstance(error, JobError):
         return error
-    if isinstance(error, MemoryError):
-        return JobError(FailureClass.OUT_OF_MEMORY, "There was not enough memory.", stage=stage, detail=detail)
+    number = number_of(error)
+    library = type(error).__module__.partition(".")[0]
+    if number in SCARCE and (library not in {"av", "cv2"} or is_short(number)):
+        return shortage(number, stage, detail)
     if isinstance(error, _OURS):
         message = f"vconsole itself failed, not the file: {_short(error)}."
         return JobError(FailureClass.WORKER_CRASHED, message, stage=stage, detail=detail)
     kind, sentence = _BY_STAGE.get(stage, _UNREADABLE)
-    if type(error).__module__.startswith("av."):
+    if library == "av":
         if type(error).__name__ in _UNSUPPORTED:
             kind, sentence = FailureClass.UNSUPPORTED, "This build of FFmpeg cannot read the file"
     elif isinstance(error, OSError) and error.errno in FULL:
-        return JobError(FailureClass.DISK_FULL, "The output volume is full.", stage=stage, detail=detail)
+        sentence = "The output volume is full."
+        return JobError(FailureClass.DISK_FULL, sentence, stage=stage, detail=detail, errno=number)
     elif isinstance(error, OSError) and error.errno:
         kind, sentence = FailureClass.IO, "The disk or the file system failed"
-    return JobError(kind, f"{sentence}: {_short(error)}.", stage=stage, detail=detail)
+    return JobError(kind, f"{sentence}: {_short(error)}.", stage=stage, detail=detail, errno=number)
 
 
 def _short(error: Exception) -> str:

@@ -10,12 +10,13 @@ import cv2
 import psutil
 
 from pipeline import wire
-from pipeline.errors import JobError, WireError
+from pipeline.errors import SCARCE, JobError, WireError
 from pipeline.extract import ExtractJob, RunContext, extract
 from pipeline.identity import Identity
 from pipeline.model import FailureClass, RunKind, Stage
 from pipeline.outcome import Outcome
 from pipeline.settings import PipelineSettings
+from pipeline.shortage import number_of, shortage
 
 PROGRESS_INTERVAL_S = 0.2
 """Progress is told at most this often; a change of stage or of what is waited for is told at once."""
@@ -43,17 +44,14 @@ class Desk:
 
     def do(self, job: dict[str, Any], run: dict[str, Any] | None, wanted_back: Callable[[], bool]) -> None:
         """Do the job of a `job` message that belongs to the `run` message, and send `finished` whatever happens."""
-        report = _Report(self, job, wanted_back)
         try:
+            report = _Report(self, job, wanted_back)
             report.check()
             self._finished(job, self._extract(job, run, report), report)
         except Stopped:
             self._answer(job, "stopped", {}, None)
         except Exception as error:  # noqa: BLE001 - a job must never end the worker without an answer
-            failure = JobError(
-                FailureClass.PROTOCOL, "The worker could not read its orders or tell its result.", detail=repr(error)
-            )
-            self._answer(job, "failed", {}, failure)
+            self._answer(job, "failed", {}, _no_answer(error))
 
     def _extract(self, job: dict[str, Any], run: dict[str, Any] | None, report: "_Report") -> Outcome:
         if run is None:
@@ -142,6 +140,15 @@ class _Report:
         return int(getattr(counters(), "read_chars", 0)) if counters else 0
 
 
+def _no_answer(error: Exception) -> JobError:
+    """Return the failure of a job that could not even begin, or whose result could not be told."""
+    number = number_of(error)
+    if number in SCARCE:
+        return shortage(number, Stage.PROBE, repr(error))
+    sentence = "The worker could not read its orders or tell its result."
+    return JobError(FailureClass.PROTOCOL, sentence, detail=repr(error))
+
+
 def _run_context(message: dict[str, Any]) -> RunContext:
     if message["kind"] != RunKind.EXTRACT:
         raise WireError(f"this worker does not do runs of kind {message['kind']!r}")
@@ -150,6 +157,7 @@ def _run_context(message: dict[str, Any]) -> RunContext:
         out=os.fsencode(message["out"]),
         fingerprints=message["fingerprints"],
         host_socket=message["host_socket"],
+        out_device=message["out_device"],
     )
 
 

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 from pipeline.boundary import failure_of
 from pipeline.errors import JobError
-from pipeline.identity import Identity, identity_of
+from pipeline.identity import Identity, device_of, identity_of
 from pipeline.media.result import KeptFrame, KnownFrames, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
@@ -43,6 +43,8 @@ class RunContext:
     """Fingerprint of the weights by model key."""
     host_socket: str
     """Where the model host listens, empty if the run needs none."""
+    out_device: int = 0
+    """Device number of the output folder when the run began: nothing is written to another. 0 = any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class _Extraction:
         self._job = job
         self._run = run
         self._settings = run.settings
+        self._identity = job.identity
         self._clock = StageClock(report)
         self._saved = NO_PICTURES
 
@@ -91,6 +94,10 @@ class _Extraction:
         return Outcome(JobState.FAILED, {"content_id": self._job.content_id}, failure)
 
     def _outcome(self) -> Outcome:
+        with suppress(OSError):
+            now = identity_of(os.stat(self._job.source))
+            if now[1:] == self._identity[1:]:
+                self._identity = now  # a volume that was mounted again may have another device number
         self._check_identity()
         self._clock.moved()
         job, settings = self._job, self._settings
@@ -107,7 +114,14 @@ class _Extraction:
             self._clock.reused(Stage.WRITE)
             return self._finished(features, reuse.written)
         with self._clock.timed(Stage.WRITE, 1):
+            self._check_out()
             written = write(path, features, settings)
+            try:
+                self._check_out()
+            except (JobError, OSError):
+                with suppress(OSError):
+                    os.unlink(path)
+                raise
         return self._finished(features, written)
 
     def _finished(self, features: Features, written: Written, *, adopted: bool = False) -> Outcome:
@@ -124,18 +138,24 @@ class _Extraction:
     def _changed(self) -> JobError | None:
         """Return the failure to tell if the source is no longer the file that discovery saw."""
         try:
-            if identity_of(os.stat(self._job.source)) == self._job.identity:
+            if identity_of(os.stat(self._job.source)) == self._identity:
                 return None
         except FileNotFoundError:
             return JobError(FailureClass.CHANGED, "The file is no longer there.", stage=self._clock.stage)
-        except OSError:
-            return None
+        except OSError as error:
+            return failure_of(error, self._clock.stage)
         return JobError(FailureClass.CHANGED, "The file changed while it was read.", stage=self._clock.stage)
 
     def _check_identity(self) -> None:
         changed = self._changed()
         if changed:
             raise changed
+
+    def _check_out(self) -> None:
+        """Refuse an output folder that is no longer where it was: a volume that is gone leaves its mount point."""
+        wanted = self._run.out_device
+        if wanted and device_of(self._run.out) != wanted:
+            raise JobError(FailureClass.IO, "The volume of the output folder is gone.", stage=Stage.WRITE)
 
     def _work(self, keys: Mapping[str, str]) -> Features:
         """Do every stage but the last."""
@@ -271,6 +291,8 @@ class _Extraction:
 
     def _saved_pictures(self) -> AbstractContextManager[PictureFolder | None]:
         frames = self._settings.frames
+        if frames.save != "none":
+            self._check_out()
         return saved_pictures(self._pictures_folder, frames.save, frames.save_quality)
 
     @contextmanager

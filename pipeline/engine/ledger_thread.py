@@ -127,7 +127,8 @@ class LedgerThread:
             except sqlite3.Error as error:
                 if is_out_of_space(error) and not self._closing.is_set():
                     refused = True
-                    self._tell(f"The ledger cannot be written: {error}. Free space in {self._state_dir}.")
+                    why = f"The ledger cannot be written: {error}."
+                    self._tell(f"{why} Free space in {self._state_dir}; the run goes on by itself.")
                     self._closing.wait(RETRY_S)
                     continue
                 for operation in batch:

@@ -97,7 +97,7 @@ class View:
         return RunView(
             run_id=record.run_id,
             kind=record.kind,
-            state=run.state,
+            state=RunState.PAUSED if core.ledger_trouble and run.state is RunState.RUNNING else run.state,
             preset=record.preset,
             inputs=tuple(os.fsdecode(path) for path in record.inputs),
             out=os.fsdecode(record.out),

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
+from pipeline.shortage import is_short, shortage
 
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h261,h263,h264,hevc,vvc,evc,obu,ivf,flv,"
@@ -36,7 +37,9 @@ PICTURE_FORMATS = frozenset(_PICTURES.split(",")) - {"gif", "apng", "jpegxl_anim
 """Formats of still pictures."""
 
 _SAMPLE_BYTES = 1 << 20
-_SURROUNDINGS = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENXIO, errno.ENODEV})
+_SURROUNDINGS = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EMFILE, errno.ENFILE}
+)
 _NO_DECODER = (av.error.DecoderNotFoundError, av.error.PatchWelcomeError, av.error.ExperimentalError)
 
 av.logging.set_level(None)  # FFmpeg's log callback into Python can deadlock with decoder threads.
@@ -66,7 +69,11 @@ def open_regular(path: bytes, stage: Stage) -> int:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
         raise JobError(
-            FailureClass.IO, f"The file cannot be opened: {error.strerror}.", stage=stage, detail=str(error)
+            FailureClass.IO,
+            f"The file cannot be opened: {error.strerror}.",
+            stage=stage,
+            detail=str(error),
+            errno=error.errno or 0,
         ) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
@@ -121,9 +128,11 @@ def as_job_error(error: Exception, stage: Stage, descriptor: int | None = None) 
             stage=stage,
             detail=detail,
         )
-    number = getattr(error, "errno", None)
+    number = getattr(error, "errno", None) or 0
     if number in _SURROUNDINGS or (number == errno.EIO and not _readable(descriptor)):
-        return JobError(FailureClass.IO, "The file cannot be read.", stage=stage, detail=detail)
+        return JobError(FailureClass.IO, "The file cannot be read.", stage=stage, detail=detail, errno=number)
+    if number in {errno.ENOMEM, errno.EAGAIN} and is_short(number):
+        return shortage(number, stage, detail)
     return JobError(FailureClass.CORRUPT, "Not a media file, or too damaged to be read.", stage=stage, detail=detail)
 
 

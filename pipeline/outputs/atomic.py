@@ -147,6 +147,7 @@ def disk_error(error: OSError, doing: str, path: bytes) -> JobError:
         f"Could not {doing} {visible(path)}: {why}.",
         stage=Stage.WRITE,
         detail=repr(error),
+        errno=error.errno or 0,
     )
 
 

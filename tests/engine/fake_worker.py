@@ -13,6 +13,7 @@ then `done`),
 """
 
 import argparse
+import errno
 import fcntl
 import hashlib
 import json
@@ -22,10 +23,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline import wire
+from pipeline.outputs.atomic import FULL
 from pipeline.settings import PipelineSettings
 from pipeline.stages.keys import stage_keys
 
@@ -70,9 +73,29 @@ class FakeWorker:
                 job = self.jobs.pop(0)
                 self.stopped = False
             self.log(f"start {job['relative']} {job['attempt']} {os.getpid()}")
-            self.do(job)
+            try:
+                self.do(job)
+            except OSError as error:
+                self.failed(job, error)
+
+    def failed(self, job: dict[str, Any], error: OSError) -> None:
+        """Tell of an error of the system as the real worker does."""
+        lost = isinstance(error, FileNotFoundError) and error.filename == job["source"]
+        kind = "changed" if lost else "disk_full" if error.errno in FULL else "io"
+        told = {"class": kind, "message": str(error), "stage": "write", "detail": "", "errno": error.errno}
+        self.finish(job, "failed", {}, told)
+
+    def check_out(self) -> None:
+        """Refuse to write anywhere but to the volume of the run."""
+        if os.stat(self.run["out"]).st_dev != self.run["out_device"]:
+            raise OSError(errno.ENOENT, "the volume is gone")
 
     def log(self, line: str) -> None:
+        with suppress(OSError):
+            self.check_out()
+            self.write_log(line)
+
+    def write_log(self, line: str) -> None:
         path = os.path.join(os.fsencode(self.run["out"]), b"log")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.write(descriptor, line.encode("utf-8", "backslashreplace") + b"\n")
@@ -135,13 +158,19 @@ class FakeWorker:
     def work(self, job: dict[str, Any], outcome: str) -> None:
         relative = os.fsencode(job["relative"])
         output = b"features/" + relative + b".h5"
+        self.check_out()
         path = os.path.join(os.fsencode(self.run["out"]), output)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         data = job["content_id"].encode()
         part = path + b".new"
-        with open(part, "wb") as file:
-            file.write(data)
-        os.rename(part, path)
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+            os.rename(part, path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(part)
+            raise
         settings = PipelineSettings.model_validate(self.run["settings"])
         result = {
             "content_id": job["content_id"],

@@ -61,6 +61,7 @@ class Engine:
                 "out": str(self.out),
                 "fingerprints": fingerprints or {},
                 "host_socket": host_socket,
+                "out_device": 0,
             }
         )
 

@@ -4,6 +4,7 @@ Every type is frozen and holds plain values only, so that a snapshot can cross a
 Text fields that come from outside are raw; whoever shows them goes through `pipeline.text.visible`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
@@ -224,8 +225,8 @@ class Snapshot:
     taken_s: float = 0.0
     """Unix time."""
     run: RunView | None = None
-    jobs: tuple[JobRow, ...] = ()
-    """In the order of discovery; the engine replaces only the rows that changed."""
+    jobs: Sequence[JobRow] = ()
+    """In the order of discovery, by rising `job_id`; the engine gives `Rows`, which share the chunks without a change."""
     failures: tuple[FailureRow, ...] = ()
     """Newest first, at most `engine.events_kept`."""
     stages: tuple[StageView, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from pipeline.model import JobState, RunState
+from pipeline.rows import Rows
 from pipeline.snapshot import JobRow, Notice, RunView, Snapshot
 
 ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
@@ -48,7 +49,7 @@ def changes(before: Snapshot, after: Snapshot) -> Iterator[Event]:
     if run_changed and after.run.state not in ENDED:
         yield RunChanged(after.run)
     same_run = before.run is not None and before.run.run_id == after.run.run_id
-    yield from _job_changes(before.jobs if same_run else (), after.jobs)
+    yield from _job_changes(Rows.of(before.jobs if same_run else ()), Rows.of(after.jobs))
     if run_changed and after.run.state in ENDED:
         yield RunChanged(after.run)
 
@@ -57,12 +58,12 @@ def _run_changed(before: RunView | None, after: RunView) -> bool:
     return before is None or (before.run_id, before.state) != (after.run_id, after.state)
 
 
-def _job_changes(before: tuple[JobRow, ...], after: tuple[JobRow, ...]) -> Iterator[Event]:
-    if after is before:
-        return
-    for index, row in enumerate(after):
-        old = before[index] if index < len(before) and before[index].job_id == row.job_id else None
-        if old is row or (old is None and row.state in _SILENT):
+def _job_changes(before: Rows[JobRow], after: Rows[JobRow]) -> Iterator[Event]:
+    known = len(before)
+    for index in after.changed_since(before):
+        row = after[index]
+        old = before[index] if index < known and before[index].job_id == row.job_id else None
+        if old is None and row.state in _SILENT:
             continue
         if old is None or old.state is not row.state:
             yield JobChanged(row)

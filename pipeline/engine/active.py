@@ -19,6 +19,7 @@ from pipeline.engine.volumes import Volume
 from pipeline.errors import REMEDIES
 from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
 from pipeline.outputs.manifest import media_of
+from pipeline.rows import Table
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import FailureRow, JobRow
 from pipeline.text import plural
@@ -66,7 +67,7 @@ class ActiveRun:
         }
         self._frozen_s: float | None = None
         self.failures: deque[FailureRow] = deque(maxlen=limits.events_kept)
-        self.rows: list[JobRow] = []
+        self.rows: Table[JobRow] = Table()
         self.counts: Counter[JobState] = Counter()
         self._ids = array("q")
 
@@ -216,6 +217,7 @@ def _waiting_for(job: JobRecord) -> str:
 
 
 def _note(job: JobRecord) -> str:
+    """Return the reason of a job that is over; one text serves all jobs of the same reason."""
     told = []
     if job.state is JobState.PARTIAL:
         frames = plural(int(job.result.get("lost_frames", 0)), "frame")
@@ -224,4 +226,5 @@ def _note(job: JobRecord) -> str:
         told.append("cut off where probe.max_frames says")
     if job.reused:
         told.append("done already")
-    return "; ".join(told) or job.reason or job.message
+    said = "; ".join(told) or job.reason or job.message
+    return said if job.duplicate_of else sys.intern(said)

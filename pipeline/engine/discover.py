@@ -2,8 +2,9 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.engine.records import NO_IDENTITY
 from pipeline.identity import Identity, identity_of
@@ -15,6 +16,10 @@ _KINDS = (
     (stat.S_ISBLK, "a device, not a file"),
     (stat.S_ISCHR, "a device, not a file"),
 )
+
+
+LISTED_AT_ONCE = 4096
+"""Entries of a folder that are listed and sorted at once, so that a folder of a million holds nothing up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +59,54 @@ def roots(inputs: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     return named
 
 
-def walk(inputs: Sequence[bytes], out: bytes) -> Iterator[Found]:
-    """Yield what lies below `inputs`, in the order of names; the folder `out` is left out.
+def walk(inputs: Sequence[bytes], out: bytes, stop: Callable[[], bool] = lambda: False) -> Iterator[Found]:
+    """Yield what lies below `inputs`, until `stop` says yes; the folder `out` is left out.
 
-    Only looks: nothing is opened, so that no pipe, device or dead link can block it. A folder that is a link is
-    not entered, hence no loop; a file that is a link is found where the link is.
+    In the order of names, of a folder with very many by LISTED_AT_ONCE entries. Only looks: nothing is opened, so
+    that no pipe, device or dead link can block it. A folder that is a link is not entered, hence no loop; a file
+    that is a link is found where the link is.
     """
     shunned = _folder_number(out)
     for path, name in roots(inputs):
+        if stop():
+            return
         try:
             status = os.stat(path)
         except OSError as error:
             yield _unreadable(path, name or os.path.basename(path), error)
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk_folder(path, name, shunned)
+            yield from _walk_folder(path, name, shunned, stop)
         else:
             yield _look(path, name, status)
 
 
-def _walk_folder(top: bytes, prefix: bytes, shunned: tuple[int, int] | None) -> Iterator[Found]:
+def _walk_folder(
+    top: bytes, prefix: bytes, shunned: tuple[int, int] | None, stop: Callable[[], bool]
+) -> Iterator[Found]:
     folders = [(top, prefix)]
     while folders:
         folder, name = folders.pop()
-        try:
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-        except OSError as error:
-            yield _unreadable(folder, name or os.path.basename(folder), error)
-            continue
         deeper = []
-        for entry in entries:
-            relative = os.path.join(name, entry.name) if name else entry.name
-            found = _look_at(entry, relative, shunned)
-            if found is None:
-                deeper.append((entry.path, relative))
-            else:
-                yield found
+        try:
+            for entry in _entries(folder):
+                if stop():
+                    return
+                relative = os.path.join(name, entry.name) if name else entry.name
+                found = _look_at(entry, relative, shunned)
+                if found is None:
+                    deeper.append((entry.path, relative))
+                else:
+                    yield found
+        except OSError as error:
+            yield _unlisted(folder, name or os.path.basename(folder), error)
         folders.extend(reversed(deeper))
+
+
+def _entries(folder: bytes) -> "Iterator[os.DirEntry[bytes]]":
+    with os.scandir(folder) as listing:
+        while entries := sorted(islice(listing, LISTED_AT_ONCE), key=lambda entry: entry.name):
+            yield from entries
 
 
 def _look_at(entry: "os.DirEntry[bytes]", relative: bytes, shunned: tuple[int, int] | None) -> Found | None:
@@ -122,6 +137,11 @@ def _look(path: bytes, relative: bytes, status: os.stat_result) -> Found:
 
 def _unreadable(path: bytes, relative: bytes, error: OSError) -> Found:
     return Found(path, relative, reason=f"cannot be read: {error.strerror}", failure=FailureClass.IO)
+
+
+def _unlisted(path: bytes, relative: bytes, error: OSError) -> Found:
+    reason = f"this folder cannot be listed: {error.strerror}; start the run again when it can"
+    return Found(path, relative, reason=reason, failure=FailureClass.IO)
 
 
 def _folder_number(path: bytes) -> tuple[int, int] | None:

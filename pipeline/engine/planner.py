@@ -46,13 +46,12 @@ class Planner:
         """Yield a job for each input that the run does not know yet; ends early once `stop` is set."""
         with suppress(LedgerError):
             self._ledger = LedgerReader.read_only(self._state_dir)
+        goes_on = self._ledger is not None and self._ledger.has_job(self._run.run_id)
         try:
-            for found in walk(self._run.inputs, self._run.out):
-                if stop.is_set():
-                    return
-                new = self._decide(found)
-                if new is not None:
-                    yield new
+            for found in walk(self._run.inputs, self._run.out, stop.is_set):
+                if goes_on and self._is_known(found):
+                    continue
+                yield self._decide(found)
         finally:
             if self._ledger:
                 self._ledger.close()
@@ -70,9 +69,10 @@ class Planner:
         if batch:
             yield batch
 
-    def _decide(self, found: Found) -> NewJob | None:
-        if self._ledger and self._ledger.job_named(self._run.run_id, found.relative):
-            return None
+    def _is_known(self, found: Found) -> bool:
+        return self._ledger is not None and self._ledger.has_job(self._run.run_id, found.relative)
+
+    def _decide(self, found: Found) -> NewJob:
         if found.failure is not None:
             return NewJob(found.source, found.relative, JobState.FAILED, reason=found.reason, failure=found.failure)
         if found.reason:
@@ -84,7 +84,6 @@ class Planner:
             return NewJob(found.source, found.relative, JobState.FAILED, found.identity, "", reason, FailureClass.IO)
 
     def _examine(self, found: Found) -> NewJob:
-        known = self._ledger.output(self._run.out, found.relative) if self._ledger else None
         descriptor = open_regular(found.source)
         try:
             identity = identity_of(os.fstat(descriptor))
@@ -92,6 +91,7 @@ class Planner:
                 return NewJob(found.source, found.relative, JobState.SKIPPED, identity, reason=why_not(found.relative))
             if self._is_fresh(identity.mtime_ns):
                 return NewJob(found.source, found.relative, JobState.SETTLING, identity)
+            known = self._ledger.output(self._run.out, found.relative) if self._ledger else None
             same = known is not None and known.identity == identity
             content = known.content_id if known and same else content_id(descriptor)
         finally:

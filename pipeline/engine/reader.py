@@ -115,10 +115,11 @@ class LedgerReader:
         row = self._db.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
         return _job(row) if row else None
 
-    def job_named(self, run_id: int, relative: bytes) -> JobRecord | None:
-        """Return the job of a run by its relative path, or None."""
-        row = self._db.execute("SELECT * FROM jobs WHERE run_id = ? AND relative = ?", (run_id, relative)).fetchone()
-        return _job(row) if row else None
+    def has_job(self, run_id: int, relative: bytes | None = None) -> bool:
+        """Whether a run has a job, or the one with this relative path."""
+        where, values = ("", ()) if relative is None else (" AND relative = ?", (relative,))
+        query = f"SELECT 1 FROM jobs WHERE run_id = ?{where} LIMIT 1"  # noqa: S608 - marks only
+        return self._db.execute(query, (run_id, *values)).fetchone() is not None
 
     def was_read(self, run_id: int, path: bytes) -> tuple[bool, bool]:
         """Return whether a run has a job whose source is `path`, and whether it has one below the folder `path`."""

@@ -6,6 +6,7 @@ from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.rates import bottleneck
 from pipeline.model import JobState, RunState, Stage
+from pipeline.rows import Rows
 from pipeline.settings import PRESETS
 from pipeline.snapshot import MachineView, RunView, Snapshot, StageView
 
@@ -27,7 +28,7 @@ class View:
             serial=self._serial,
             taken_s=core.wall_clock(),
             run=self._run(run) if run else None,
-            jobs=tuple(run.rows) if run else (),
+            jobs=run.rows.rows() if run else Rows(),
             failures=tuple(run.failures) if run else (),
             stages=self._stages(run) if run else (),
             workers=tuple(worker.view() for _, worker in sorted(core.pool.workers.items())),

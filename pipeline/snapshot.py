@@ -226,7 +226,7 @@ class Snapshot:
     """Unix time."""
     run: RunView | None = None
     jobs: Sequence[JobRow] = ()
-    """In the order of discovery, by rising `job_id`; the engine gives `Rows`, which share the chunks without a change."""
+    """In the order of discovery, by rising `job_id`; the engine gives `Rows`, which share what is the same."""
     failures: tuple[FailureRow, ...] = ()
     """Newest first, at most `engine.events_kept`."""
     stages: tuple[StageView, ...] = ()

@@ -6,11 +6,12 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pipeline.engine.faults import Trouble
+from pipeline.engine.heap import Heap
 from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.scheduler import Queue
@@ -28,12 +29,23 @@ LIVE = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
 """States of a run that this engine works on."""
 ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
 """States of a run in which nothing more happens."""
+CANCELLED_AT_ONCE = 2000
+"""Rows that are looked at without a break when a run is cancelled."""
 
 
 class ActiveRun:
     """What the engine holds of the run it works on, or worked on last."""
 
-    def __init__(self, record: RunRecord, settings: PipelineSettings, fingerprints: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        settings: PipelineSettings,
+        fingerprints: Mapping[str, str],
+        *,
+        now_s: float = 0.0,
+        wall_s: float = 0.0,
+    ) -> None:
+        """`now_s` is this moment by the clock that only rises, `wall_s` the same as Unix time."""
         self.record = record
         self.settings = settings
         self.fingerprints = dict(fingerprints)
@@ -65,9 +77,12 @@ class ActiveRun:
             for stage in STAGES[record.kind]
             if _is_asked_for(stage, settings)
         }
+        self._begun_s = now_s
+        self._before_s = max(0.0, wall_s - record.started_s) if record.started_s else 0.0
         self._frozen_s: float | None = None
         self.failures: deque[FailureRow] = deque(maxlen=limits.events_kept)
         self.rows: Table[JobRow] = Table()
+        self._heap = Heap()
         self.counts: Counter[JobState] = Counter()
         self._ids = array("q")
 
@@ -85,10 +100,15 @@ class ActiveRun:
             self._frozen_s = now_s
         return self._frozen_s
 
+    def elapsed_s(self, now_s: float) -> float:
+        """Return the seconds since the run was first begun; a wall clock that is set meanwhile changes nothing."""
+        return self._before_s + self.rates_at(now_s) - self._begun_s
+
     def add(self, job: JobRecord) -> None:
         """Take in a job that is new, or that a resumed run already has; ids come in rising order."""
         self._ids.append(job.job_id)
         self.rows.append(row_of(job))
+        self._heap.made(1)
         self.counts[job.state] += 1
         self.reused += job.reused
         if job.state in BAD:
@@ -114,6 +134,7 @@ class ActiveRun:
             self.counts[before.state] -= 1
             self.counts[after.state] += 1
         self.rows[index] = after
+        self._heap.made(1)
 
     def put(self, job: JobRecord) -> None:
         """Replace the row of a job by what the ledger says of it."""
@@ -121,6 +142,7 @@ class ActiveRun:
         shown, row = self.rows[index], row_of(job)
         before = shown.state
         self.rows[index] = row if row.duration_s else replace(row, duration_s=shown.duration_s)
+        self._heap.made(1)
         self.reused += job.reused - shown.reused
         self.counts[before] -= 1
         self.counts[job.state] += 1
@@ -133,12 +155,15 @@ class ActiveRun:
         elif before in TERMINAL and job.state not in TERMINAL:
             self.estimate.add(job.job_id, job.identity.size_bytes, work_of(job.result))
 
-    def cancel_open(self) -> None:
-        """Cancel every job that is neither running nor over."""
-        for row in self.rows:
+    def cancel_open(self) -> Iterator[None]:
+        """Cancel every job that is neither running nor over; yields now and then, so that others get their turn."""
+        self.queue, self.estimate = Queue(), Estimate()
+        for index in range(len(self.rows)):
+            row = self.rows[index]
             if row.state not in TERMINAL and row.state is not JobState.RUNNING:
                 self.set(row.job_id, state=JobState.CANCELLED, waiting_for="")
-        self.queue, self.estimate = Queue(), Estimate()
+            if index % CANCELLED_AT_ONCE == 0:
+                yield
 
     def is_over(self) -> bool:
         """Whether no job is left to do and discovery is over."""

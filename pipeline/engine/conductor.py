@@ -68,13 +68,16 @@ class Conductor:
         """Do what time alone brings about."""
         core, run, now = self._core, self._core.active, self._core.clock()
         passed, self._ticked_s = now - self._ticked_s, now
+        slept = passed > core.pool.limits.stall_s / 2
         core.pool.watch()
+        if slept:
+            core.host.woke()
         core.host.tick()
         self._settling.tick()
         if run is None or core.closing:
             return
         if core.pool.running():
-            run.active_s += passed
+            run.active_s += 0.0 if slept else passed
             core.dirty = True
         if run.queue.ripen(now):
             core.dirty = True
@@ -195,7 +198,7 @@ class Conductor:
         except ValueError as error:
             self._cannot_begin(run_id, error)
             return
-        run = ActiveRun(record, settings, {})
+        run = ActiveRun(record, settings, {}, now_s=core.clock(), wall_s=core.wall_clock())
         core.active = run
         core.plan_workers(settings.engine)
         core.pool.start_anew()

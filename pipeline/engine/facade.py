@@ -45,7 +45,8 @@ FIRST_GPU_READING_S = 2.0
 class Engine:
     """Runs videos through stages; one engine at a time holds a state folder.
 
-    `worker_command` and `host_command` replace the programs that are started (tests do that).
+    `worker_command` and `host_command` replace the programs that are started, `clock` and `wall_clock` the times that
+    it goes by (tests do that): seconds that only rise, for pauses, deadlines and durations, and Unix time, to be shown.
     """
 
     def __init__(
@@ -55,11 +56,15 @@ class Engine:
         state_dir: Path | None = None,
         worker_command: Sequence[str] | None = None,
         host_command: Sequence[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._state_dir = (state_dir or state_folder(settings.state_dir)).absolute()
         self._worker_command = tuple(worker_command or WORKER_COMMAND)
         self._host_command = tuple(host_command or HOST_COMMAND)
+        self._clock = clock
+        self._wall_clock = wall_clock
         self._snapshot = Snapshot()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._orders: Orders | None = None
@@ -130,7 +135,9 @@ class Engine:
         telemetry.start()
         await asyncio.to_thread(telemetry.gpus.first.wait, FIRST_GPU_READING_S if limits.workers == "auto" else 0)
         gpus = telemetry.gpus
-        core = Core(self._settings, self._state_dir, time.monotonic, time.time, ledger, gpus.memory_bytes, gpus.names)
+        core = Core(
+            self._settings, self._state_dir, self._clock, self._wall_clock, ledger, gpus.memory_bytes, gpus.names
+        )
 
         def touch() -> None:
             core.dirty = True

@@ -126,6 +126,10 @@ class ModelHost:
         elif self._starting is None:
             self._start()
 
+    def woke(self) -> None:
+        """The engine stood still for long: what the host said meanwhile is still to be heard."""
+        self._heard_s = self._clock()
+
     def tick(self) -> None:
         """Start it again when its pause is over; end it when it does not get ready; tell what it complained of."""
         while self._errors and self._clock() - self._errors[0][0] > ERROR_HELD_S:

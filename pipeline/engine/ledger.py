@@ -99,12 +99,11 @@ class Ledger(JobMoves):
         return None
 
     def move_run(self, run_id: int, state: RunState, now_s: float) -> RunRecord:
-        """Set the state of a run, and with it when it began or ended."""
-        ended = 0.0 if state in OPEN_RUNS else now_s
+        """Set the state of a run, and with it when it began or ended: never before it began, however clocks are set."""
         self._db.execute(
-            "UPDATE runs SET state = ?, ended_s = ?, started_s = CASE WHEN started_s = 0 AND ? THEN ?"
-            " ELSE started_s END WHERE run_id = ?",
-            (state, ended, state is RunState.RUNNING, now_s, run_id),
+            "UPDATE runs SET state = ?, ended_s = CASE WHEN ? THEN max(?, started_s) ELSE 0 END,"
+            " started_s = CASE WHEN started_s = 0 AND ? THEN ? ELSE started_s END WHERE run_id = ?",
+            (state, state not in OPEN_RUNS, now_s, state is RunState.RUNNING, now_s, run_id),
         )
         return self._need_run(run_id)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.engine.reader import LedgerReader, signed
+from pipeline.engine.reader import LedgerReader, marks, signed
 from pipeline.engine.records import DISTRUSTED_NS, Ending, JobRecord, NewJob
 from pipeline.errors import RETRY, LedgerError
 from pipeline.identity import Identity
@@ -158,7 +158,8 @@ class JobMoves(LedgerReader):
         if changed != 1:
             return False
         self._db.execute(
-            "UPDATE attempts SET ended_s = ?, outcome = ?, failure = ?, message = ? WHERE job_id = ? AND attempt = ?",
+            "UPDATE attempts SET ended_s = max(?, started_s), outcome = ?, failure = ?, message = ?"
+            " WHERE job_id = ? AND attempt = ?",
             (now_s, ending.outcome, ending.failure, storable(ending.message), job_id, attempt),
         )
         if ending.state in {JobState.DONE, JobState.PARTIAL} and ending.result.get("output"):
@@ -218,10 +219,10 @@ class JobMoves(LedgerReader):
         """Move jobs that do not run, and return those that could make the move."""
         moved = []
         sources = [source for source, targets in JOB_TRANSITIONS.items() if state in targets]
-        marks = ", ".join("?" * len(sources))
         for job_id in job_ids:
             changed = self._db.execute(
-                f"UPDATE jobs SET state = ?, message = ? WHERE job_id = ? AND state != ? AND state IN ({marks})",  # noqa: S608 - marks only
+                f"UPDATE jobs SET state = ?, message = ? WHERE job_id = ? AND state != ?"  # noqa: S608 - marks only
+                f" AND state IN ({marks(sources)})",
                 (state, storable(message), job_id, JobState.RUNNING, *sources),
             ).rowcount
             if changed:
@@ -248,11 +249,12 @@ class JobMoves(LedgerReader):
     ) -> list[int]:
         """Send jobs back to the queue with a clean sheet; return which. `job_ids` or `failure` narrow them."""
         wanted = [state for state in states if state in RETRYABLE]
-        found = [
-            job.job_id
-            for job in self.jobs(run_id, wanted)
-            if (not job_ids or job.job_id in job_ids) and failure in (None, job.failure)
-        ]
+        only = set(job_ids)
+        rows = self._db.execute(
+            f"SELECT job_id, failure FROM jobs WHERE run_id = ? AND state IN ({marks(wanted)}) ORDER BY job_id",  # noqa: S608
+            (run_id, *wanted),
+        )
+        found = [job_id for job_id, why in rows if (not only or job_id in only) and failure in (None, why)]
         self._db.executemany(
             "UPDATE jobs SET state = ?, attempts = 0, crashes = 0, kills = 0, engine_deaths = 0, failure = NULL,"
             " stage = NULL, message = '', detail = '', reason = '', reused = 0 WHERE job_id = ?",

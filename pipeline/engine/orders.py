@@ -138,7 +138,8 @@ class Orders:
         for worker in core.pool.running():
             self._conductor.dispatcher.stop_job(worker, "cancelled")
         await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
-        run.cancel_open()
+        for _ in run.cancel_open():
+            await asyncio.sleep(0)
         self._conductor.look_for_end()
 
     async def _cancel_job(self, job_id: int) -> None:

@@ -53,7 +53,7 @@ class LedgerReader:
 
     def runs(self, *states: RunState, limit: int = 100) -> list[RunRecord]:
         """Return the newest runs, newest first; in any of `states` if given."""
-        where = f"WHERE state IN ({_marks(states)})" if states else ""
+        where = f"WHERE state IN ({marks(states)})" if states else ""
         rows = self._db.execute(
             f"SELECT * FROM runs {where} ORDER BY run_id DESC LIMIT ?",  # noqa: S608 - marks only
             (*states, limit),
@@ -134,7 +134,7 @@ class LedgerReader:
 
     def jobs(self, run_id: int, states: Sequence[JobState] = ()) -> Iterator[JobRecord]:
         """Yield the jobs of a run in the order of discovery; those in `states` if given."""
-        where = f"AND state IN ({_marks(states)})" if states else ""
+        where = f"AND state IN ({marks(states)})" if states else ""
         query = f"SELECT * FROM jobs WHERE run_id = ? {where} ORDER BY job_id"  # noqa: S608 - marks only
         for row in self._db.execute(query, (run_id, *states)):
             yield _job(row)
@@ -162,7 +162,8 @@ class LedgerReader:
         return [dict(row) | {"message": _text(row["message"])} for row in rows]
 
 
-def _marks(values: Sequence[object]) -> str:
+def marks(values: Sequence[object]) -> str:
+    """Return the placeholders of a list of values."""
     return ", ".join("?" * len(values))
 
 

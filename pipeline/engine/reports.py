@@ -27,6 +27,7 @@ PACKAGES = (
 def write_reports(
     state_dir: Path,
     run: RunRecord,
+    wall_s: float,
     *,
     gpus: Sequence[str] = (),
     device: str = "",
@@ -34,14 +35,15 @@ def write_reports(
 ) -> None:
     """Write manifest.jsonl.gz, failures.json and run.json of `run`.
 
-    `gpus` are the names of this machine's, `device` is what the models ran on, empty if none did. Raises OSError,
-    LedgerError, and TimeoutError as soon as `in_time` says no; a report is whole or as it was before.
+    `wall_s` is how long it took by a clock that nobody sets; `gpus` are the names of this machine's, `device` is what
+    the models ran on, empty if none did. Raises OSError, LedgerError, and TimeoutError as soon as `in_time` says no; a
+    report is whole or as it was before.
     """
     make_folder(run.out)
     with LedgerReader.read_only(state_dir) as ledger:
         write_manifest(run.out, _while_in_time(manifest_rows(ledger, run.run_id), in_time))
         write_failures(run.out, _while_in_time(manifest_rows(ledger, run.run_id, *BAD), in_time))
-        write_run(run.out, run_info(ledger, run, gpus=gpus, device=device))
+        write_run(run.out, run_info(ledger, run, wall_s, gpus=gpus, device=device))
 
 
 def _while_in_time(rows: Iterator[ManifestRow], in_time: Callable[[], bool]) -> Iterator[ManifestRow]:
@@ -85,7 +87,9 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
     )
 
 
-def run_info(ledger: LedgerReader, run: RunRecord, *, gpus: Sequence[str] = (), device: str = "") -> dict[str, Any]:
+def run_info(
+    ledger: LedgerReader, run: RunRecord, wall_s: float, *, gpus: Sequence[str] = (), device: str = ""
+) -> dict[str, Any]:
     """Return the run, its settings, versions, machine and totals."""
     counts = ledger.counts(run.run_id)
     return {
@@ -113,7 +117,7 @@ def run_info(ledger: LedgerReader, run: RunRecord, *, gpus: Sequence[str] = (), 
             "jobs": sum(counts.values()),
             **{str(state): count for state, count in counts.items()},
             **ledger.totals(run.run_id),
-            "wall_s": round(max(0.0, run.ended_s - run.started_s), 3) if run.started_s and run.ended_s else 0.0,
+            "wall_s": round(wall_s, 3),
         },
     }
 

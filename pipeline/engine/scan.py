@@ -38,7 +38,9 @@ class Scan:
 
     def _main(self) -> None:
         run, error = self._run, ""
-        planner = Planner(run.record, run.settings, run.fingerprints, self._core.state_dir)
+        planner = Planner(
+            run.record, run.settings, run.fingerprints, self._core.state_dir, wall_clock=self._core.wall_clock
+        )
         try:
             for batch in planner.batches(self._stop):
                 self._wait(asyncio.run_coroutine_threadsafe(self._accept(batch), self._loop))

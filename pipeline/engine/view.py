@@ -47,7 +47,7 @@ class View:
         if run is None:
             return
         now = core.clock()
-        passed = now - self._sampled_s if self._sampled_s else 0.0
+        passed = min(now - self._sampled_s, run.settings.engine.rate_window_s) if self._sampled_s else 0.0
         self._sampled_s = now
         if run.rates_at(now) != now:
             return
@@ -91,8 +91,6 @@ class View:
     def _run(self, run: ActiveRun) -> RunView:
         core, record = self._core, run.record
         estimate = self._estimate(run)
-        ended = record.ended_s if run.state in {RunState.DONE, RunState.CANCELLED} else 0.0
-        elapsed = (ended or core.wall_clock()) - record.started_s if record.started_s else 0.0
         presets = {**PRESETS, **core.settings.presets}
         preset = presets.get(record.preset)
         return RunView(
@@ -103,7 +101,7 @@ class View:
             inputs=tuple(os.fsdecode(path) for path in record.inputs),
             out=os.fsdecode(record.out),
             started_s=record.started_s,
-            elapsed_s=max(0.0, elapsed),
+            elapsed_s=run.elapsed_s(core.clock()),
             total=len(run.rows),
             counts=tuple((state, run.counts[state]) for state in JobState if run.counts[state]),
             discovering=run.discovering,
@@ -131,7 +129,7 @@ class View:
         core, now = self._core, self._core.clock()
         running = [worker.running for worker in core.pool.running() if worker.running]
         return bottleneck(
-            {stage: rates.busy.per_s(now) for stage, rates in run.stages.items()},
+            {stage: min(1.0, rates.busy.per_s(now)) for stage, rates in run.stages.items()},
             waiting_for_host=sum(1 for one in running if one.waiting == "model host"),
             busy=len(running),
             workers=core.pool.target,

@@ -163,11 +163,16 @@ class Pool:
             worker.child.kill()
 
     def watch(self) -> None:
-        """Kill workers that have made no progress for too long, or whose attempt takes too long."""
+        """Kill workers that have made no progress for too long, or whose attempt takes too long.
+
+        Time in which the engine itself stood still (a machine put to sleep, a stopped process) does not count.
+        """
         now = self._clock()
-        slept = now - self._ticked_s > self.limits.stall_s / 2
-        self._ticked_s = now
+        passed, self._ticked_s = now - self._ticked_s, now
+        slept = passed > self.limits.stall_s / 2
         for worker in list(self.workers.values()):
+            if slept and worker.running:
+                worker.running.started_s += passed
             if slept or (worker.ready and worker.running is None):
                 worker.heard_s = now
             elif now - worker.heard_s > self.limits.stall_s:

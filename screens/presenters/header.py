@@ -130,7 +130,7 @@ def _sentence(snapshot: Snapshot, width: int, leaving: bool) -> Line:
     if leaving and run is not None:
         running = plural(run.count(JobState.RUNNING), "video")
         return (sentence(f"▽ leaving once what runs now is done ({running}); q to think again", width, "warn"),)
-    fresh = [note for note in snapshot.notices[:1] if snapshot.taken_s - note.at_s <= NOTICE_SHOWN_S]
+    fresh = [note for note in snapshot.notices[:1] if abs(snapshot.taken_s - note.at_s) <= NOTICE_SHOWN_S]
     if fresh and fresh[0].level != "info":
         return (sentence(f"! {fresh[0].text}", width, "bad" if fresh[0].level == "error" else "warn"),)
     if run is not None and not is_live(run):

@@ -54,10 +54,14 @@ class Bench:
 
     @contextmanager
     def engine(
-        self, options: Settings, worker: tuple[str, ...] = FAKE_WORKER, host: tuple[str, ...] | None = None
+        self,
+        options: Settings,
+        worker: tuple[str, ...] = FAKE_WORKER,
+        host: tuple[str, ...] | None = None,
+        **clocks: Callable[[], float],
     ) -> Iterator["Driven"]:
         """Start an engine, close it at the end, and see that it left no process behind."""
-        engine = Engine(options, state_dir=self.state, worker_command=worker, host_command=host)
+        engine = Engine(options, state_dir=self.state, worker_command=worker, host_command=host, **clocks)
         engine.start()
         driven = Driven(engine)
         try:

@@ -165,6 +165,8 @@ class Conductor:
         run = self._core.active
         if run is not None and not run.begun and self._idle_task():
             self._task = asyncio.create_task(self._take_up(run))
+        elif run is not None and run.begun and self._scan:
+            self._scan.start()
         self.dispatcher.hand_out()
 
     def _moved(self) -> None:
@@ -218,7 +220,7 @@ class Conductor:
         await self._load(run)
         run.begun = True
         if run.state in LIVE:
-            self._scan = Scan(self._core, run, self.dispatcher, self.look_for_end)
+            self._scan = Scan(self._core, run, self.dispatcher, over=self.look_for_end, held=self.holds.hold)
             self._scan.start()
         self.dispatcher.hand_out()
 

@@ -32,6 +32,8 @@ class Found:
     reason: str = ""
     """Why it is skipped, or what `failure` says."""
     failure: FailureClass | None = None
+    errno: int = 0
+    """The error that `failure` is, 0 if none."""
 
 
 def roots(inputs: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
@@ -59,8 +61,15 @@ def roots(inputs: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     return named
 
 
-def walk(inputs: Sequence[bytes], out: bytes, stop: Callable[[], bool] = lambda: False) -> Iterator[Found]:
+def walk(
+    inputs: Sequence[bytes],
+    out: bytes,
+    stop: Callable[[], bool] = lambda: False,
+    empty: Callable[[], object] = lambda: None,
+) -> Iterator[Found]:
     """Yield what lies below `inputs`, until `stop` says yes; the folder `out` is left out.
+
+    `empty` is called for a folder with nothing in it, which may be the mount point of a volume that is gone.
 
     In the order of names, of a folder with very many by LISTED_AT_ONCE entries. Only looks: nothing is opened, so
     that no pipe, device or dead link can block it. A folder that is a link is not entered, hence no loop; a file
@@ -76,18 +85,22 @@ def walk(inputs: Sequence[bytes], out: bytes, stop: Callable[[], bool] = lambda:
             yield _unreadable(path, name or os.path.basename(path), error)
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk_folder(path, name, shunned, stop)
+            yield from _walk_folder(path, name, shunned, stop, empty)
         else:
             yield _look(path, name, status)
 
 
 def _walk_folder(
-    top: bytes, prefix: bytes, shunned: tuple[int, int] | None, stop: Callable[[], bool]
+    top: bytes,
+    prefix: bytes,
+    shunned: tuple[int, int] | None,
+    stop: Callable[[], bool],
+    empty: Callable[[], object],
 ) -> Iterator[Found]:
     folders = [(top, prefix)]
     while folders:
         folder, name = folders.pop()
-        deeper = []
+        deeper, entry = [], None
         try:
             for entry in _entries(folder):
                 if stop():
@@ -100,6 +113,9 @@ def _walk_folder(
                     yield found
         except OSError as error:
             yield _unlisted(folder, name or os.path.basename(folder), error)
+        else:
+            if entry is None:
+                empty()
         folders.extend(reversed(deeper))
 
 
@@ -136,12 +152,12 @@ def _look(path: bytes, relative: bytes, status: os.stat_result) -> Found:
 
 
 def _unreadable(path: bytes, relative: bytes, error: OSError) -> Found:
-    return Found(path, relative, reason=f"cannot be read: {error.strerror}", failure=FailureClass.IO)
+    return Found(path, relative, NO_IDENTITY, f"cannot be read: {error.strerror}", FailureClass.IO, error.errno or 0)
 
 
 def _unlisted(path: bytes, relative: bytes, error: OSError) -> Found:
     reason = f"this folder cannot be listed: {error.strerror}; start the run again when it can"
-    return Found(path, relative, reason=reason, failure=FailureClass.IO)
+    return Found(path, relative, NO_IDENTITY, reason, FailureClass.IO, error.errno or 0)
 
 
 def _folder_number(path: bytes) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.discover import Found, walk
+from pipeline.engine.faults import Trouble
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import NewJob, OutputRecord, RunRecord
 from pipeline.engine.sniff import HEAD_BYTES, is_media, why_not
@@ -23,8 +24,20 @@ BATCH_S = 0.25
 """A batch is handed over after this many seconds though it is not full, so that work can begin."""
 
 
+class BrokenOff(Exception):  # noqa: N818 - not an error of anything here
+    """The surroundings are at fault: what is found now, or is not, says nothing about the inputs."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(str(trouble))
+        self.trouble = trouble
+
+
 class Planner:
-    """Decides what is to be done with each input of a run; used by one thread, beside the writer of the ledger."""
+    """Decides what is to be done with each input of a run; used by one thread, beside the writer of the ledger.
+
+    `at_fault` is asked what in the surroundings explains a failure with this error number; and with 0, for each
+    empty folder and at the end, whether anything explains that no more was found.
+    """
 
     def __init__(
         self,
@@ -33,25 +46,32 @@ class Planner:
         fingerprints: Mapping[str, str],
         state_dir: Path,
         *,
+        at_fault: Callable[[int], Trouble | None] = lambda _: None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._run = run
         self._settings = settings
         self._fingerprints = fingerprints
         self._state_dir = state_dir
+        self._at_fault = at_fault
         self._wall_clock = wall_clock
         self._ledger: LedgerReader | None = None
 
     def jobs(self, stop: threading.Event) -> Iterator[NewJob]:
-        """Yield a job for each input that the run does not know yet; ends early once `stop` is set."""
+        """Yield a job for each input that the run does not know yet; ends early once `stop` is set.
+
+        Raises BrokenOff if not all of the inputs could be seen, through no fault of theirs.
+        """
         with suppress(LedgerError):
             self._ledger = LedgerReader.read_only(self._state_dir)
         goes_on = self._ledger is not None and self._ledger.has_job(self._run.run_id)
         try:
-            for found in walk(self._run.inputs, self._run.out, stop.is_set):
+            for found in walk(self._run.inputs, self._run.out, stop.is_set, lambda: self._see_to(0)):
                 if goes_on and self._is_known(found):
                     continue
                 yield self._decide(found)
+            if not stop.is_set():
+                self._see_to(0)
         finally:
             if self._ledger:
                 self._ledger.close()
@@ -74,14 +94,21 @@ class Planner:
 
     def _decide(self, found: Found) -> NewJob:
         if found.failure is not None:
+            self._see_to(found.errno)
             return NewJob(found.source, found.relative, JobState.FAILED, reason=found.reason, failure=found.failure)
         if found.reason:
             return NewJob(found.source, found.relative, JobState.SKIPPED, reason=found.reason)
         try:
             return self._examine(found)
         except OSError as error:
+            self._see_to(error.errno or 0)
             reason = f"cannot be read: {error.strerror}"
             return NewJob(found.source, found.relative, JobState.FAILED, found.identity, "", reason, FailureClass.IO)
+
+    def _see_to(self, number: int) -> None:
+        trouble = self._at_fault(number)
+        if trouble is not None:
+            raise BrokenOff(trouble)
 
     def _examine(self, found: Found) -> NewJob:
         descriptor = open_regular(found.source)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
-from pipeline.engine.planner import Planner
+from pipeline.engine.faults import Trouble
+from pipeline.engine.planner import BrokenOff, Planner
 from pipeline.engine.records import NewJob
 from pipeline.model import TERMINAL, JobState, RunState
 
@@ -18,18 +19,35 @@ LOOK_S = 0.5
 
 
 class Scan:
-    """The walk over the inputs of one run; `over` is called on the loop when it is complete."""
+    """The walk over the inputs of one run.
 
-    def __init__(self, core: Core, run: ActiveRun, dispatcher: Dispatcher, over: Callable[[], None]) -> None:
+    On the loop, `over` is called when it is complete, and `held` when it was broken off because the inputs could not
+    be seen: then it is to be started again when they can.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        run: ActiveRun,
+        dispatcher: Dispatcher,
+        *,
+        over: Callable[[], None],
+        held: Callable[[ActiveRun, Trouble], None],
+    ) -> None:
         self._core = core
         self._run = run
         self._dispatcher = dispatcher
         self._over = over
+        self._held = held
+        self._walking = False
         self._stop = threading.Event()
         self._loop = asyncio.get_running_loop()
 
     def start(self) -> None:
-        """Begin to walk."""
+        """Begin to walk, or to walk again what was not seen before; nothing if it walks, is stopped or complete."""
+        if self._walking or self._stop.is_set() or not self._run.discovering:
+            return
+        self._walking = True
         threading.Thread(target=self._main, name="discovery", daemon=True).start()
 
     def stop(self) -> None:
@@ -37,17 +55,20 @@ class Scan:
         self._stop.set()
 
     def _main(self) -> None:
-        run, error = self._run, ""
+        run, core, error, trouble = self._run, self._core, "", None
+        at_fault = run.surroundings.scan_trouble
         planner = Planner(
-            run.record, run.settings, run.fingerprints, self._core.state_dir, wall_clock=self._core.wall_clock
+            run.record, run.settings, run.fingerprints, core.state_dir, at_fault=at_fault, wall_clock=core.wall_clock
         )
         try:
             for batch in planner.batches(self._stop):
                 self._wait(asyncio.run_coroutine_threadsafe(self._accept(batch), self._loop))
+        except BrokenOff as raised:
+            trouble = raised.trouble
         except Exception as raised:  # noqa: BLE001 - told to the operator
             error = f"Discovery ended early: {raised!r}"
         if not (self._loop.is_closed() or self._stop.is_set()):
-            self._loop.call_soon_threadsafe(self._discovered, error)
+            self._loop.call_soon_threadsafe(self._discovered, error, trouble)
 
     def _wait(self, future: "concurrent.futures.Future[None]") -> None:
         """Wait until a batch is taken in, so that discovery runs ahead by one batch at most."""
@@ -73,8 +94,12 @@ class Scan:
         core.dirty = True
         self._dispatcher.hand_out()
 
-    def _discovered(self, error: str) -> None:
+    def _discovered(self, error: str, trouble: Trouble | None) -> None:
         run, core = self._run, self._core
+        self._walking = False
+        if trouble is not None:
+            self._held(run, trouble)
+            return
         run.discovering = False
         if error:
             core.note("error", error)

@@ -73,6 +73,12 @@ class Surroundings:
             return Trouble(Fault.IN_GONE, folder, os.strerror(number), sure=False)
         return found
 
+    def scan_trouble(self, number: int) -> Trouble | None:
+        """Return why the inputs cannot be seen as they are, None if they can; `number` is the error met, 0 if none."""
+        if number in SCARCE:
+            return Trouble(Fault.PROCESSES, why=os.strerror(number))
+        return next((trouble for folder in self._inputs if (trouble := self._gone(folder))), None)
+
     def out_trouble(self) -> Trouble | None:
         """Return why the output folder takes no file of PROBE_BYTES; quotas are met too, which free space hides."""
         out = self._out.path

@@ -18,7 +18,9 @@ async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[
     ended = replace(run.record, state=state, ended_s=max(core.wall_clock(), run.record.started_s))
     wall_s = run.elapsed_s(core.clock())
     gpus, device = tuple(core.gpu_names()), core.host.view.device if run.needs_host else ""
-    await in_thread(lambda: write_reports(core.state_dir, ended, wall_s, gpus=gpus, device=device, in_time=in_time))
+    await in_thread(
+        lambda: write_reports(core.state_dir, ended, wall_s=wall_s, gpus=gpus, device=device, in_time=in_time)
+    )
 
 
 async def report_stopped(core: Core, run: ActiveRun, in_time: Callable[[], bool] = lambda: True) -> None:

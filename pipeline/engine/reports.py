@@ -27,15 +27,15 @@ PACKAGES = (
 def write_reports(
     state_dir: Path,
     run: RunRecord,
-    wall_s: float,
     *,
+    wall_s: float | None = None,
     gpus: Sequence[str] = (),
     device: str = "",
     in_time: Callable[[], bool] = lambda: True,
 ) -> None:
     """Write manifest.jsonl.gz, failures.json and run.json of `run`.
 
-    `wall_s` is how long it took by a clock that nobody sets; `gpus` are the names of this machine's, `device` is what
+    `wall_s` is how long it took by a clock that nobody sets, where that is known; `gpus` are the names of this machine's, `device` is what
     the models ran on, empty if none did. Raises OSError, LedgerError, and TimeoutError as soon as `in_time` says no; a
     report is whole or as it was before.
     """
@@ -43,7 +43,7 @@ def write_reports(
     with LedgerReader.read_only(state_dir) as ledger:
         write_manifest(run.out, _while_in_time(manifest_rows(ledger, run.run_id), in_time))
         write_failures(run.out, _while_in_time(manifest_rows(ledger, run.run_id, *BAD), in_time))
-        write_run(run.out, run_info(ledger, run, wall_s, gpus=gpus, device=device))
+        write_run(run.out, run_info(ledger, run, wall_s=wall_s, gpus=gpus, device=device))
 
 
 def _while_in_time(rows: Iterator[ManifestRow], in_time: Callable[[], bool]) -> Iterator[ManifestRow]:
@@ -88,7 +88,12 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
 
 
 def run_info(
-    ledger: LedgerReader, run: RunRecord, wall_s: float, *, gpus: Sequence[str] = (), device: str = ""
+    ledger: LedgerReader,
+    run: RunRecord,
+    *,
+    wall_s: float | None = None,
+    gpus: Sequence[str] = (),
+    device: str = "",
 ) -> dict[str, Any]:
     """Return the run, its settings, versions, machine and totals."""
     counts = ledger.counts(run.run_id)
@@ -117,7 +122,7 @@ def run_info(
             "jobs": sum(counts.values()),
             **{str(state): count for state, count in counts.items()},
             **ledger.totals(run.run_id),
-            "wall_s": round(wall_s, 3),
+            "wall_s": round(max(0.0, run.ended_s - run.started_s) if wall_s is None else wall_s, 3),
         },
     }
 

@@ -35,9 +35,9 @@ def write_reports(
 ) -> None:
     """Write manifest.jsonl.gz, failures.json and run.json of `run`.
 
-    `wall_s` is how long it took by a clock that nobody sets, where that is known; `gpus` are the names of this machine's, `device` is what
-    the models ran on, empty if none did. Raises OSError, LedgerError, and TimeoutError as soon as `in_time` says no; a
-    report is whole or as it was before.
+    `wall_s` is how long it took by a clock that nobody sets, where that is known; `gpus` are the names of this
+    machine's, `device` is what the models ran on, empty if none did. Raises OSError, LedgerError, and TimeoutError as
+    soon as `in_time` says no; a report is whole or as it was before.
     """
     make_folder(run.out)
     with LedgerReader.read_only(state_dir) as ledger:

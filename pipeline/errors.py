@@ -86,17 +86,26 @@ class JobError(VconsoleError):
     """One attempt at one job failed.
 
     `stage` is where, `failure` the class, `detail` the technical text (untrusted: show it only as outside text),
-    `errno` the system's error number that caused it, 0 if none did.
+    `errno` the system's error number that caused it, 0 if none did. `crash` says that a process ended of this video,
+    as a worker does that crashes on it.
     """
 
     def __init__(
-        self, failure: FailureClass, message: str, *, stage: Stage | None = None, detail: str = "", errno: int = 0
+        self,
+        failure: FailureClass,
+        message: str,
+        *,
+        stage: Stage | None = None,
+        detail: str = "",
+        errno: int = 0,
+        crash: bool = False,
     ) -> None:
         super().__init__(message, remedy=REMEDIES[failure])
         self.failure = failure
         self.stage = stage
         self.detail = detail
         self.errno = errno
+        self.crash = crash
 
     @property
     def retry(self) -> bool:
@@ -111,4 +120,5 @@ class JobError(VconsoleError):
             "stage": str(self.stage) if self.stage else None,
             "detail": self.detail,
             "errno": self.errno,
+            "crash": self.crash,
         }

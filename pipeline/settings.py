@@ -227,6 +227,11 @@ class HostSettings(Section):
     batch_timeout_s: Annotated[float, Field(gt=0)] = Field(
         300.0, description="Longest time one batch may take before the host is started again."
     )
+    silent_s: Annotated[float, Field(gt=0)] = Field(
+        60.0,
+        description="A loaded host that tells nothing for this long is ended and started again; an idle one tells of "
+        "itself eight times as often.",
+    )
     max_restarts: Count = Field(3, description="Restarts without a batch done in between before the run is paused.")
 
     @property

@@ -16,7 +16,7 @@ from pipeline.engine.child import Child, Death
 from pipeline.engine.faults import Fault
 from pipeline.errors import LedgerError
 from pipeline.models import registry
-from pipeline.settings import PipelineSettings
+from pipeline.settings import HostSettings, PipelineSettings
 from pipeline.snapshot import HostView
 
 ERROR_HELD_S = 2.0
@@ -88,6 +88,11 @@ class ModelHost:
         self._errors: deque[tuple[float, str]] = deque(maxlen=8)
         self._due_s: float | None = None
         self._heard_s = 0.0
+        self._moved_s = 0.0
+        """When it told something new last: figures that do not change say that it lives, not that a load gets on."""
+        self._figures: wire.Message = {}
+        self._ticked_s = clock()
+        self._ended_because = ""
         self._closing = False
         self._served: deque[tuple[float, float]] = deque(maxlen=32)
         self.view = HostView("", "off")
@@ -131,16 +136,13 @@ class ModelHost:
         self._heard_s = self._clock()
 
     def tick(self) -> None:
-        """Start it again when its pause is over; end it when it does not get ready; tell what it complained of."""
+        """Start it again when its pause is over; end it when it hangs; tell what it complained of."""
         while self._errors and self._clock() - self._errors[0][0] > ERROR_HELD_S:
             self._listener.host_noted("error", self._errors.popleft()[1])
         if self._child is None and self._starting is None and self._due_s is not None and self._clock() >= self._due_s:
             self._start()
-        elif self._child and self.view.state in {"starting", "loading"} and self._settings:
-            late = self._clock() - self._heard_s > self._settings.host.load_timeout_s
-            if late:
-                self._listener.host_noted("error", "The model host did not get ready in time and was ended.")
-                self._child.kill()
+        elif self._child and self._settings:
+            self._watch(self._child, self._settings.host)
 
     async def close(self, grace_s: float) -> None:
         """Let it end by itself for `grace_s`, then end it."""
@@ -155,6 +157,20 @@ class ModelHost:
             child.kill()
             await asyncio.wait({child.ended})
 
+    def _watch(self, child: Child, limits: HostSettings) -> None:
+        """End a host that does not get ready, or has gone silent: a stopped or hung process cannot do that itself."""
+        now = self._clock()
+        if now - self._ticked_s > limits.silent_s / 2:  # the engine itself was stopped
+            self._heard_s = self._moved_s = now
+        self._ticked_s = now
+        if self.view.state != "ready" and now - self._moved_s > limits.load_timeout_s:
+            self._ended_because = "it did not get ready within host.load_timeout_s"
+        elif self.view.state == "ready" and now - self._heard_s > limits.silent_s:
+            self._ended_because = "it was silent for longer than host.silent_s"
+        else:
+            return
+        child.kill()
+
     def _asks_the_same(self, settings: PipelineSettings) -> bool:
         assert self._settings is not None
         mine, theirs = self._settings, settings
@@ -166,7 +182,8 @@ class ModelHost:
 
     def _start(self) -> None:
         self._due_s = None
-        self._heard_s = self._clock()
+        self._heard_s = self._moved_s = self._ticked_s = self._clock()
+        self._ended_because = ""
         self._set(state="restarting" if self._deaths else "starting", note="")
         self._starting = asyncio.create_task(self._spawn())
 
@@ -198,6 +215,8 @@ class ModelHost:
     def _heard(self, message: wire.Message) -> None:
         self._heard_s = self._clock()
         kind = message["type"]
+        if message != self._figures:
+            self._moved_s = self._heard_s
         if kind == "ready":
             self._set(state="loading")
         elif kind == "stats":
@@ -208,11 +227,12 @@ class ModelHost:
             self._listener.host_noted(str(message["level"]), str(message["text"]))
 
     def _take_stats(self, message: wire.Message) -> None:
-        now, busy_s = self._clock(), float(message["busy_s"])
+        self._figures = message
+        now, busy_s = self._clock(), wire.number(message, "busy_s")
         self._served.append((now, busy_s))
         first_s, first_busy = self._served[0]
         share = (busy_s - first_busy) / (now - first_s) if now > first_s else 0.0
-        if int(message["batches_done"]) > 0:
+        if int(wire.number(message, "batches_done")) > 0:
             self._deaths = 0
         models = tuple(str(key) for key in message["models"])
         wanted = set(self._settings.embed.models) if self._settings else set()
@@ -222,10 +242,10 @@ class ModelHost:
             state=state,
             device=str(message["device"]),
             models=models,
-            batch_size=int(message["batch_size"]),
-            queue_pictures=int(message["queue_pictures"]),
-            queue_bytes=int(message["queue_bytes"]),
-            pictures_done=int(message["pictures_done"]),
+            batch_size=int(wire.number(message, "batch_size")),
+            queue_pictures=int(wire.number(message, "queue_pictures")),
+            queue_bytes=int(wire.number(message, "queue_bytes")),
+            pictures_done=int(wire.number(message, "pictures_done")),
             busy_share=max(0.0, min(1.0, share)),
         )
         if state == "ready" and self._failed:
@@ -249,10 +269,11 @@ class ModelHost:
     def _why(self, death: Death) -> str:
         """Return how it ended and of what: the first error that it told, else the last line of its standard error."""
         words = {POISONED: "its device failed", CANNOT_LOAD: "a model cannot be loaded"}
+        how = self._ended_because or words.get(death.code, death.broken or str(death))
         told = self._errors[0][1] if self._errors else death.said.splitlines()[-1] if death.said else ""
         self._errors.clear()
         said = f": {told[:600].rstrip('.')}" if told else ""
-        return f"ended ({words.get(death.code, death.broken or str(death))}){said}"
+        return f"ended ({how}){said}"
 
     def _give_up(self, why: str) -> None:
         """Leave it ended: the same again would come of it until the operator has mended what it names."""

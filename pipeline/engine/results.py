@@ -40,6 +40,7 @@ def report_result(running: Running, message: wire.Message) -> Report:
     except ValueError as error:
         raise WireError(f"not a failure: {error}") from error
     message_text, detail = str(failure.get("message", "")), str(failure.get("detail", ""))
+    outcome = "crashed" if outcome == "failed" and failure.get("crash") else outcome
     number = failure.get("errno", 0)
     told = (message_text[:MESSAGE_CHARS], detail[:MESSAGE_CHARS])
     return Report(outcome, kind, stage, *told, result, number if isinstance(number, int) else 0)

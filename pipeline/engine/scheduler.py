@@ -19,8 +19,8 @@ CRASHES = frozenset({"crashed", "stalled"})
 class Report:
     """How an attempt ended, as the engine saw it.
 
-    `outcome` is done | partial | failed | skipped | stopped (told by the worker) or crashed | stalled | killed |
-    over_cap | cancelled (found by the engine).
+    `outcome` is done | partial | failed | skipped | stopped (told by the worker), crashed (told of the model host, or
+    found of the worker) or stalled | killed | over_cap | cancelled (found by the engine).
     """
 
     outcome: str

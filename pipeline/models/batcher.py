@@ -3,62 +3,18 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.models.faults import Fault, fault_of
-
-GROW_AFTER_BATCHES = 64
-"""Full batches without trouble after which a halved batch is doubled again; doubled itself with every new halving."""
-
-
-class Encoder(Protocol):
-    """What the batcher needs of a model."""
-
-    def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return float32 (N, D), L2-normalised."""
-
-    def release_memory(self) -> None:
-        """Give cached memory back to the device."""
+from pipeline.models.lane import Encoder, Lane, Receiver, Waiting
 
 
 class DeviceLostError(Exception):
     """The device is unusable for this process: the process must end and be started again."""
-
-
-class Receiver(Protocol):
-    """Where the answer to a picture goes."""
-
-    def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
-        """Take the vectors of some pictures; must not block."""
-
-    def failed(self, key: str, tags: Sequence[int], message: str) -> None:
-        """Take the news that some pictures cannot be embedded; must not block."""
-
-
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """One picture that waits for its batch."""
-
-    receiver: Receiver
-    tag: int
-    picture: NDArray[np.uint8]
-    arrived_s: float
-
-
-@dataclass(slots=True)
-class Lane:
-    """The queue of one model and the batch size it can bear."""
-
-    limit: int
-    encoder: Encoder | None = None
-    queue: deque[Waiting] = field(default_factory=deque)
-    good_batches: int = 0
-    patience: int = GROW_AFTER_BATCHES
 
 
 @dataclass(slots=True)
@@ -103,7 +59,7 @@ class Batcher:
     def add(self, key: str, item: Waiting) -> None:
         """Queue a picture; it waits until its model is loaded."""
         with self._wake:
-            self._lane(key).queue.append(item)
+            self._lane(key).add(item)
             self.counters.queue_pictures += 1
             self.counters.queue_bytes += item.picture.nbytes
             self._wake.notify()
@@ -123,7 +79,7 @@ class Batcher:
     def refuse(self, key: str, message: str) -> None:
         """Answer every waiting picture of `key`, whose model cannot be loaded, with `message`."""
         with self._wake:
-            waiting = self._take(self._lane(key), len(self._lane(key).queue))
+            waiting = self._taken(self._lane(key).take_all())
         for item in waiting:
             item.receiver.failed(key, [item.tag], message)
 
@@ -131,11 +87,7 @@ class Batcher:
         """Forget the pictures of a connection that is gone."""
         with self._wake:
             for lane in self._lanes.values():
-                kept = deque(item for item in lane.queue if item.receiver is not receiver)
-                gone = [item for item in lane.queue if item.receiver is receiver]
-                lane.queue = kept
-                self.counters.queue_pictures -= len(gone)
-                self.counters.queue_bytes -= sum(item.picture.nbytes for item in gone)
+                self._taken(lane.drop(receiver))
 
     def close(self) -> None:
         """Let `run` return after the batch at hand."""
@@ -153,7 +105,7 @@ class Batcher:
                     return
                 call = self._calls.popleft() if self._calls else None
                 key = "" if call else self._oldest_ready()
-                batch = [] if call else self._take(self._lanes[key], self._lanes[key].limit)
+                batch = [] if call else self._taken(self._lanes[key].take_batch())
             if call:
                 call()
             else:
@@ -162,31 +114,25 @@ class Batcher:
     def _lane(self, key: str) -> Lane:
         return self._lanes.setdefault(key, Lane(self._batch_size))
 
-    def _take(self, lane: Lane, count: int) -> list[Waiting]:
-        taken = [lane.queue.popleft() for _ in range(min(count, len(lane.queue)))]
+    def _taken(self, taken: list[Waiting]) -> list[Waiting]:
         self.counters.queue_pictures -= len(taken)
         self.counters.queue_bytes -= sum(item.picture.nbytes for item in taken)
         return taken
 
     def _ready(self) -> list[str]:
-        return [key for key, lane in self._lanes.items() if lane.queue and lane.encoder]
+        return [key for key, lane in self._lanes.items() if len(lane) and lane.encoder]
 
     def _oldest_ready(self) -> str:
-        return min(self._due(), key=lambda key: self._lanes[key].queue[0].arrived_s)
+        return min(self._due(), key=lambda key: self._lanes[key].oldest_s())
 
     def _due(self) -> list[str]:
         now = time.monotonic()
-        return [key for key in self._ready() if self._due_in(self._lanes[key], now) <= 0]
-
-    def _due_in(self, lane: Lane, now: float) -> float:
-        if len(lane.queue) >= lane.limit:
-            return 0.0
-        return max(0.0, lane.queue[0].arrived_s + self._max_wait_s - now)
+        return [key for key in self._ready() if self._lanes[key].due_in(now, self._max_wait_s) <= 0]
 
     def _pause(self) -> float | None:
         """Return how long to wait for the next batch: 0 = one is due, None = until something comes."""
         now = time.monotonic()
-        return min((self._due_in(self._lanes[key], now) for key in self._ready()), default=None)
+        return min((self._lanes[key].due_in(now, self._max_wait_s) for key in self._ready()), default=None)
 
     def _serve(self, key: str, lane: Lane, batch: list[Waiting]) -> None:
         """Run one batch, smaller ones after an out-of-memory, halves after another failure."""
@@ -197,8 +143,11 @@ class Batcher:
             if len(piece) > lane.limit:
                 pieces += [piece[lane.limit :], piece[: lane.limit]]
                 continue
-            rows, fault, message = self._attempt(lane, piece)
+            if piece[0].resent:
+                self._try_alone(key, lane, piece[0])
+            rows, fault, message = self._attempt(lane, [item.picture for item in piece])
             if rows is not None:
+                lane.proven = True
                 self._deliver(key, piece, rows)
                 self._grow(key, lane, len(piece))
             elif fault is Fault.MEMORY:
@@ -214,12 +163,24 @@ class Batcher:
                 pieces += [piece[middle:], piece[:middle]]
         self.counters.busy_s += time.monotonic() - began
 
-    def _attempt(self, lane: Lane, piece: list[Waiting]) -> tuple[NDArray[np.float32] | None, Fault | None, str]:
+    def _try_alone(self, key: str, lane: Lane, item: Waiting) -> None:
+        """Say that a picture is on trial, in a process that is known to work. Raises DeviceLostError."""
+        if not lane.proven:
+            rows, fault, message = self._attempt(lane, [np.zeros_like(item.picture)])
+            if fault is Fault.DEVICE:
+                raise DeviceLostError(message)
+            lane.proven = rows is not None
+            self.counters.batches_done += lane.proven
+        item.receiver.trying(key, item.tag)
+
+    def _attempt(
+        self, lane: Lane, pictures: list[NDArray[np.uint8]]
+    ) -> tuple[NDArray[np.float32] | None, Fault | None, str]:
         """Return vectors, or the fault and its text; the exception and the tensors its frames hold are gone by then."""
         assert lane.encoder is not None
         self._began_s = time.monotonic()
         try:
-            return lane.encoder.encode_pictures([item.picture for item in piece]), None, ""
+            return lane.encoder.encode_pictures(pictures), None, ""
         except Exception as error:  # noqa: BLE001 - whatever torch raises is told apart by `fault_of`
             return None, fault_of(error), f"{type(error).__name__}: {error}"[:1000]
         finally:

@@ -3,8 +3,6 @@
 Imports neither torch nor open_clip. One thread uses a `HostClient`; a second one, its own, reads the answers.
 """
 
-import contextlib
-import select
 import socket
 import threading
 import time
@@ -16,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import wire
-from pipeline.errors import JobError, WireError
+from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
+from pipeline.models.link import POLL_S, Link
 from pipeline.models.pictures import PictureSpec, prepare
 
 __all__ = ["HostClient", "PictureSpec", "prepare"]
 
 WAITING_FOR = "model host"
-POLL_S = 0.25
-"""How often `progress` is called while the client waits."""
 MAX_RESENDS = 5
 """Hosts that may die while they hold one and the same picture before the client gives up."""
+MAX_TRIALS = 2
+"""Hosts that may die while they run one and the same picture by itself before its video is to blame."""
 
 
 @dataclass(slots=True)
@@ -36,6 +35,8 @@ class _Sent:
     key: str
     picture: NDArray[np.uint8]
     resends: int = 0
+    suspicion: int = 0
+    """Hosts that died while they ran it by itself."""
 
 
 class HostClient:
@@ -59,13 +60,15 @@ class HostClient:
         self._progress = progress
         self._reconnect_s = reconnect_s
         self._changed = threading.Condition()
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._specs: dict[str, PictureSpec] = {}
         self._sent: dict[int, _Sent] = {}
         self._tags: dict[int, tuple[str, int]] = {}
         self._texts: dict[int, NDArray[np.float32]] = {}
         self._vectors: dict[int, NDArray[np.float32]] = {}
         self._failure: JobError | None = None
+        self._on_trial = 0
+        """The picture that the host runs by itself, 0 = none."""
         self._under_way_bytes = 0
         self._serial = 0
 
@@ -120,6 +123,7 @@ class HostClient:
             for kept in (self._sent, self._tags, self._texts, self._vectors):
                 kept.clear()
             self._under_way_bytes = 0
+            self._on_trial = 0
             self._failure = None
 
     def close(self) -> None:
@@ -154,14 +158,15 @@ class HostClient:
                 self._connected()
             self._progress(WAITING_FOR)
 
-    def _connected(self) -> "_Link":
+    def _connected(self) -> "Link":
         """Return a live connection; after a new one is made, everything under way has been sent again."""
         link = self._link
         if link is not None and not link.dead:
             return link
         if link is not None:
             link.close()
-        link = _Link(self._dial(), self._take)
+            self._suspect()
+        link = Link(self._dial(), self._take)
         with self._changed:
             again = sorted(self._sent)
         self._link = link
@@ -174,6 +179,16 @@ class HostClient:
                 raise _failure(f"the model host ended {kept.resends} times while it had the same picture")
             self._send_picture(link, serial)
         return link
+
+    def _suspect(self) -> None:
+        """Note what the host that ended was running by itself. Raises JobError if that has ended too many."""
+        with self._changed:
+            kept, self._on_trial = self._sent.get(self._on_trial), 0
+        if kept is None:
+            return
+        kept.suspicion += 1
+        if kept.suspicion >= MAX_TRIALS:
+            raise _failure(f"a picture of this video ended the model host {kept.suspicion} times", crash=True)
 
     def _dial(self) -> socket.socket:
         until = time.monotonic() + self._reconnect_s
@@ -191,13 +206,13 @@ class HostClient:
             with self._changed:
                 self._changed.wait(POLL_S)
 
-    def _send_picture(self, link: "_Link", serial: int) -> None:
+    def _send_picture(self, link: "Link", serial: int) -> None:
         kept = self._sent.get(serial)
         if kept is not None:
             head = {"type": "picture", "key": kept.key, "tag": serial, "shape": list(kept.picture.shape)}
-            self._send(link, head, kept.picture)
+            self._send(link, head | {"resends": kept.resends, "suspicion": kept.suspicion}, kept.picture)
 
-    def _send(self, link: "_Link", head: wire.Message, picture: NDArray[np.uint8] | None = None) -> None:
+    def _send(self, link: "Link", head: wire.Message, picture: NDArray[np.uint8] | None = None) -> None:
         """Send without blocking for longer than POLL_S at a time; a dead peer only marks the link."""
         size = 0 if picture is None else picture.nbytes
         parts = [memoryview(wire.encode(head, size))]
@@ -220,6 +235,8 @@ class HostClient:
                 rows = np.frombuffer(payload, np.float32).reshape(len(head["tags"]), -1)
                 for tag, row in zip(head["tags"], rows, strict=True):
                     self._settle(tag, row)
+            elif kind == "trying":
+                self._on_trial = int(head["tag"])
             elif kind == "text":
                 self._texts[head["tag"]] = np.frombuffer(payload, np.float32).reshape(head["rows"], -1)
             elif kind == "failed":
@@ -229,6 +246,7 @@ class HostClient:
             self._changed.notify_all()
 
     def _settle(self, tag: int, row: NDArray[np.float32] | None) -> None:
+        self._on_trial = 0 if self._on_trial == tag else self._on_trial
         kept = self._sent.pop(tag, None)
         if kept is None:
             return
@@ -239,46 +257,5 @@ class HostClient:
             self._vectors[tag] = row
 
 
-class _Link:
-    """One connection and the thread that reads it; `dead` once the peer is gone."""
-
-    def __init__(self, sock: socket.socket, take: Callable[[wire.Message, bytearray], None]) -> None:
-        self.dead = False
-        self._sock = sock
-        self._take = take
-        self._reader = threading.Thread(target=self._read, name="model-host-reader", daemon=True)
-        self._reader.start()
-
-    def write(self, part: memoryview) -> int:
-        """Send some of `part`; returns how many bytes went: 0 if the peer is gone or had no room within POLL_S."""
-        try:
-            if not select.select([], [self._sock], [], POLL_S)[1]:
-                return 0
-            return self._sock.send(part, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            self.dead = True
-            return 0
-
-    def close(self) -> None:
-        """Hang up and wait for the reading thread."""
-        self.dead = True
-        with contextlib.suppress(OSError):
-            # The peer may have hung up first; closing below is all that is left then.
-            self._sock.shutdown(socket.SHUT_RDWR)
-        self._reader.join()
-        self._sock.close()
-
-    def _read(self) -> None:
-        try:
-            while True:
-                head, payload = wire.receive(self._sock)
-                self._take(head, payload)
-        except (EOFError, OSError, WireError, KeyError, TypeError, ValueError):
-            # A host that hangs up or talks nonsense is treated alike: the connection is given up and made again.
-            self.dead = True
-
-
-def _failure(message: str, detail: Any = "") -> JobError:
-    return JobError(FailureClass.MODEL, message, stage=Stage.EMBED, detail=str(detail))
+def _failure(message: str, detail: Any = "", *, crash: bool = False) -> JobError:
+    return JobError(FailureClass.MODEL, message, stage=Stage.EMBED, detail=str(detail), crash=crash)

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import wire
-from pipeline.errors import JobError, WireError
-from pipeline.models.batcher import Batcher, Waiting
+from pipeline.errors import JobError
+from pipeline.models.batcher import Batcher
+from pipeline.models.lane import Waiting
 
 if TYPE_CHECKING:
     from pipeline.models.loader import Loader
+
+HEAD_BYTES = 1000
+"""What the head of an answer is taken to weigh while it waits to be sent."""
 
 Outgoing = tuple[wire.Message, bytes]
 
@@ -24,9 +28,10 @@ Outgoing = tuple[wire.Message, bytes]
 class Connection:
     """Reads questions and pictures, writes answers.
 
-    It stops reading while the pictures of this connection that have no answer yet fill `window_bytes`, so that the host
-    never holds more than its windows (and a picture a connection), however a worker behaves. An answer is queued, never
-    sent by the device's thread: a worker that does not read delays only itself.
+    It stops reading while the pictures of this connection that have no answer yet, or the answers that the worker has
+    not taken, fill `window_bytes`, so that the host never holds more than its windows (and a message a connection),
+    however a worker behaves. An answer is queued, never sent by the device's thread: a worker that does not read delays
+    only itself.
     """
 
     def __init__(self, sock: socket.socket, batcher: Batcher, loader: "Loader", window_bytes: int) -> None:
@@ -35,6 +40,8 @@ class Connection:
         self._loader = loader
         self._window_bytes = window_bytes
         self._held: dict[int, int] = {}
+        self._unsent_bytes = 0
+        self._gone = False
         self._room = threading.Condition()
         self._outgoing: queue.SimpleQueue[Outgoing | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="connection-write", daemon=True)
@@ -46,18 +53,22 @@ class Connection:
 
     def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
         """Queue the vectors of some pictures."""
-        self._outgoing.put(({"type": "vectors", "key": key, "tags": list(tags)}, rows.tobytes()))
+        self.answer({"type": "vectors", "key": key, "tags": list(tags)}, rows.tobytes())
         self._release(tags)
+
+    def trying(self, key: str, tag: int) -> None:
+        """Queue the news that a picture is on trial."""
+        self.answer({"type": "trying", "key": key, "tag": tag})
 
     def failed(self, key: str, tags: Sequence[int], message: str, detail: str = "") -> None:
         """Queue the news that some pictures, or with no tags a question, cannot be answered."""
-        self._outgoing.put(
-            ({"type": "failed", "key": key, "tags": list(tags), "message": message, "detail": detail}, b"")
-        )
+        self.answer({"type": "failed", "key": key, "tags": list(tags), "message": message, "detail": detail})
         self._release(tags)
 
     def answer(self, head: wire.Message, payload: bytes = b"") -> None:
-        """Queue the answer to a question."""
+        """Queue a message."""
+        with self._room:
+            self._unsent_bytes += len(payload) + HEAD_BYTES
         self._outgoing.put((head, payload))
 
     def _release(self, tags: Sequence[int]) -> None:
@@ -69,9 +80,11 @@ class Connection:
     def _read(self) -> None:
         try:
             while True:
+                with self._room:
+                    self._room.wait_for(lambda: self._gone or self._unsent_bytes < self._window_bytes)
                 head, payload = wire.receive(self._sock)
                 self._handle(head, payload)
-        except (EOFError, OSError, WireError, KeyError, TypeError, ValueError):
+        except Exception:  # noqa: BLE001 - whatever a message leads to, nobody must wait for this connection for ever
             # A worker that hangs up or talks nonsense loses its connection and its pictures, and nobody else does.
             self._batcher.drop(self)
             self._outgoing.put(None)
@@ -86,9 +99,12 @@ class Connection:
             picture = np.frombuffer(payload, np.uint8).reshape(height, width, channels)
             tag = int(head["tag"])
             with self._room:
-                self._room.wait_for(lambda: not self._held or sum(self._held.values()) < self._window_bytes)
+                self._room.wait_for(
+                    lambda: self._gone or not self._held or sum(self._held.values()) < self._window_bytes
+                )
                 self._held[tag] = picture.nbytes
-            self._batcher.add(key, Waiting(self, tag, picture, time.monotonic()))
+            resent, suspicion = int(head.get("resends", 0)) > 0, int(head.get("suspicion", 0))
+            self._batcher.add(key, Waiting(self, tag, picture, time.monotonic(), resent, suspicion))
             self._loader.want(key)
         elif kind == "spec":
             self._loader.when_loaded(key, self._tell_spec, lambda error: self._tell_error(key, error))
@@ -120,9 +136,15 @@ class Connection:
         try:
             while (message := self._outgoing.get()) is not None:
                 wire.send(self._sock, *message)
+                with self._room:
+                    self._unsent_bytes -= len(message[1]) + HEAD_BYTES
+                    self._room.notify()
         except OSError:
             # The worker is gone; the reading thread wakes, sees that too and cleans up.
             self._hang_up()
+            with self._room:
+                self._gone = True
+                self._room.notify()
 
     def _hang_up(self) -> None:
         with contextlib.suppress(OSError):

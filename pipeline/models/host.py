@@ -68,7 +68,7 @@ class Server:
         _set_environment(host)
         self._control = control
         self._host = host
-        self._reporter = Reporter(control)
+        self._reporter = Reporter(control, host.silent_s / 8)
         self._batcher = Batcher(host.batch_size, host.max_wait_ms / 1000, self._reporter.note)
         self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model)
         self._resting = threading.Event()
@@ -126,7 +126,7 @@ class Server:
 
     def _end(self, code: int, message: str) -> NoReturn:
         self._reporter.note("error", message)
-        self._reporter.flush()
+        self._reporter.flush(self._batcher, self._loader)
         leave(code)
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -23,8 +24,10 @@ FLUSH_S = 2.0
 class Reporter:
     """Queues notes and sends them, and the figures, from a thread of its own, so that a busy engine delays nothing."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, beat_s: float) -> None:
+        """`beat_s` is how often figures that do not change are told again, so that idle is not taken for hung."""
         self._control = control
+        self._beat_s = beat_s
         self._notes: deque[wire.Message] = deque(maxlen=NOTES_KEPT)
         self._wake = threading.Event()
         self._sending = threading.Lock()
@@ -38,23 +41,30 @@ class Reporter:
         """Say that the host listens."""
         self._send([{"type": "ready", "pid": os.getpid()}])
 
-    def flush(self) -> None:
-        """Send what is queued, waiting for at most FLUSH_S."""
-        sender = threading.Thread(target=self._send_notes, daemon=True)
+    def flush(self, batcher: "Batcher", loader: "Loader") -> None:
+        """Send what is queued and the last figures, waiting for at most FLUSH_S."""
+
+        def send() -> None:
+            self._send_notes()
+            self._send([_figures(batcher, loader)])
+
+        sender = threading.Thread(target=send, daemon=True)
         sender.start()
         sender.join(FLUSH_S)
 
     def run(self, batcher: "Batcher", loader: "Loader", watch: Callable[[], None]) -> None:
-        """Send notes and changed figures, and call `watch`, twice a second for ever."""
+        """Send notes and changed figures, and call `watch`, twice a second for ever; unchanged figures every beat."""
         last: wire.Message = {}
+        sent_s = 0.0
         while True:
             self._wake.wait(INTERVAL_S)
             self._wake.clear()
             watch()
             self._send_notes()
             figures = _figures(batcher, loader)
-            if figures != last and self._send([figures]):
-                last = figures
+            now = time.monotonic()
+            if (figures != last or now - sent_s > self._beat_s) and self._send([figures]):
+                last, sent_s = figures, now
 
     def _send_notes(self) -> None:
         notes = []

@@ -36,9 +36,10 @@ def settings(**engine: Any) -> Settings:
 class Bench:
     """A folder of inputs, an output folder, a state folder, and engines over them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.source, self.out, self.state = folder / "in", folder / "out", folder / "state"
-        self.source.mkdir()
+    def __init__(self, folder: Path, source: Path | None = None) -> None:
+        """Work in `folder`; `source` is a folder of inputs that is there already."""
+        self.source, self.out, self.state = source or folder / "in", folder / "out", folder / "state"
+        self.source.mkdir(exist_ok=source is not None)
 
     def video(self, name: str, line: str = "done") -> Path:
         """Add an input that makes the fake worker do `line`; its content is unlike every other's."""

@@ -2,16 +2,28 @@
 
 `python fake_host.py SCRIPT --fd N --nice N`: each start takes the first line of the file SCRIPT away and does it:
 `serve` (also when the file is empty), `exit CODE` once it listens, `dead` (exits before it listens),
-`refuse REASON` (tells an error and exits as a host whose model cannot be loaded).
+`freeze` (stops itself before it is loaded), `garbage`, `huge`, `odd` (sends what is no message and stops itself), `cut`
+(dies in the middle of a message), `refuse REASON` (tells an error and exits as a host whose model cannot be loaded).
 Every start adds its process number to SCRIPT.pids.
 """
 
 import argparse
 import os
+import select
+import signal
 import socket
 from pathlib import Path
 
 from pipeline import wire
+
+RAW = {
+    "garbage": b"\xff" * 100,
+    "huge": wire.HEADER.pack(1 << 30, 0),
+    "odd": wire.encode({"type": "stats", "busy_s": 10**400}),
+    "cut": wire.encode({"type": "note", "text": "x" * 1000})[:500],
+}
+BEAT_S = 0.2
+"""How often it says that it lives."""
 
 
 def main() -> None:
@@ -37,14 +49,17 @@ def main() -> None:
         raise SystemExit(71)
     if word == "exit":
         raise SystemExit(int(rest[0]))
+    if word in RAW:
+        sock.sendall(RAW[word])
+        os.kill(os.getpid(), signal.SIGKILL if word == "cut" else signal.SIGSTOP)
+    if word == "freeze":
+        os.kill(os.getpid(), signal.SIGSTOP)
     stats = {"state": "ready", "models": list(configure["models"]), "device": "cpu", "batch_size": 4}
     counts = {"queue_pictures": 1, "queue_bytes": 2, "pictures_done": 3, "batches_done": 1, "busy_s": 0.5}
-    wire.send(sock, {"type": "stats", **stats, **counts})
-    try:
-        while True:
-            wire.receive(sock)
-    except EOFError:
-        return
+    while True:
+        wire.send(sock, {"type": "stats", **stats, **counts})
+        if select.select([sock], [], [], BEAT_S)[0] and not sock.recv(1 << 16):
+            return
 
 
 if __name__ == "__main__":

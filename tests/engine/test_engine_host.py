@@ -70,6 +70,46 @@ def test_a_killed_host_is_started_again_and_the_snapshot_says_so(bench: Bench, s
     assert len(pids(script)) == 2
 
 
+@pytest.mark.parametrize("silent_s", [1.5, 60.0], ids=["ready", "loading"])
+def test_a_host_that_is_stopped_is_ended_and_started_again(
+    bench: Bench, script: Path, tmp_path: Path, silent_s: float
+) -> None:
+    """Once it serves, `host.silent_s` bounds its silence; before, `host.load_timeout_s` its loading."""
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    script.write_text("serve\n" if silent_s == 1.5 else "freeze\n")
+    limits = {"silent_s": silent_s, "load_timeout_s": 60.0 if silent_s == 1.5 else 1.5}
+    options = Settings.model_validate(with_vectors().model_dump() | {"host": limits})
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        if silent_s == 1.5:
+            driven.until(lambda snapshot: snapshot.hosts and snapshot.hosts[0].state == "ready")
+            os.kill(pids(script)[0], signal.SIGSTOP)
+        again = driven.until(lambda seen: seen.hosts and seen.hosts[0].state == "ready" and seen.hosts[0].restarts == 1)
+        words = "silent for longer than host.silent_s" if silent_s == 1.5 else "host.load_timeout_s"
+        assert any(words in notice.text for notice in again.notices)
+        gate.touch()
+        done = driven.until_done()
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
+    assert len(pids(script)) == 2, "an idle host that tells of itself is left alone"
+
+
+@pytest.mark.parametrize("nonsense", ["garbage", "huge", "odd", "cut"])
+def test_a_host_that_sends_what_is_no_message_is_started_again(
+    bench: Bench, script: Path, tmp_path: Path, nonsense: str
+) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    script.write_text(f"{nonsense}\n")
+    options = with_vectors()
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until(lambda seen: seen.hosts and seen.hosts[0].state == "ready" and seen.hosts[0].restarts == 1)
+        gate.touch()
+        done = driven.until_done()
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
+
+
 @pytest.mark.parametrize(("line", "words"), [("exit 70", "its device failed"), ("dead", "CUDA is not there")])
 def test_a_host_that_keeps_dying_pauses_the_run_until_it_is_back(
     bench: Bench, script: Path, tmp_path: Path, line: str, words: str

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.models.batcher import GROW_AFTER_BATCHES, Batcher, DeviceLostError, Waiting
+from pipeline.models.batcher import Batcher, DeviceLostError
+from pipeline.models.lane import GROW_AFTER_BATCHES, Waiting
 
 DONE_S = 20.0
 
@@ -19,6 +20,7 @@ class Receiver:
     def __init__(self) -> None:
         self.rows: dict[int, float] = {}
         self.errors: dict[int, str] = {}
+        self.tried: list[int] = []
         self.told = threading.Condition()
 
     def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
@@ -26,6 +28,9 @@ class Receiver:
             assert not self.rows.keys() & set(tags), "a vector came twice"
             self.rows.update(zip(tags, rows[:, 0].tolist(), strict=True))
             self.told.notify_all()
+
+    def trying(self, key: str, tag: int) -> None:
+        self.tried.append(tag)
 
     def failed(self, key: str, tags: Sequence[int], message: str) -> None:
         with self.told:
@@ -239,3 +244,42 @@ def test_how_long_a_batch_has_been_running_can_be_seen(bench: Bench) -> None:
     go_on.set()
     receiver.wait_for(1)
     assert bench.batcher.busy_for_s() == 0
+
+
+def resent(bench: Bench, receiver: Receiver, values: Sequence[int], suspicion: int = 0) -> None:
+    for value in values:
+        picture = np.full((2, 2, 3), value, np.uint8)
+        bench.batcher.add("m", Waiting(receiver, value, picture, time.monotonic(), resent=True, suspicion=suspicion))
+
+
+def test_pictures_that_a_dead_host_had_are_run_one_by_one_and_told_beforehand(bench: Bench) -> None:
+    receiver, model = Receiver(), Fake()
+    resent(bench, receiver, [1, 2, 3])
+    bench.add(receiver, [4, 5, 6])
+    bench.start(model)
+    receiver.wait_for(6)
+    assert receiver.tried == [1, 2, 3]
+    assert model.sizes == [1, 1, 1, 1, 3], "a blank picture first, that the device is known to work"
+
+
+def test_a_picture_that_a_host_died_of_has_its_turn_after_the_others_but_is_not_forgotten(bench: Bench) -> None:
+    receiver, other = Receiver(), Receiver()
+    resent(bench, receiver, [1], suspicion=1)
+    resent(bench, receiver, [2, 3])
+    bench.start(Fake())
+    for value in range(10, 40):
+        bench.add(other, [value])
+    receiver.wait_for(3)
+    assert receiver.tried == [2, 3, 1]
+
+
+def test_a_device_that_runs_nothing_at_all_accuses_no_picture(bench: Bench) -> None:
+    def trouble(values: list[int]) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    receiver = Receiver()
+    resent(bench, receiver, [1, 2])
+    bench.start(Fake(trouble))
+    bench.thread.join(DONE_S)
+    assert isinstance(bench.raised, DeviceLostError)
+    assert not receiver.tried

@@ -14,12 +14,14 @@ from pipeline import wire
 from pipeline.errors import JobError
 from pipeline.model import FailureClass
 from pipeline.models import client as client_module
-from pipeline.models.batcher import Batcher, Waiting
+from pipeline.models.batcher import Batcher
 from pipeline.models.client import HostClient
 from pipeline.models.connection import Connection
+from pipeline.models.lane import Waiting
 
 PICTURE = np.zeros((10, 10, 3), np.uint8)
 DONE_S = 20.0
+ENDLESS = b'{"type":"picture","key":"m","tag":1e400,"shape":[10,10,1]}'
 
 Connect = Callable[..., HostClient]
 
@@ -64,6 +66,13 @@ class FakeHost:
             head = self.read(peer)
             row = np.full(2, head["tag"], np.float32)
             wire.send(peer, {"type": "vectors", "key": head["key"], "tags": [head["tag"]]}, row.tobytes())
+
+    def die_trying(self, peer: socket.socket) -> None:
+        """Answer all but picture 3, which is tried by itself."""
+        while (head := self.read(peer))["tag"] != 3:
+            row = np.full(2, head["tag"], np.float32)
+            wire.send(peer, {"type": "vectors", "key": head["key"], "tags": [head["tag"]]}, row.tobytes())
+        wire.send(peer, {"type": "trying", "key": head["key"], "tag": 3})
 
     def nonsense(self, peer: socket.socket) -> None:
         peer.sendall(b"\xff" * 64)
@@ -139,6 +148,20 @@ def test_a_picture_that_ends_every_host_is_given_up(fake: Callable[..., FakeHost
     client.close()
 
 
+def test_a_picture_that_hosts_die_of_while_they_try_it_by_itself_is_blamed(
+    fake: Callable[..., FakeHost], connect: Connect
+) -> None:
+    host = fake("hang_up", *["die_trying"] * client_module.MAX_TRIALS)
+    client = connect(host.path)
+    for tag in range(5):
+        client.submit("m", tag, PICTURE)
+    with pytest.raises(JobError, match="a picture of this video ended the model host 2 times") as caught:
+        client.collect()
+    assert caught.value.crash
+    assert [head["suspicion"] for head in host.received if head["tag"] == 3 and head["resends"]] == [0, 1]
+    client.close()
+
+
 def test_a_host_that_never_comes_is_given_up(tmp_path: Path, connect: Connect) -> None:
     with pytest.raises(JobError, match="no model host"):
         connect(str(tmp_path / "nobody"), reconnect_s=0.0).spec("m")
@@ -189,6 +212,53 @@ def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() 
     running.join(DONE_S)
     assert sorted(tags) == list(range(40))
     assert max(held) <= 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff" * 64,
+        wire.HEADER.pack(1 << 30, 0),
+        wire.HEADER.pack(2, 1 << 30) + b"{}",
+        wire.HEADER.pack(1 << 20, 0) + b"[" * (1 << 20),
+        wire.encode({"type": "picture", "key": "m", "tag": 1, "shape": [10, 10, 3]}, 300)[:5],
+        wire.encode({"type": "picture", "key": "m", "tag": 1, "shape": [10, 10, 3]}, 300)[:30],
+        wire.encode({"type": "picture", "key": "m", "tag": 1, "shape": [10, 10, 3]}, 300) + b"x" * 100,
+        wire.HEADER.pack(len(ENDLESS), 300) + ENDLESS + b"x" * 300,
+    ],
+    ids=["garbage", "huge-head", "huge-payload", "deep", "in-header", "in-head", "in-payload", "odd"],
+)
+def test_a_message_that_is_none_or_breaks_off_costs_only_its_connection(data: bytes) -> None:
+    batcher = Batcher(2, 0.0, lambda level, text: None)
+    ours, theirs = socket.socketpair()
+    Connection(theirs, batcher, None, 1000).start()  # type: ignore[arg-type]
+    with ours:
+        ours.settimeout(DONE_S)
+        ours.sendall(data)
+        ours.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            assert ours.recv(1) == b""
+    assert batcher.counters.queue_pictures == 0
+
+
+def test_a_worker_that_asks_but_never_reads_is_read_no_more() -> None:
+    class Loader:
+        asked = 0
+
+        def when_loaded(self, key: str, then: Callable[[str], None], otherwise: Callable[[JobError], None]) -> None:
+            self.asked += 1
+            otherwise(JobError(FailureClass.MODEL, "x" * 900))
+
+    loader = Loader()
+    ours, theirs = socket.socketpair()
+    Connection(theirs, Batcher(2, 0.0, lambda level, text: None), loader, 20_000).start()  # type: ignore[arg-type]
+    question = wire.encode({"type": "spec", "key": "m"})
+    with ours:
+        ours.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            for _ in range(200_000):
+                ours.sendall(question)
+        assert loader.asked < 5_000, "what it asks piles up in its own socket, not in the host"
 
 
 def test_nonsense_costs_a_worker_its_connection_and_nobody_else_anything() -> None:

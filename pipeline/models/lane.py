@@ -1,0 +1,112 @@
+"""The queue of one model: which pictures are run next, and when."""
+
+import itertools
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+GROW_AFTER_BATCHES = 64
+"""Full batches without trouble after which a halved batch is doubled again; doubled itself with every new halving."""
+SUSPECT_WAIT_S = 1.0
+"""How long a picture waits for others if a host died while it ran that picture by itself."""
+
+
+class Encoder(Protocol):
+    """What the batcher needs of a model."""
+
+    def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return float32 (N, D), L2-normalised."""
+
+    def release_memory(self) -> None:
+        """Give cached memory back to the device."""
+
+
+class Receiver(Protocol):
+    """Where the answer to a picture goes."""
+
+    def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
+        """Take the vectors of some pictures; must not block."""
+
+    def trying(self, key: str, tag: int) -> None:
+        """Take the news that a picture is now run by itself, since a host died that had it; must not block."""
+
+    def failed(self, key: str, tags: Sequence[int], message: str) -> None:
+        """Take the news that some pictures cannot be embedded; must not block."""
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """One picture that waits for its batch."""
+
+    receiver: Receiver
+    tag: int
+    picture: NDArray[np.uint8]
+    arrived_s: float
+    resent: bool = False
+    """Whether a host died that had it: it is run by itself, which costs less than another start to halve the batch."""
+    suspicion: int = 0
+    """Hosts that died while they ran it by itself: others have their turn before it."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """The pictures that wait for one model, and the batch size it can bear."""
+
+    limit: int
+    encoder: Encoder | None = None
+    queue: deque[Waiting] = field(default_factory=deque)
+    suspects: deque[Waiting] = field(default_factory=deque)
+    proven: bool = False
+    """Whether this process has run anything: only then can a picture be to blame for what happens."""
+    good_batches: int = 0
+    patience: int = GROW_AFTER_BATCHES
+
+    def __len__(self) -> int:
+        return len(self.queue) + len(self.suspects)
+
+    def add(self, item: Waiting) -> None:
+        """Queue a picture."""
+        (self.suspects if item.suspicion else self.queue).append(item)
+
+    def drop(self, receiver: Receiver) -> list[Waiting]:
+        """Forget the pictures of a receiver and return them."""
+        gone = [item for item in (*self.queue, *self.suspects) if item.receiver is receiver]
+        self.queue = deque(item for item in self.queue if item.receiver is not receiver)
+        self.suspects = deque(item for item in self.suspects if item.receiver is not receiver)
+        return gone
+
+    def take_all(self) -> list[Waiting]:
+        """Take every picture."""
+        taken = [*self.queue, *self.suspects]
+        self.queue.clear()
+        self.suspects.clear()
+        return taken
+
+    def take_batch(self) -> list[Waiting]:
+        """Take as many pictures as fit, or one by itself if a host has died that had it."""
+        if not self.queue or self._suspect_due_in(time.monotonic()) <= 0:
+            return [self.suspects.popleft()]
+        if self.queue[0].resent:
+            return [self.queue.popleft()]
+        fresh = itertools.takewhile(lambda item: not item.resent, itertools.islice(self.queue, self.limit))
+        return [self.queue.popleft() for _ in list(fresh)]
+
+    def due_in(self, now_s: float, max_wait_s: float) -> float:
+        """Return the seconds until a batch is to be run; there must be a picture."""
+        if len(self.queue) >= self.limit or (self.queue and self.queue[0].resent):
+            return 0.0
+        batch_s = self.queue[0].arrived_s + max_wait_s - now_s if self.queue else math.inf
+        return max(0.0, min(batch_s, self._suspect_due_in(now_s)))
+
+    def oldest_s(self) -> float:
+        """Return when the picture came that has waited longest; there must be one."""
+        return min(queue[0].arrived_s for queue in (self.queue, self.suspects) if queue)
+
+    def _suspect_due_in(self, now_s: float) -> float:
+        return self.suspects[0].arrived_s + SUSPECT_WAIT_S - now_s if self.suspects else math.inf

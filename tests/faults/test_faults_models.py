@@ -1,0 +1,54 @@
+"""A model host that runs out of memory, loses its device, dies or stops: every vector is right and none is missing
+(case 23)."""
+
+from pathlib import Path
+
+import pytest
+from model_runs import RED, make_videos, options, run, unlike
+
+from pipeline.model import FailureClass, JobState
+from pipeline.snapshot import Snapshot
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with videos in `in` and what an undisturbed run makes of them in `out`."""
+    folder = tmp_path_factory.mktemp("calm")
+    make_videos(folder / "in")
+    done = run(folder, folder / "in", options())
+    assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    return folder
+
+
+def noted(snapshot: Snapshot, words: str) -> bool:
+    return any(words in notice.text for notice in snapshot.notices)
+
+
+def test_out_of_memory_death_stop_and_hang_in_the_middle_of_batches_change_no_vector(
+    calm: Path, tmp_path: Path
+) -> None:
+    done = run(tmp_path, calm / "in", options(), memory_for=3, starts=["kill 4", "stop 4", "hang 4"])
+    assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    assert unlike(calm, tmp_path) == []
+    for words in ("out of memory with", "SIGKILL", "silent for longer than host.silent_s", "host.batch_timeout_s"):
+        assert noted(done, words), words
+
+
+def test_the_video_whose_picture_ends_the_device_is_quarantined_and_no_other_is_charged(
+    calm: Path, tmp_path: Path
+) -> None:
+    done = run(tmp_path, calm / "in", options(), guilty="device")
+    rows = {row.name: row for row in done.jobs}
+    guilty = rows.pop(RED)
+    assert (guilty.state, guilty.failure, guilty.attempts) == (JobState.QUARANTINED, FailureClass.MODEL, 2)
+    assert "a picture of this video ended the model host" in done.failures[0].message
+    assert {(row.state, row.attempts) for row in rows.values()} == {(JobState.DONE, 1)}
+    assert unlike(calm, tmp_path, without=RED) == []
+
+
+def test_a_device_that_is_lost_for_a_while_is_no_videos_fault(calm: Path, tmp_path: Path) -> None:
+    """Hosts that start but can run nothing accuse no picture, however often they die."""
+    done = run(tmp_path, calm / "in", options(), starts=["lost"] * 4)
+    assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    assert unlike(calm, tmp_path) == []
+    assert noted(done, "The model host is back")

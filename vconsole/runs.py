@@ -5,8 +5,9 @@ import sys
 import time
 from dataclasses import asdict, replace
 
+from pipeline.engine.folder import is_held
 from pipeline.engine.reader import LedgerReader
-from pipeline.engine.store import LEDGER_NAME, is_held
+from pipeline.engine.store import LEDGER_NAME
 from pipeline.model import RunState
 from pipeline.snapshot import RunSummary
 from pipeline.text import plural, visible

@@ -16,7 +16,7 @@ from pipeline.engine.scan import Scan
 from pipeline.engine.settling import Settling
 from pipeline.engine.surroundings import trouble_of
 from pipeline.engine.threads import in_thread
-from pipeline.errors import VconsoleError
+from pipeline.errors import LedgerError, VconsoleError
 from pipeline.model import JobState, RunState
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import RunSummary
@@ -123,11 +123,11 @@ class Conductor:
         if run is None or core.closing or not self._idle_task() or core.pool.running():
             return
         if run.state in LIVE and run.is_over() and run.hold is None:
-            self._task = asyncio.create_task(self._end(run, RunState.DONE))
+            self._task = core.spawn(self._end(run, RunState.DONE))
         elif run.state is RunState.CANCELLED and run.is_over() and not run.reported:
-            self._task = asyncio.create_task(self._end(run, RunState.CANCELLED))
+            self._task = core.spawn(self._end(run, RunState.CANCELLED))
         elif run.state is RunState.INTERRUPTED and not run.reported:
-            self._task = asyncio.create_task(report_stopped(core, run))
+            self._task = core.spawn(report_stopped(core, run))
             self._task.add_done_callback(lambda _: self._next_soon())
         elif not self.is_active():
             self._next()
@@ -164,7 +164,7 @@ class Conductor:
     def _released(self) -> None:
         run = self._core.active
         if run is not None and not run.begun and self._idle_task():
-            self._task = asyncio.create_task(self._take_up(run))
+            self._task = self._core.spawn(self._take_up(run))
         elif run is not None and run.begun and self._scan:
             self._scan.start()
         self.dispatcher.hand_out()
@@ -178,7 +178,7 @@ class Conductor:
 
     def _next(self) -> None:
         if self._pending and not (self.is_active() or self._core.pool.running() or self._core.closing):
-            self._task = asyncio.create_task(self._begin(self._pending.popleft()))
+            self._task = self._core.spawn(self._begin(self._pending.popleft()))
 
     def _recorded(self, future: "asyncio.Future[tuple[RunRecord, tuple[RunSummary, ...]]]") -> None:
         core = self._core
@@ -249,6 +249,8 @@ class Conductor:
         core = self._core
         try:
             await report(core, run, state)
+        except LedgerError:
+            raise
         except (OSError, VconsoleError) as error:
             core.note("error", f"The reports of run {run.record.run_id} could not be written: {error}")
             if state is RunState.DONE:
@@ -280,7 +282,7 @@ class Conductor:
         if run is None or run.state is not RunState.INTERRUPTED:
             return
         if self._idle_task() and not run.reported and left_s() > 0:
-            self._task = asyncio.create_task(report_stopped(self._core, run, lambda: left_s() > 0))
+            self._task = self._core.spawn(report_stopped(self._core, run, lambda: left_s() > 0))
         if self._task and left_s() > 0:
             await asyncio.wait({self._task}, timeout=left_s())
 

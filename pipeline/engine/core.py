@@ -1,9 +1,11 @@
 """What the parts of the engine share on its loop."""
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.hosts import ModelHost
@@ -60,6 +62,17 @@ class Core:
         while len(self.notices) > self.settings.engine.events_kept:
             self.notices.pop()
         self.dirty = True
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do `work` on the loop; an error that comes out of it ends the engine."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._over)
+        return task
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.give_up(error)
 
     def give_up(self, error: BaseException) -> None:
         """Go no further: the ledger or the engine itself failed."""

@@ -12,19 +12,19 @@ from pipeline.commands import Command
 from pipeline.engine.active import LIVE
 from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
+from pipeline.engine.folder import state_folder
 from pipeline.engine.hosts import ModelHost, runtime_folder
 from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.ledger_thread import LedgerThread
 from pipeline.engine.limits import raise_descriptors
 from pipeline.engine.orders import Orders
-from pipeline.engine.store import state_folder
 from pipeline.engine.telemetry import Telemetry
 from pipeline.engine.view import View
 from pipeline.engine.workers import Pool
 from pipeline.errors import VconsoleError
 from pipeline.model import RunState
 from pipeline.settings import Settings
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import RunSummary, Snapshot
 
 WORKER_COMMAND = (sys.executable, "-P", "-m", "pipeline.worker")
 HOST_COMMAND = (sys.executable, "-P", "-m", "pipeline.models.host")
@@ -129,8 +129,12 @@ class Engine:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, asyncio.Event()
         ledger = LedgerThread(self._state_dir, loop, lambda what: trouble(what))
-        await ledger.open()
-        limits = self._settings.engine
+        limits, now_s = self._settings.engine, time.time()
+
+        def recover(ledger: Ledger) -> tuple[int, tuple[RunSummary, ...]]:
+            return ledger.recover(now_s, max_engine_deaths=limits.max_engine_deaths), ledger.summaries()
+
+        closed, runs = await ledger.open(recover)
         telemetry = Telemetry(limits, bytes(self._state_dir), lambda: _soon(loop, touch))
         telemetry.start()
         await asyncio.to_thread(telemetry.gpus.first.wait, FIRST_GPU_READING_S if limits.workers == "auto" else 0)
@@ -154,7 +158,9 @@ class Engine:
         core.pool = Pool(self._worker_command, limits, conductor.dispatcher, core.clock)
         core.plan_workers(limits)
         core.host = ModelHost(self._host_command, runtime_folder(self._state_dir) / "host.sock", conductor, core.clock)
-        await self._recover(core)
+        core.runs = runs
+        if closed:
+            core.note("warning", f"An engine died before this one; {closed} attempts were given back to their videos.")
         self._orders = Orders(core, conductor)
         view = View(core)
         self._snapshot = view.build(telemetry.view)
@@ -169,19 +175,6 @@ class Engine:
             await self._shut_down(core, conductor)
             telemetry.stop()
             self._snapshot = view.build(telemetry.view)
-
-    async def _recover(self, core: Core) -> None:
-        """Close what a dead engine left open."""
-        limits, now_s = self._settings.engine, core.wall_clock()
-
-        def recover(ledger: Ledger) -> int:
-            closed = ledger.recover(now_s, max_engine_deaths=limits.max_engine_deaths)
-            core.runs = ledger.summaries()
-            return closed
-
-        closed = await core.ledger.submit(recover)
-        if closed:
-            core.note("warning", f"An engine died before this one; {closed} attempts were given back to their videos.")
 
     async def _tick(self, core: Core, conductor: Conductor, view: View, telemetry: Telemetry) -> None:
         """Do what time brings about and publish what changed, until told to stop."""

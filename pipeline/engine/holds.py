@@ -44,7 +44,7 @@ class Holds:
         """Look whether the fault has passed, if it is time to."""
         due = run.hold is not None and self._core.clock() >= run.hold_due_s
         if due and run.hold and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.create_task(self._look(run, run.hold))
+            self._looking = self._core.spawn(self._look(run, run.hold))
 
     def host_back(self, run: ActiveRun) -> None:
         """End a hold because of the model host: it serves again."""

@@ -1,16 +1,16 @@
 """The one writer of the ledger: its lock, its transactions, the moves of runs and what follows a crash."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.commands import StartRun
+from pipeline.engine.folder import FolderLock, prepare_folder
 from pipeline.engine.moves import JobMoves, storable
 from pipeline.engine.records import Ending, RunRecord
-from pipeline.engine.store import FolderLock, open_ledger, prepare_folder
+from pipeline.engine.store import abandon_ledger, close_ledger, open_ledger
 from pipeline.errors import LedgerError
 from pipeline.model import FailureClass, JobState, RunState
 from pipeline.settings import PipelineSettings
@@ -31,14 +31,19 @@ class Ledger(JobMoves):
         prepare_folder(state_dir)
         self._lock = FolderLock(state_dir)
         try:
-            super().__init__(open_ledger(state_dir))
+            super().__init__(open_ledger(state_dir), state_dir)
         except BaseException:
             self._lock.release()
             raise
 
     def close(self) -> None:
         """Close the connection and let another engine have the folder."""
-        super().close()
+        close_ledger(self._db, self._state_dir)
+        self._lock.release()
+
+    def abandon(self) -> None:
+        """Let go of a ledger that failed, and leave its files as they are."""
+        abandon_ledger(self._db, self._state_dir)
         self._lock.release()
 
     @contextmanager
@@ -144,8 +149,3 @@ class Ledger(JobMoves):
 def recorded(settings: PipelineSettings) -> dict[str, Any]:
     """Return what a run records of its settings: the pipeline's part, whatever larger set it came in."""
     return settings.model_dump(mode="json", include=set(PipelineSettings.model_fields))
-
-
-def is_out_of_space(error: sqlite3.Error) -> bool:
-    """Whether the ledger's own volume is full or refuses to write: a fault that can pass."""
-    return error.sqlite_errorname.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY"))

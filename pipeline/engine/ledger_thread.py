@@ -3,17 +3,24 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.engine.ledger import Ledger, is_out_of_space
-from pipeline.errors import VconsoleError
+from pipeline.engine.ledger import Ledger
+from pipeline.engine.store import BUSY, FULL, IO_ERROR, LEDGER_NAME, error_name, ledger_error
+from pipeline.errors import LedgerError, VconsoleError
 
 T = TypeVar("T")
 RETRY_S = 1.0
 """Pause before a commit that its volume refused is tried again."""
+IO_PATIENCE_S = 60.0
+"""How long errors of the disk are waited out; a full volume, which someone can mend, is waited out without end."""
+DISTURBING = (sqlite3.OperationalError, sqlite3.InternalError)
+"""What SQLite raises when the database itself is in trouble; damage is a plain sqlite3.DatabaseError."""
 
 
 @dataclass(slots=True)
@@ -30,6 +37,8 @@ class _Operation:
             return
         if self.error is not None:
             self.future.set_exception(self.error)
+            if isinstance(self.error, LedgerError):
+                self.future.exception()  # it is told as trouble: who does not wait for this future is not to be blamed
         else:
             self.future.set_result(self.result)
 
@@ -53,13 +62,17 @@ class LedgerThread:
         self._work: list[_Operation] | None = []
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._opened: asyncio.Future[None] = loop.create_future()
-        self._thread = threading.Thread(target=self._main, name="ledger", daemon=True)
+        self._failure: LedgerError | None = None
 
-    async def open(self) -> None:
-        """Take the lock and open the ledger. Raises LedgerError, EngineRunningError."""
+    async def open(self, first: Callable[[Ledger], T]) -> T:
+        """Take the lock, open the ledger and do `first` in a transaction, which is not waited for.
+
+        Raises LedgerError, EngineRunningError.
+        """
+        opened: asyncio.Future[T] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._main, args=(first, opened), name="ledger", daemon=True)
         self._thread.start()
-        await self._opened
+        return await opened
 
     def submit(self, work: Callable[[Ledger], T]) -> asyncio.Future[T]:
         """Do `work` in a transaction soon; the future is done once it is committed. Call it on the loop."""
@@ -71,9 +84,10 @@ class LedgerThread:
         return future
 
     async def close(self) -> None:
-        """Commit what was asked for, close the ledger and let go of its lock."""
+        """Commit what was asked for, close the ledger and let go of its lock; who asked is told what failed."""
         while self._asked or self._under_way:
-            await self.submit(lambda _: None)
+            with suppress(LedgerError):
+                await self.submit(lambda _: None)
         self._closing.set()
         with self._changed:
             self._work = None
@@ -93,19 +107,33 @@ class LedgerThread:
             self._work, self._asked = self._asked, []
             self._changed.notify()
 
-    def _main(self) -> None:
+    def _main(self, first: Callable[[Ledger], T], opened: "asyncio.Future[T]") -> None:
         try:
-            ledger = Ledger(self._state_dir)
-        except (VconsoleError, OSError, sqlite3.Error) as error:
-            self._loop.call_soon_threadsafe(self._opened.set_exception, error)
+            ledger, result = self._begin(first)
+        except Exception as error:  # noqa: BLE001 - open() raises it
+            self._loop.call_soon_threadsafe(opened.set_exception, error)
             return
-        self._loop.call_soon_threadsafe(self._opened.set_result, None)
+        self._loop.call_soon_threadsafe(opened.set_result, result)
         try:
             while (batch := self._next()) is not None:
                 self._commit(ledger, batch)
                 self._loop.call_soon_threadsafe(self._deliver, batch)
         finally:
-            ledger.close()
+            if self._failure:
+                ledger.abandon()
+            else:
+                ledger.close()
+
+    def _begin(self, first: Callable[[Ledger], T]) -> tuple[Ledger, T]:
+        ledger = Ledger(self._state_dir)
+        try:
+            with ledger.transaction():
+                return ledger, first(ledger)
+        except BaseException as error:
+            ledger.abandon()
+            if isinstance(error, sqlite3.Error):
+                raise self._told(error) from error
+            raise
 
     def _next(self) -> list[_Operation] | None:
         with self._changed:
@@ -117,26 +145,38 @@ class LedgerThread:
             return batch
 
     def _commit(self, ledger: Ledger, batch: list[_Operation]) -> None:
-        """Do a batch in one transaction; while the volume refuses, again after a pause until it is taken."""
-        refused = False
-        while True:
+        """Do a batch in one transaction; while the volume refuses, again after a pause until it is taken.
+
+        That is sound after a failed flush too: SQLite takes a commit for made only once its flush succeeded, and the
+        next try writes every page of it anew. A ledger that failed for good is not written to any more.
+        """
+        refused_s = 0.0
+        while self._failure is None:
             try:
                 with ledger.transaction():
                     for operation in batch:
                         _run(ledger, operation)
             except sqlite3.Error as error:
-                if is_out_of_space(error) and not self._closing.is_set():
-                    refused = True
-                    why = f"The ledger cannot be written: {error}."
-                    self._tell(f"{why} Free space in {self._state_dir}; the run goes on by itself.")
+                refused_s = refused_s or time.monotonic()
+                trouble = self._told(error)
+                if not _may_pass(error, time.monotonic() - refused_s):
+                    self._failure = trouble
+                elif not self._closing.is_set():
+                    self._tell(
+                        f"The ledger cannot be written: {error}. {trouble.remedy} Then the run goes on by itself."
+                    )
                     self._closing.wait(RETRY_S)
                     continue
-                for operation in batch:
-                    operation.error = error
-                self._tell(VconsoleError(f"The ledger failed: {error}.", remedy="Start vconsole again."))
-            break
-        if refused:
-            self._tell("")
+                self._tell(trouble)
+                _refuse(batch, trouble)
+                return
+            if refused_s:
+                self._tell("")
+            return
+        _refuse(batch, self._failure)
+
+    def _told(self, error: sqlite3.Error) -> LedgerError:
+        return ledger_error(self._state_dir / LEDGER_NAME, error)
 
     def _tell(self, what: str | VconsoleError) -> None:
         self._loop.call_soon_threadsafe(self._trouble, what)
@@ -150,12 +190,23 @@ class LedgerThread:
             self._loop.call_soon(self._flush)
 
 
+def _refuse(batch: list[_Operation], trouble: LedgerError) -> None:
+    for operation in batch:
+        operation.result, operation.error = None, trouble
+
+
+def _may_pass(error: sqlite3.Error, since_s: float) -> bool:
+    """Whether an error that has lasted for `since_s` is one of the surroundings that is still waited out."""
+    name = error_name(error)
+    return name.startswith((FULL, BUSY)) or (name.startswith(IO_ERROR) and since_s < IO_PATIENCE_S)
+
+
 def _run(ledger: Ledger, operation: _Operation) -> None:
     """Do one operation; its own error undoes it alone, an error of the database undoes the batch."""
     operation.result, operation.error = None, None
     try:
         operation.result = ledger.apart(lambda: operation.work(ledger))
-    except sqlite3.OperationalError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whoever asked gets it
+    except Exception as error:
+        if isinstance(error, DISTURBING) or type(error) is sqlite3.DatabaseError:
+            raise
         operation.error = error

@@ -3,15 +3,18 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pipeline.engine.records import JobRecord, OutputRecord, RunRecord
-from pipeline.engine.store import open_read_only
+from pipeline.engine.store import LEDGER_NAME, ledger_error, open_read_only
 from pipeline.identity import Identity
 from pipeline.model import BAD, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.snapshot import RunSummary
+
+T = TypeVar("T")
 
 
 def signed(number: int) -> int:
@@ -25,16 +28,21 @@ def unsigned(number: int) -> int:
 
 
 class LedgerReader:
-    """Reads the ledger over one connection; used by one thread at a time."""
+    """Reads the ledger over one connection; used by one thread at a time.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Any question may raise sqlite3.Error; a row that cannot be what we wrote does too. As a context manager it turns
+    that into a LedgerError.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, state_dir: Path) -> None:
         self._db = connection
+        self._state_dir = state_dir
         self._db.row_factory = sqlite3.Row
 
     @staticmethod
     def read_only(state_dir: Path) -> "LedgerReader":
         """Open the ledger of `state_dir` for reading, beside an engine or without one. Raises LedgerError."""
-        return LedgerReader(open_read_only(state_dir))
+        return LedgerReader(open_read_only(state_dir), state_dir)
 
     def close(self) -> None:
         """Close the connection."""
@@ -43,8 +51,10 @@ class LedgerReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
+        if isinstance(error, sqlite3.Error):
+            raise ledger_error(self._state_dir / LEDGER_NAME, error) from error
 
     def run(self, run_id: int) -> RunRecord | None:
         """Return one run, or None."""
@@ -97,7 +107,7 @@ class LedgerReader:
     def counts(self, run_id: int) -> dict[JobState, int]:
         """Return the number of jobs by state."""
         rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE run_id = ? GROUP BY state", (run_id,))
-        return {JobState(row[0]): row[1] for row in rows}
+        return dict(map(_count, rows))
 
     def totals(self, run_id: int) -> dict[str, float]:
         """Return what the whole outputs of a run add up to: seconds of video, scenes, frames, bytes in and out."""
@@ -162,6 +172,19 @@ class LedgerReader:
         return [dict(row) | {"message": _text(row["message"])} for row in rows]
 
 
+def _whole(make: Callable[[sqlite3.Row], T]) -> Callable[[sqlite3.Row], T]:
+    """Let a row that cannot be what we wrote be an error of the database, as SQLite's own findings are."""
+
+    @wraps(make)
+    def record(row: sqlite3.Row) -> T:
+        try:
+            return make(row)
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise sqlite3.DatabaseError(f"a row is damaged: {error}") from error
+
+    return record
+
+
 def marks(values: Sequence[object]) -> str:
     """Return the placeholders of a list of values."""
     return ", ".join("?" * len(values))
@@ -172,6 +195,12 @@ def _text(stored: str | bytes) -> str:
     return os.fsdecode(stored)
 
 
+@_whole
+def _count(row: sqlite3.Row) -> tuple[JobState, int]:
+    return JobState(row[0]), row[1]
+
+
+@_whole
 def _run(row: sqlite3.Row) -> RunRecord:
     return RunRecord(
         run_id=row["run_id"],
@@ -189,6 +218,7 @@ def _run(row: sqlite3.Row) -> RunRecord:
     )
 
 
+@_whole
 def _job(row: sqlite3.Row) -> JobRecord:
     return JobRecord(
         job_id=row["job_id"],
@@ -216,6 +246,7 @@ def _job(row: sqlite3.Row) -> JobRecord:
     )
 
 
+@_whole
 def _output(row: sqlite3.Row) -> OutputRecord:
     return OutputRecord(
         out=bytes(row["out"]),

@@ -70,4 +70,4 @@ CREATE TABLE outputs (
     source_mtime_ns INTEGER NOT NULL,
     result TEXT NOT NULL,
     PRIMARY KEY (out, relative)
-) WITHOUT ROWID;
+);

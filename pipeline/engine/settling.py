@@ -71,7 +71,7 @@ class Settling:
             if job_id in self._seen and run.row(job_id).state is JobState.SETTLING:
                 due.append((job_id, *self._seen.pop(job_id)))
         if due:
-            self._looking = asyncio.create_task(self._round(run, due))
+            self._looking = core.spawn(self._round(run, due))
 
     async def _round(self, run: ActiveRun, due: list[tuple[int, bytes, Identity]]) -> None:
         try:

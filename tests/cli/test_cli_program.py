@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.engine.store import FolderLock
+from pipeline.engine.folder import FolderLock
 from pipeline.media.samples import make
 from pipeline.media.shapes import Combination, Look, draw
 from pipeline.media.truth import read_truth

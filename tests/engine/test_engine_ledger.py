@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.commands import StartRun
-from pipeline.engine import store
+from pipeline.engine import folder, store
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.records import Ending, JobRecord, NewJob
+from pipeline.engine.seal import SEAL_NAME
 from pipeline.errors import EngineRunningError, LedgerError
 from pipeline.identity import Identity
 from pipeline.model import FailureClass, JobState, RunKind, RunState
@@ -253,6 +254,7 @@ def test_a_ledger_that_cannot_be_trusted_is_refused_by_path_with_a_remedy_and_ke
     ledger.close()
     path = tmp_path / store.LEDGER_NAME
     spoil(path)  # type: ignore[operator]
+    (tmp_path / SEAL_NAME).unlink()  # as after a crash: what is wrong must be found without the seal
     before = path.read_bytes()
     with pytest.raises(LedgerError, match=str(path)) as caught:
         Ledger(tmp_path)
@@ -261,7 +263,7 @@ def test_a_ledger_that_cannot_be_trusted_is_refused_by_path_with_a_remedy_and_ke
 
 
 def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "filesystem_type", lambda path: "nfs4")
+    monkeypatch.setattr(folder, "filesystem_type", lambda path: "nfs4")
     with pytest.raises(LedgerError, match="nfs4"):
         Ledger(tmp_path)
 

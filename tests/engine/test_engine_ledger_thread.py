@@ -16,7 +16,7 @@ from pipeline.model import RunState
 
 async def opened(folder: Path, trouble: Callable[[str | VconsoleError], None] = lambda what: None) -> LedgerThread:
     thread = LedgerThread(folder, asyncio.get_running_loop(), trouble)
-    await thread.open()
+    await thread.open(lambda ledger: None)
     return thread
 
 
@@ -29,8 +29,8 @@ async def test_what_is_asked_in_one_tick_is_one_commit(tmp_path: Path, monkeypat
         commits += 1
         return transaction(ledger)
 
-    monkeypatch.setattr(Ledger, "transaction", counted)
     thread = await opened(tmp_path)
+    monkeypatch.setattr(Ledger, "transaction", counted)
     futures = [thread.submit(lambda ledger, number=number: number) for number in range(100)]  # type: ignore[misc]
     assert await asyncio.gather(*futures) == list(range(100))
     assert commits == 1
@@ -64,4 +64,76 @@ async def test_a_volume_that_refuses_is_waited_out_and_told_of(tmp_path: Path, m
 
     assert await thread.submit(work) == 3
     assert len(told) == 3 and "disk is full" in str(told[0]) and told[-1] == ""
+    assert "Free space" in str(told[0])
     await thread.close()
+
+
+def failing(name: str, kind: type[sqlite3.Error] = sqlite3.OperationalError) -> Callable[[Ledger], None]:
+    """Return an operation that fails as SQLite does."""
+
+    def work(ledger: Ledger) -> None:
+        error = kind("it failed")
+        if name:
+            error.sqlite_errorname = name
+        raise error
+
+    return work
+
+
+async def test_a_broken_disk_is_waited_out_for_a_bounded_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    thread = await opened(tmp_path, told.append)
+    monkeypatch.setattr(ledger_thread, "RETRY_S", 0.01)
+    monkeypatch.setattr(ledger_thread, "IO_PATIENCE_S", 0.05)
+    with pytest.raises(LedgerError, match="cannot be used"):
+        await thread.submit(failing("SQLITE_IOERR_READ"))
+    assert len(told) > 1 and isinstance(told[-1], LedgerError) and "Check the disk" in told[-1].remedy
+    await thread.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SQLITE_CORRUPT", sqlite3.DatabaseError),
+        ("SQLITE_ERROR", sqlite3.OperationalError),
+        ("", sqlite3.OperationalError),
+        ("", sqlite3.DatabaseError),
+    ],
+)
+async def test_damage_found_at_work_ends_it_and_nothing_more_is_written(
+    tmp_path: Path, name: str, kind: type[sqlite3.Error]
+) -> None:
+    told: list[object] = []
+    thread = await opened(tmp_path, told.append)
+    with pytest.raises(LedgerError, match="cannot be trusted: it failed"):
+        await thread.submit(failing(name, kind))
+    assert len(told) == 1 and isinstance(told[0], LedgerError)
+    with pytest.raises(LedgerError, match="cannot be trusted: it failed"):
+        await thread.submit(lambda ledger: ledger.runs())
+    await thread.close()
+    again = await opened(tmp_path)
+    await again.close()
+
+
+async def test_an_engine_that_ends_while_its_volume_refuses_lets_go_of_the_folder(tmp_path: Path) -> None:
+    told: list[object] = []
+    thread = await opened(tmp_path, told.append)
+    waiting = thread.submit(failing("SQLITE_FULL"))
+    while not told:
+        await asyncio.sleep(0.001)
+    thread.give_up_soon()
+    await thread.close()
+    with pytest.raises(LedgerError, match="cannot be used"):
+        await waiting
+    again = await opened(tmp_path)
+    await again.close()
+
+
+async def test_what_cannot_be_written_at_the_start_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    thread = LedgerThread(tmp_path, asyncio.get_running_loop(), lambda what: None)
+    with pytest.raises(LedgerError, match="cannot be used"):
+        await thread.open(failing("SQLITE_FULL"))
+    again = await opened(tmp_path)
+    await again.close()

@@ -41,10 +41,14 @@ class View:
     keys_only: bool
     """Keyframes are decoded and nothing else."""
     split: bool
+    strict: bool
+    """A decoding error ends the attempt: a decoder of several threads loses pictures when it meets one."""
     by_order: bool
     """The container has no presentation times: pictures take the packets' times in order of size."""
     sparse: bool
     """A packet may say that nothing changed and give no picture; only one that cannot be decoded is a loss."""
+    exact: bool
+    """Each packet gives one picture at the packet's own time; only a second field does not."""
 
     def cell(self, time_s: float) -> int:
         """Return the cell of the candidate grid that a time lies in."""
@@ -99,22 +103,27 @@ class _Promises:
 
     def __init__(self, view: View) -> None:
         self._near = _COVERED * view.step_s / view.tick_s
+        self._exact = view.exact
         self._waiting: list[int] = []
         self._last: int | None = None
+        self._fields = not view.exact
 
     def add(self, packet: VideoPacket) -> None:
         if packet.pts is not None and not packet.is_discard:
             heappush(self._waiting, packet.pts)
 
-    def came(self, pts: int | None) -> tuple[int, ...]:
+    def came(self, pts: int | None, *, fields: bool = False) -> tuple[int, ...]:
         """Return the promised ticks before `pts` that no frame covers; a second field is covered by its first."""
         missing: list[int] = []
         while pts is not None and self._waiting and self._waiting[0] <= pts:
             tick = heappop(self._waiting)
             last = missing[-1] if missing else self._last
-            if tick < pts and (last is None or tick - last > self._near):
+            if tick == pts and self._exact:
+                break
+            if tick < pts and not (self._fields and last is not None and tick - last <= self._near):
                 missing.append(tick)
         self._last = pts
+        self._fields = fields or not self._exact
         return tuple(missing)
 
     def earliest(self) -> int | None:
@@ -143,7 +152,7 @@ class _Watch:
         if view.split and frame.is_corrupt:
             raise IrregularError("damaged picture", damaged=True)
         pts = self.promises.earliest() if view.by_order else frame.pts
-        missing = () if view.split or view.by_order else self.promises.came(pts)
+        missing = () if view.split or view.by_order else self.promises.came(pts, fields=frame.interlaced_frame)
         seen = Seen(self._clock.time(pts, place), keyframe=frame.key_frame, damaged=frame.is_corrupt)
         seen.lost = view.times(missing)
         if view.detector and self._meter is not None:
@@ -165,6 +174,10 @@ class _Watch:
         self._before_s = seen.time_s
         self.count += 1
         return seen
+
+    def next_s(self) -> float:
+        """Return when a frame that has no time would be shown."""
+        return self._before_s + self._view.step_s if self.count else 0.0
 
     def _candidate(self, frame: VideoFrame, time_s: float) -> Candidate:
         sharpness, good = 0.0, True
@@ -195,9 +208,9 @@ class Decoder:
         stretch.last = watch.measure
         if self._view.split and watch.count != stretch.promised:
             raise IrregularError(f"{stretch.promised} packets gave {watch.count} pictures")
-        rest = watch.promises.rest()[-self._errors :] if self._view.by_order and self._errors else ()
-        if not self._view.by_order:
-            rest = watch.promises.rest()
+        rest = watch.promises.rest()
+        if self._view.by_order and not self._view.exact:
+            rest = rest[len(rest) - min(self._errors, len(rest)) :]
         if rest:
             yield Seen(-1.0, lost=self._view.times(rest))
 
@@ -207,6 +220,8 @@ class Decoder:
             frames = self._send(packet)
             if not self._view.split and (self._errors > errors or not self._view.sparse):
                 watch.promises.add(packet)
+            if self._errors > errors and packet.pts is None:
+                yield Seen(-1.0, lost=(watch.next_s(),))
             for frame in frames:
                 if _belongs(frame, stretch):
                     yield watch.see(frame)
@@ -240,7 +255,7 @@ class Decoder:
         except EOFError:
             return []
         except (FFmpegError, UnicodeError, AttributeError, LookupError, ValueError) as error:
-            if self._view.split:
+            if self._view.strict:
                 raise IrregularError(f"decoding error: {error}", damaged=True) from error
             self._errors += 1
             return []  # The promise of this packet stays open and is counted as lost.

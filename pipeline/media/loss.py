@@ -13,8 +13,9 @@ MISSING, DAMAGED, ENDS_EARLY = "pictures missing", "damaged pictures", "the file
 _MOST_SPANS = 1000
 _BELIEVED_S = 7 * 86_400.0
 _HEADER_SLACK_S, _HEADER_SLACK_SHARE = 0.3, 0.001
-_TRUE_HEADERS = frozenset({"matroska,webm", "flv", "asf", "mov,mp4,m4a,3gp,3g2,mj2"})
-"""Formats whose header was written when the length was known; others estimate it from the size."""
+_TRACK_SLACK_S, _TRACK_SLACK_STEPS = 0.1, 2.5
+_TRUE_HEADERS = frozenset({"matroska,webm", "flv", "asf", "avi", "mov,mp4,m4a,3gp,3g2,mj2", "nut", "ogg", "rm"})
+"""Formats whose header was written when the length was known, or whose end tells it; of others it is estimated."""
 
 
 class Losses:
@@ -63,12 +64,21 @@ class Losses:
             self._counts[ENDS_EARLY] += missing
             self.span(end_s, max(end_s, probe.duration_s), f"{ENDS_EARLY}: {plural(missing, 'picture')} missing")
             return
-        if probe.frames:
-            return  # The index was kept; the header also counts other streams.
         if tally.shown == 1 and list(tally.ticks) == [tally.end_tick]:
             return  # A lone picture that does not say how long it is shown may well be all there is.
+        if tally.end_tick is not None:
+            own_end_s = tally.end_tick * probe.tick_s
+            slack_s = max(_TRACK_SLACK_S, _TRACK_SLACK_STEPS * self._step_s, _HEADER_SLACK_SHARE * probe.track_end_s)
+            if own_end_s + slack_s < probe.track_end_s <= _BELIEVED_S:
+                self._promised(end_s, probe.track_end_s - probe.start_s)
+                return
+        if probe.frames:
+            return  # The index was kept; the header also counts other streams.
         promised_s = probe.header_duration_s
         slack_s = max(_HEADER_SLACK_S, _HEADER_SLACK_SHARE * promised_s)
         reached_s = max(tally.end_s, end_s)
         if probe.container in _TRUE_HEADERS and reached_s + slack_s < promised_s <= _BELIEVED_S:
-            self.span(reached_s, promised_s, f"{ENDS_EARLY}: its header promises more")
+            self._promised(reached_s, promised_s)
+
+    def _promised(self, end_s: float, promised_s: float) -> None:
+        self.span(end_s, max(end_s + self._step_s, promised_s), f"{ENDS_EARLY}: its header promises more")

@@ -37,9 +37,9 @@ PICTURE_FORMATS = frozenset(_PICTURES.split(",")) - {"gif", "apng", "jpegxl_anim
 """Formats of still pictures."""
 
 _SAMPLE_BYTES = 1 << 20
-_SURROUNDINGS = frozenset(
-    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EMFILE, errno.ENFILE}
-)
+_SURROUNDINGS = frozenset({errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EMFILE, errno.ENFILE})
+_PERHAPS = frozenset({errno.EIO, errno.ENOENT, errno.EACCES, errno.EPERM})
+"""What FFmpeg says of a bad disk or a forbidden file, but of a damaged one too (-1 is EPERM)."""
 _NO_DECODER = (av.error.DecoderNotFoundError, av.error.PatchWelcomeError, av.error.ExperimentalError)
 
 av.logging.set_level(None)  # FFmpeg's log callback into Python can deadlock with decoder threads.
@@ -129,7 +129,7 @@ def as_job_error(error: Exception, stage: Stage, descriptor: int | None = None) 
             detail=detail,
         )
     number = getattr(error, "errno", None) or 0
-    if number in _SURROUNDINGS or (number == errno.EIO and not _readable(descriptor)):
+    if number in _SURROUNDINGS or (number in _PERHAPS and not _readable(descriptor)):
         return JobError(FailureClass.IO, "The file cannot be read.", stage=stage, detail=detail, errno=number)
     if number in {errno.ENOMEM, errno.EAGAIN} and is_short(number):
         return shortage(number, stage, detail)
@@ -137,13 +137,18 @@ def as_job_error(error: Exception, stage: Stage, descriptor: int | None = None) 
 
 
 def _readable(descriptor: int | None) -> bool:
-    """Whether the file's bytes can be read: FFmpeg says EIO for a cut-off file as well as for a bad disk."""
+    """Whether the file can be opened again, as FFmpeg does, and its bytes be read."""
     if descriptor is None:
         return True
     try:
-        size = os.fstat(descriptor).st_size
-        for offset in (0, size // 2, max(0, size - _SAMPLE_BYTES)):
-            os.pread(descriptor, _SAMPLE_BYTES, offset)
+        again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY) if os.path.exists("/proc/self/fd") else descriptor
+        try:
+            size = os.fstat(again).st_size
+            for offset in (0, size // 2, max(0, size - _SAMPLE_BYTES)):
+                os.pread(again, _SAMPLE_BYTES, offset)
+        finally:
+            if again != descriptor:
+                os.close(again)
     except OSError:
         return False
     return True

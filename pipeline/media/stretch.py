@@ -89,6 +89,9 @@ def _note(packet: Packet[Any], stream: VideoStream, tally: Tally) -> None:
     own = packet.stream_index == stream.index
     tally.packets += own
     tally.shown += own and not packet.is_discard and packet.size > 0
+    if own and packet.is_corrupt:
+        at_s = float(packet.pts * packet.time_base) if packet.pts is not None and packet.time_base else tally.end_s
+        tally.faults.append(LostSpan(at_s, at_s, "unreadable part: a packet is cut or damaged"))
     if packet.pts is None or not packet.time_base or packet.is_discard:
         return
     end = packet.pts + (packet.duration or 0)

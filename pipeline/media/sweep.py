@@ -25,6 +25,8 @@ _MB = 1 << 20
 _FPS, _ABSURD_FPS = 25.0, 1000.0
 _NO_TIMES = frozenset({"avi"})
 _NEVER_DRAINED = frozenset({"rv20"})
+_PACKED = frozenset({"mpeg4"})
+"""Codecs of which a packet may hold two pictures and the next one none."""
 _TICK_S = 1 / 90_000
 
 
@@ -61,7 +63,7 @@ def sweep(
     for attempt in _attempts(probe, 1 if keys_only else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
-        view = _view(probe, crop_xywh, settings, attempt.split and not keys_only, keys_only, by_order)
+        view = _view(probe, crop_xywh, settings, attempt, keys_only, by_order)
         collector = Collector(probe, crop_xywh, settings, view, on_frame, progress)
         try:
             return collector.collect(_conveyor(path, probe, settings, view, attempt), strict=attempt.strict)
@@ -135,7 +137,7 @@ def _view(
     probe: Probe,
     crop: tuple[int, int, int, int],
     settings: PipelineSettings,
-    split: bool,
+    attempt: _Attempt,
     keys_only: bool,
     by_order: bool,
 ) -> View:
@@ -155,7 +157,9 @@ def _view(
         coded_height=coded_height,
         weighing=frames if frames.method == "scenes" else None,
         keys_only=keys_only,
-        split=split,
+        split=attempt.split and not keys_only,
+        strict=attempt.strict,
         by_order=by_order,
-        sparse=probe.container in _NO_TIMES and not by_order,
+        sparse=probe.container in _NO_TIMES and not by_order and probe.video_codec not in SPLITTABLE,
+        exact=probe.video_codec in SPLITTABLE - _PACKED,
     )

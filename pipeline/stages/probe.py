@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import JobError
+from pipeline.media.header import header_seconds, track_end
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
 from pipeline.media.seen import VideoPacket
 from pipeline.media.timing import uneven
@@ -48,6 +49,8 @@ class Probe:
     duration_s: float
     """What the index of packets says where there is one, else what the header says; 0 when unknown or absurd."""
     header_duration_s: float
+    track_end_s: float
+    """Where the header says that the video track ends, in the file's own clock; 0 where it does not say."""
     fps: float
     """Average as far as header and index tell it, 0 for a single picture; a sweep knows the true one."""
     nominal_fps: float
@@ -98,7 +101,7 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
         stream = video_stream(container, Stage.PROBE)
         context = stream.codec_context
         check_size(context.width, context.height, settings.max_pixels, Stage.PROBE)
-        header_s = container.duration / 1e6 if container.duration and container.duration > 0 else 0.0
+        header_s = header_seconds(container, stream)
         indexed = _from_index(container, stream, header_s)
         prepare_decoder(stream, settings.max_pixels, 1)
         times, frame = _look_inside(container, stream)
@@ -165,6 +168,7 @@ def _describe(
         rotation_deg=rotation,
         duration_s=timing.duration_s,
         header_duration_s=header_s,
+        track_end_s=track_end(container, stream),
         fps=timing.fps,
         nominal_fps=float(stream.guessed_rate or 0),
         tick_s=float(stream.time_base or 0),

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 from media_make import remuxed, shots, write_video
 from media_run import run_sweep
@@ -108,6 +109,76 @@ def test_a_lone_picture_without_a_duration_is_not_called_cut_off(tmp_path: Path)
     result = run_sweep(path).result
     assert (result.frames_decoded, result.lost, result.frames_lost, result.fps) == (1, (), 0, 0.0)
     assert 0 < result.duration_s <= 1.0
+
+
+def test_an_avi_that_lost_its_index_is_measured_by_its_header(videos: Videos, tmp_path: Path) -> None:
+    content = videos("mpeg4.avi").read_bytes()
+    path = tmp_path / "cut.avi"
+    with av.open(str(videos("mpeg4.avi"))) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(content[: places[200]])
+    result = run_sweep(path).result
+    assert result.frames_decoded == 200
+    assert (result.lost[-1].start_s, result.lost[-1].end_s) == (pytest.approx(8.0), pytest.approx(14.4))
+
+
+def test_sound_that_goes_on_does_not_hide_the_end_of_the_pictures(tmp_path: Path) -> None:
+    """The track's own length is in the header, and every picture after the first second was taken out."""
+    whole = write_video(tmp_path / "whole.mkv", shots([100]), audio_s=4.0)
+    path = tmp_path / "short.mkv"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        ours = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None and (packet.stream.type == "audio" or packet.pts * packet.time_base < 1):
+                packet.stream = ours[packet.stream_index]
+                target.mux(packet)
+    assert run_sweep(path).result.lost == (), "sound that is longer is usual"
+    told, true = b"00:00:01.0", b"00:00:04.0"
+    content = path.read_bytes()
+    assert content.count(told) == 1
+    path.write_bytes(content.replace(told, true))
+    assert [span.reason for span in run_sweep(path).result.lost] == ["the file ends early: its header promises more"]
+
+
+def test_a_picture_missing_between_close_neighbours_is_missed(tmp_path: Path) -> None:
+    """The rate varies, so that the next picture follows much sooner than the average step."""
+    times = [number * 20 + number // 10 * 800 for number in range(60)]
+    path = write_video(tmp_path / "bursts.mkv", shots([60]), times=times.__getitem__, options={"bf": "0", "g": "60"})
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    hit = bytes(packets[25])
+    place = content.index(hit)
+    content[place : place + len(hit)] = b"\x00\x00\x00\x01\x09" + bytes(len(hit) - 5)
+    path.write_bytes(content)
+    result = run_sweep(path).result
+    assert result.frames_decoded + result.frames_lost >= 60
+    assert result.lost
+
+
+def test_a_raw_stream_tells_the_pictures_its_decoder_refused_with_any_number_of_threads(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "raw.h264", shots([60]), options={"preset": "ultrafast", "g": "20"})
+    content = bytearray(path.read_bytes())
+    second = content.index(b"\x00\x00\x01\x65", content.index(b"\x00\x00\x01\x65") + 4)
+    content[second + 4 : second + 40] = b"\xff" * 36
+    path.write_bytes(content)
+    one, two = (run_sweep(path, threads=threads).result for threads in (1, 2))
+    assert one.lost
+    assert (one.lost, one.frames_decoded, one.frames_lost) == (two.lost, two.frames_decoded, two.frames_lost)
+
+
+def test_a_packet_that_the_container_marks_as_cut_is_told_even_if_it_can_be_decoded(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mpg", shots([60]), codec="mpeg2video", options={"bf": "0", "g": "60"})
+    content = whole.read_bytes()
+    path = tmp_path / "cut.mpg"
+    marked = 0
+    for size in range(len(content) * 2 // 3, len(content) * 2 // 3 + 2000, 97):
+        path.write_bytes(content[:size])
+        with av.open(str(path)) as container:
+            cut = any(packet.is_corrupt for packet in container.demux(video=0))
+        marked += cut
+        assert run_sweep(path).result.lost or not cut, f"cut to {size} bytes"
+    assert marked > 10
 
 
 @pytest.mark.media

@@ -92,6 +92,15 @@ def test_an_encrypted_video_is_told_so(shared_media: Path) -> None:
     assert failure(shared_media / "odd/Eyevinn+mp4ff/mp4/testdata/cbcs.mp4").failure is FailureClass.ENCRYPTED
 
 
+def test_a_damaged_file_is_not_blamed_on_the_disk(tmp_path: Path) -> None:
+    """FFmpeg says "operation not permitted" (-1) of an ASF whose only stream is of no known kind."""
+    path = write_video(tmp_path / "video.asf", (textured(1) for _ in range(5)), codec="mpeg4", options={})
+    content = bytearray(path.read_bytes())
+    content[content.index(bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")) + 4] ^= 1
+    path.write_bytes(content)
+    assert failure(path).failure is FailureClass.CORRUPT
+
+
 def test_a_picture_above_the_cap_is_not_decoded(tmp_path: Path) -> None:
     path = write_video(tmp_path / "large.mp4", [np.zeros((1024, 1024, 3), np.uint8)] * 2)
     assert failure(path, ProbeSettings(max_pixels=1_000_000)).failure is FailureClass.TOO_LARGE

@@ -29,7 +29,7 @@ import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
-SLACK_S, TRACK_SLACK_S, SLACK_STEPS = 0.3, 0.15, 4
+SLACK_S, TRACK_SLACK_S, SLACK_STEPS = 0.5, 0.15, 4
 BELIEVED_S = 7 * 86_400.0
 MOST_S = 60.0
 """A look that takes longer ends there."""

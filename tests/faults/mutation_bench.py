@@ -159,32 +159,22 @@ def _carried(bench: Bench, engine: dict[str, Any]) -> list[str]:
     options, found = settings(**engine), []
     started = Engine(options, state_dir=bench.state)
     started.start()
-    ours = psutil.Process()
+    pids: set[int] = set()
     try:
         started.send(bench.start(options))
         end = time.monotonic() + BATCH_S
         while True:
             snapshot = started.latest()
+            pids |= {worker.pid for worker in snapshot.workers if worker.pid}
             if snapshot.run and snapshot.run.state is RunState.DONE:
                 break
             if snapshot.fatal or time.monotonic() > end:
-                found.append(
-                    f"the engine died: {snapshot.fatal}" if snapshot.fatal else f"still at work: {snapshot.run}"
-                )
+                found.append(f"the engine died or does not end: {snapshot.fatal} {snapshot.run}")
                 break
             time.sleep(0.02)
-        children = ours.children(recursive=True)
     finally:
         started.close()
-    left = psutil.wait_procs([one for one in children if "pipeline.worker" in _command(one)], timeout=10)[1]
-    return found + [f"a worker outlives its engine: {one.pid}" for one in left]
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+    return found + [f"a worker outlives its engine: {pid}" for pid in pids if psutil.pid_exists(pid)]
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ PATIENCE_S = 60.0
 class Engine:
     """Starts a worker program and talks to it as the engine does."""
 
-    def __init__(self, out: Path, log: Path) -> None:
+    def __init__(self, out: Path, log: Path, *, under: Sequence[str] = ()) -> None:
+        """`under` is a program that starts the worker and watches it, with its arguments."""
         self.out = out
         self._sock, theirs = socket.socketpair()
         self._sock.settimeout(PATIENCE_S)
         with theirs, log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.worker", "--fd", str(theirs.fileno()), "--nice", "1"],
+                [*under, sys.executable, "-m", "pipeline.worker", "--fd", str(theirs.fileno()), "--nice", "1"],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.boundary import failure_of
 from pipeline.errors import JobError
-from pipeline.identity import Identity, device_of, identity_of
+from pipeline.held import HeldVideo
+from pipeline.identity import Identity, device_of
 from pipeline.media.result import KeptFrame, KnownFrames, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
@@ -77,28 +78,25 @@ class _Extraction:
         self._job = job
         self._run = run
         self._settings = run.settings
-        self._identity = job.identity
         self._clock = StageClock(report)
         self._saved = NO_PICTURES
+        self._video = HeldVideo(job.source, job.identity)
 
     def outcome(self) -> Outcome:
         """Do the job; every exception becomes a failure."""
         try:
-            return self._outcome()
+            with self._video.held():
+                return self._outcome()
         except Exception as error:  # noqa: BLE001 - the boundary: damaged media raises anything
             failure = failure_of(error, self._clock.stage)
         if failure.failure in INPUT_FAILURES:
-            failure = self._changed() or failure
+            failure = self._video.changed() or failure
+        failure.stage = failure.stage or self._clock.stage
         if failure.failure is FailureClass.EMPTY:
             return Outcome(JobState.SKIPPED, {"content_id": self._job.content_id, "reason": str(failure)})
         return Outcome(JobState.FAILED, {"content_id": self._job.content_id}, failure)
 
     def _outcome(self) -> Outcome:
-        with suppress(OSError):
-            now = identity_of(os.stat(self._job.source))
-            if now[1:] == self._identity[1:]:
-                self._identity = now  # a volume that was mounted again may have another device number
-        self._check_identity()
         self._clock.moved()
         job, settings = self._job, self._settings
         keys = stage_keys(settings, job.content_id, self._run.fingerprints)
@@ -135,22 +133,6 @@ class _Extraction:
             adopted=adopted,
         )
 
-    def _changed(self) -> JobError | None:
-        """Return the failure to tell if the source is no longer the file that discovery saw."""
-        try:
-            if identity_of(os.stat(self._job.source)) == self._identity:
-                return None
-        except FileNotFoundError:
-            return JobError(FailureClass.CHANGED, "The file is no longer there.", stage=self._clock.stage)
-        except OSError as error:
-            return failure_of(error, self._clock.stage)
-        return JobError(FailureClass.CHANGED, "The file changed while it was read.", stage=self._clock.stage)
-
-    def _check_identity(self) -> None:
-        changed = self._changed()
-        if changed:
-            raise changed
-
     def _check_out(self) -> None:
         """Refuse an output folder that is no longer where it was: a volume that is gone leaves its mount point."""
         wanted = self._run.out_device
@@ -164,7 +146,7 @@ class _Extraction:
         crop_xywh = (0, 0, found.width, found.height)
         if settings.crop.enabled:
             with self._clock.timed(Stage.CROP, settings.crop.probes):
-                crop_xywh = find_crop(job.source, found, settings.crop)
+                crop_xywh = find_crop(self._video.path, found, settings.crop)
         swept, embeddings = self._sweep(found, crop_xywh, self._models(), None)
         source = Source(job.relative, job.identity.size_bytes, job.content_id)
         return features_of(source, found, crop_xywh, swept, embeddings, settings, keys)
@@ -184,7 +166,7 @@ class _Extraction:
         else:
             self._clock.reused(Stage.PROBE)
             with self._saved_pictures():
-                self._check_identity()
+                self._video.check()
         if reuse.same:
             return had
         return renewed(had, {key: embeddings[key] for key in self._models()}, self._settings, keys)
@@ -194,7 +176,7 @@ class _Extraction:
 
     def _probe(self) -> Probe:
         with self._clock.timed(Stage.PROBE, 1):
-            found = probe(self._job.source, self._settings.probe)
+            found = probe(self._video.path, self._settings.probe)
             self._clock.duration_s = found.duration_s
             if not (found.width and found.height):
                 raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.PROBE)
@@ -221,7 +203,7 @@ class _Extraction:
 
             clock.stage = self._decoding_stage if known is None else Stage.FRAMES
             swept = sweep(
-                self._job.source,
+                self._video.path,
                 found,
                 crop_xywh,
                 self._settings,
@@ -230,7 +212,7 @@ class _Extraction:
                 progress=progress,
                 known=known,
             )
-            self._check_identity()
+            self._video.check()
             self._refuse_loss(swept)
             if known is None:
                 self._decoded(swept)

@@ -10,6 +10,8 @@ from pipeline.engine.scheduler import retry_pause
 from pipeline.engine.threads import in_thread
 from pipeline.model import RunState
 
+LOOK_MAX_S = 30.0
+"""The longest pause between two looks whether a fault has passed: a look costs little."""
 HOSTS = frozenset({Fault.HOST, Fault.GPU})
 
 
@@ -92,4 +94,4 @@ class Holds:
 
     def _look_later(self, run: ActiveRun) -> None:
         run.holds += 1
-        run.hold_due_s = self._core.clock() + retry_pause(run.holds, run.settings.engine)
+        run.hold_due_s = self._core.clock() + min(LOOK_MAX_S, retry_pause(run.holds, run.settings.engine))

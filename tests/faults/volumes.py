@@ -9,7 +9,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-CHUNK = 4096
+CHUNKS = (1 << 20, 4096)
+"""The most and the least that is written at once while a volume is filled."""
 
 
 class Volume:
@@ -49,8 +50,8 @@ class Volume:
     def fill(self, *, leave_bytes: int = 0) -> None:
         """Fill it but for `leave_bytes`, in whole pages."""
         with suppress(OSError), open(self.store / "ballast", "ab", buffering=0) as file:
-            while shutil.disk_usage(self.store).free > leave_bytes:
-                file.write(b"\1" * CHUNK)
+            while (room := shutil.disk_usage(self.store).free - leave_bytes) > 0:
+                file.write(b"\1" * min(CHUNKS[0], max(CHUNKS[1], room // 2)))
 
     def free(self) -> None:
         """Give the room back."""

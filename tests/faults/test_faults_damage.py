@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from damage_harness import DEADLINE_S, SETTINGS, Archive, Vandal, round_of
 
+from pipeline.engine.folder import FolderLock
 from pipeline.engine.reader import LedgerReader
-from pipeline.engine.store import FolderLock
 
 SEED = 3
 

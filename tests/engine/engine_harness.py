@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,21 @@ class Bench:
             ledger.close()
         assert not list(self.out.rglob("*.part")), "temporary files left"
         return counts
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Kill in the end what was started meanwhile and still is there: a test that failed or ran too long."""
+    me = psutil.Process()
+    before = set(me.children(recursive=True))
+    try:
+        yield
+    finally:
+        left = [child for child in me.children(recursive=True) if child not in before]
+        for child in left:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(left, timeout=DEADLINE_S)
 
 
 class Driven:

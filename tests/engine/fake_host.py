@@ -14,6 +14,8 @@ import signal
 import socket
 from pathlib import Path
 
+from stopping import end_with_parent
+
 from pipeline import wire
 
 RAW = {
@@ -32,6 +34,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int)
     parser.add_argument("--nice", type=int)
     arguments = parser.parse_args()
+    end_with_parent()
     with arguments.script.with_suffix(".pids").open("a") as file:
         file.write(f"{os.getpid()}\n")
     lines = arguments.script.read_text().splitlines() or ["serve"]

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from stopping import end_with_parent
 
 from pipeline.models import host
 from pipeline.models.pictures import PictureSpec
@@ -112,6 +113,7 @@ def next_start(path: Path) -> str:
 
 
 def main() -> None:
+    end_with_parent()
     path = Path(sys.argv.pop(1))
     model = FakeModel(json.loads(path.read_text()), next_start(path))
     clip: Any = ModuleType("pipeline.models.clip")

@@ -27,6 +27,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from stopping import stop
+
 from pipeline import wire
 from pipeline.outputs.atomic import FULL
 from pipeline.settings import PipelineSettings
@@ -71,7 +73,7 @@ class FakeWorker:
                 while not self.jobs:
                     self.changed.wait()
                 job = self.jobs.pop(0)
-                self.stopped = False
+                self.stopped = self.byte_by_byte = False
             self.log(f"start {job['relative']} {job['attempt']} {os.getpid()}")
             try:
                 self.do(job)
@@ -291,7 +293,7 @@ DEATHS: dict[str, Callable[..., object]] = {
     "abort": lambda _: os.abort(),
     "exit0": lambda _: os._exit(0),
     "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
-    "stopped": lambda _: (os.kill(os.getpid(), signal.SIGSTOP), threading.Event().wait()),
+    "stopped": lambda _: (stop(), threading.Event().wait()),
     "stall": _stall,
     "garbage": lambda worker: _raw(worker, b"\xff" * 100),
     "huge": lambda worker: _raw(worker, wire.HEADER.pack(1 << 30, 0)),

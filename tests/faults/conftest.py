@@ -10,12 +10,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "media"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "engine"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "torture"))
 
-from engine_harness import Bench
+from engine_harness import Bench, nothing_left
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A folder of inputs, an output folder and a state folder; the oracle is asked at the end."""
+    """A folder of inputs, an output and a state folder; in the end the oracle is asked, and no process is left."""
     made = Bench(tmp_path)
-    yield made
+    with nothing_left():
+        yield made
     made.oracle()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psutil
 from engine_harness import Bench, settings
 
+from pipeline.engine.reader import LedgerReader
 from pipeline.model import FailureClass, JobState
 
 CAP_GB = 0.25
@@ -79,7 +80,9 @@ def run_mix(deserved_of: dict[str, Deserved], bench: Bench, stall_s: float) -> l
         deserved = deserved_of[row.name]
         if (row.state, row.failure) != (deserved.state, deserved.failure) or row.attempts > deserved.most_attempts:
             line = (bench.source / row.name).read_text().split("\n")[0]
-            wrong.append(f"{row.name} ({line}) ended {row.state} {row.failure} after {row.attempts}, not {deserved}")
+            with LedgerReader.read_only(bench.state) as ledger:
+                told = [(one["outcome"], one["message"]) for one in ledger.attempts(row.job_id)]
+            wrong.append(f"{row.name} ({line}) ended {row.state} {row.failure} after {told}, not {deserved}")
     if {row.name for row in done.jobs} != set(deserved_of):
         wrong.append("jobs are missing")
     return wrong

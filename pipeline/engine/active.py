@@ -117,17 +117,23 @@ class ActiveRun:
             self.estimate.add(job.job_id, job.identity.size_bytes, work_of(job.result))
 
     def has(self, job_id: int) -> bool:
-        """Whether the run has this job."""
-        index = bisect_left(self._ids, job_id)
-        return index < len(self._ids) and self._ids[index] == job_id
+        """Whether the run has this job; one that runs before its row is taken in will be met as it is then."""
+        return self._index(job_id) is not None
 
-    def row(self, job_id: int) -> JobRow:
-        """Return the row of a job of this run."""
-        return self.rows[bisect_left(self._ids, job_id)]
+    def row(self, job_id: int) -> JobRow | None:
+        """Return the row of a job, None if it is not taken in yet."""
+        index = self._index(job_id)
+        return None if index is None else self.rows[index]
+
+    def _index(self, job_id: int) -> int | None:
+        index = bisect_left(self._ids, job_id)
+        return index if index < len(self._ids) and self._ids[index] == job_id else None
 
     def set(self, job_id: int, **changes: Any) -> None:
-        """Replace the row of a job by one with `changes`."""
-        index = bisect_left(self._ids, job_id)
+        """Replace the row of a job, if it is taken in, by one with `changes`."""
+        index = self._index(job_id)
+        if index is None:
+            return
         before = self.rows[index]
         after = replace(before, **changes)
         if after.state is not before.state:
@@ -137,8 +143,10 @@ class ActiveRun:
         self._heap.made(1)
 
     def put(self, job: JobRecord) -> None:
-        """Replace the row of a job by what the ledger says of it."""
-        index = bisect_left(self._ids, job.job_id)
+        """Replace the row of a job, if it is taken in, by what the ledger says of it."""
+        index = self._index(job.job_id)
+        if index is None:
+            return
         shown, row = self.rows[index], row_of(job)
         before = shown.state
         self.rows[index] = row if row.duration_s else replace(row, duration_s=shown.duration_s)

@@ -9,6 +9,7 @@ from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.holds import Holds
+from pipeline.engine.load import load
 from pipeline.engine.prepare import prepare
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.reporting import report, report_stopped
@@ -20,9 +21,6 @@ from pipeline.errors import LedgerError, VconsoleError
 from pipeline.model import JobState, RunState
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import RunSummary
-
-LOAD_ROWS = 2000
-"""Rows of the ledger that are taken in at once when a run is resumed."""
 
 
 class Conductor:
@@ -217,7 +215,7 @@ class Conductor:
         if trouble is not None:
             self.holds.hold(run, trouble)
             return
-        await self._load(run)
+        await load(self._core, run, self.dispatcher)
         run.begun = True
         if run.state in LIVE:
             self._scan = Scan(self._core, run, self.dispatcher, over=self.look_for_end, held=self.holds.hold)
@@ -228,21 +226,6 @@ class Conductor:
         self._core.note("error", f"Run {run_id} cannot begin: {error}")
         self.record_state(run_id, RunState.INTERRUPTED)
         self._next_soon()
-
-    async def _load(self, run: ActiveRun) -> None:
-        last = 0
-        while True:
-            after = last
-            jobs = await self._core.ledger.submit(
-                lambda ledger, after=after: ledger.jobs_after(run.record.run_id, after, LOAD_ROWS)  # type: ignore[misc]
-            )
-            if not jobs:
-                return
-            for job in jobs:
-                run.add(job)
-                self.dispatcher.enqueue(run, job)
-            self.dispatcher.hand_out()
-            last = jobs[-1].job_id
 
     async def _end(self, run: ActiveRun, state: RunState) -> None:
         """Write the reports, then note the end: a crash in between writes them again."""

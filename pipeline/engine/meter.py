@@ -37,13 +37,14 @@ class Meter:
         running.frames, running.bytes_read = max(frames, running.frames), max(bytes_read, running.bytes_read)
         running.video_s = max(video_s, running.video_s)
         passed = now - running.started_s
+        row = run.row(running.job.job_id)
         run.set(
             running.job.job_id,
             stage=stage,
             progress=min(1.0, max(0.0, share)),
             rate=round(running.video_s / passed, 2) if passed > 0 else 0.0,
             waiting_for=waiting,
-            duration_s=duration_s or run.row(running.job.job_id).duration_s,
+            duration_s=duration_s or (row.duration_s if row else 0.0),
         )
 
     def stage_over(self, run: ActiveRun, running: Running, message: wire.Message) -> None:

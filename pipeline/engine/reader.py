@@ -144,17 +144,27 @@ class LedgerReader:
 
     def jobs(self, run_id: int, states: Sequence[JobState] = ()) -> Iterator[JobRecord]:
         """Yield the jobs of a run in the order of discovery; those in `states` if given."""
-        where = f"AND state IN ({marks(states)})" if states else ""
-        query = f"SELECT * FROM jobs WHERE run_id = ? {where} ORDER BY job_id"  # noqa: S608 - marks only
-        for row in self._db.execute(query, (run_id, *states)):
+        query = f"SELECT * FROM jobs WHERE run_id = ? AND state IN ({marks(states)}) ORDER BY job_id"  # noqa: S608
+        if not states:  # + keeps SQLite from an index by which it would have to sort all rows
+            query = "SELECT * FROM jobs WHERE +run_id = ? AND job_id BETWEEN ? AND ? ORDER BY job_id"
+        for row in self._db.execute(query, (run_id, *(states or self.job_span(run_id)))):
             yield _job(row)
 
-    def jobs_after(self, run_id: int, job_id: int, limit: int) -> list[JobRecord]:
-        """Return up to `limit` jobs of a run whose number is above `job_id`, in the order of discovery."""
-        rows = self._db.execute(
-            "SELECT * FROM jobs WHERE run_id = ? AND job_id > ? ORDER BY job_id LIMIT ?", (run_id, job_id, limit)
-        )
-        return [_job(row) for row in rows]
+    def job_span(self, run_id: int) -> tuple[int, int]:
+        """Return the least and the greatest number of a run's jobs; (0, -1) if it has none."""
+        row = self._db.execute("SELECT min(job_id), max(job_id) FROM jobs WHERE run_id = ?", (run_id,)).fetchone()
+        return (0, -1) if row[0] is None else (row[0], row[1])
+
+    def jobs_from(self, run_id: int, job_id: int, limit: int) -> list[JobRecord]:
+        """Return up to `limit` jobs of a run from number `job_id` on, in the order of discovery."""
+        query = "SELECT * FROM jobs WHERE +run_id = ? AND job_id >= ? ORDER BY job_id LIMIT ?"
+        return [_job(row) for row in self._db.execute(query, (run_id, job_id, limit))]
+
+    def jobs_to_do(self, run_id: int, limit: int) -> list[JobRecord]:
+        """Return the first `limit` jobs of a run that can start, in the order of discovery."""
+        query = "SELECT job_id FROM jobs WHERE run_id = ? AND state IN (?, ?) ORDER BY job_id LIMIT ?"
+        query = f"SELECT * FROM jobs WHERE job_id IN ({query}) ORDER BY job_id"  # noqa: S608 - no value in it
+        return [_job(row) for row in self._db.execute(query, (run_id, JobState.QUEUED, JobState.WAITING, limit))]
 
     def output(self, out: bytes, relative: bytes) -> OutputRecord | None:
         """Return what is known of one output file, or None."""

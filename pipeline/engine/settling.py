@@ -68,7 +68,7 @@ class Settling:
         due: list[tuple[int, bytes, Identity]] = []
         while self._due and self._due[0][0] <= now and len(due) < run.settings.engine.scan_batch:
             job_id = heapq.heappop(self._due)[1]
-            if job_id in self._seen and run.row(job_id).state is JobState.SETTLING:
+            if job_id in self._seen and (row := run.row(job_id)) and row.state is JobState.SETTLING:
                 due.append((job_id, *self._seen.pop(job_id)))
         if due:
             self._looking = core.spawn(self._round(run, due))

@@ -86,6 +86,11 @@ def lose(model: FakeModel) -> None:
     model.lost = True
 
 
+def die(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+    threading.Event().wait()  # another thread may be the one that takes the signal
+
+
 def stop(model: FakeModel) -> None:
     time.sleep(2 * INTERVAL_S)  # a batch so long that the host has told that it is ready
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -93,8 +98,8 @@ def stop(model: FakeModel) -> None:
 
 MISDEEDS: dict[str, Callable[[FakeModel], object]] = {
     "device": lose,
-    "kill": lambda _: os.kill(os.getpid(), signal.SIGKILL),
-    "segv": lambda _: os.kill(os.getpid(), signal.SIGSEGV),
+    "kill": lambda _: die(signal.SIGKILL),
+    "segv": lambda _: die(signal.SIGSEGV),
     "stop": stop,
     "hang": lambda _: threading.Event().wait(),
 }

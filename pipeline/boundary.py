@@ -36,7 +36,7 @@ def failure_of(error: Exception, stage: Stage) -> JobError:
     library = type(error).__module__.partition(".")[0]
     if number in SCARCE and (library not in {"av", "cv2"} or is_short(number)):
         return shortage(number, stage, detail)
-    if isinstance(error, _OURS):
+    if isinstance(error, _OURS) or type(error).__module__.startswith("cv2"):
         message = f"vconsole itself failed, not the file: {_short(error)}."
         return JobError(FailureClass.WORKER_CRASHED, message, stage=stage, detail=detail)
     kind, sentence = _BY_STAGE.get(stage, _UNREADABLE)

@@ -104,23 +104,25 @@ class _Promises:
     def __init__(self, view: View) -> None:
         self._near = _COVERED * view.step_s / view.tick_s
         self._exact = view.exact
-        self._waiting: list[int] = []
+        self._waiting: list[tuple[int, bool]] = []
         self._last: int | None = None
         self._fields = not view.exact
 
-    def add(self, packet: VideoPacket) -> None:
+    def add(self, packet: VideoPacket, *, refused: bool = False) -> None:
+        """Note what a packet promises; one that the decoder `refused` is covered by no neighbour."""
         if packet.pts is not None and not packet.is_discard:
-            heappush(self._waiting, packet.pts)
+            heappush(self._waiting, (packet.pts, refused))
 
     def came(self, pts: int | None, *, fields: bool = False) -> tuple[int, ...]:
         """Return the promised ticks before `pts` that no frame covers; a second field is covered by its first."""
         missing: list[int] = []
-        while pts is not None and self._waiting and self._waiting[0] <= pts:
-            tick = heappop(self._waiting)
+        while pts is not None and self._waiting and self._waiting[0][0] <= pts:
+            tick, refused = heappop(self._waiting)
             last = missing[-1] if missing else self._last
             if tick == pts and self._exact:
                 break
-            if tick < pts and not (self._fields and last is not None and tick - last <= self._near):
+            covered = self._fields and not refused and last is not None and tick - last <= self._near
+            if tick < pts and not covered:
                 missing.append(tick)
         self._last = pts
         self._fields = fields or not self._exact
@@ -128,11 +130,11 @@ class _Promises:
 
     def earliest(self) -> int | None:
         """Return and settle the earliest promised tick."""
-        return heappop(self._waiting) if self._waiting else None
+        return heappop(self._waiting)[0] if self._waiting else None
 
     def rest(self) -> tuple[int, ...]:
         """Return the promised ticks that no frame covered by the end."""
-        return self.came(max(self._waiting) + 1) if self._waiting else ()
+        return self.came(max(self._waiting)[0] + 1) if self._waiting else ()
 
 
 class _Watch:
@@ -218,9 +220,10 @@ class Decoder:
         for packet in packets:
             errors = self._errors
             frames = self._send(packet)
-            if not self._view.split and (self._errors > errors or not self._view.sparse):
-                watch.promises.add(packet)
-            if self._errors > errors and packet.pts is None:
+            refused = self._errors > errors
+            if not self._view.split and (refused or not self._view.sparse):
+                watch.promises.add(packet, refused=refused)
+            if refused and packet.pts is None:
                 yield Seen(-1.0, lost=(watch.next_s(),))
             for frame in frames:
                 if _belongs(frame, stretch):

@@ -1,6 +1,9 @@
 """What of a video could not be read: single pictures, unreadable places, and an end that is missing."""
 
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 
 from pipeline.media.result import LostSpan
 from pipeline.media.stretch import Tally
@@ -8,14 +11,39 @@ from pipeline.stages.probe import Probe
 from pipeline.text import plural
 
 MISSING, DAMAGED, ENDS_EARLY = "pictures missing", "damaged pictures", "the file ends early"
+CUT = "unreadable part: a packet is cut or damaged"
 """Reasons."""
 
 _MOST_SPANS = 1000
+_JOINED = frozenset({"mpegts"})
+_NEAR, _GAP = 8, 1.6
 _BELIEVED_S = 7 * 86_400.0
 _HEADER_SLACK_S, _HEADER_SLACK_SHARE = 0.3, 0.001
 _TRACK_SLACK_S, _TRACK_SLACK_STEPS = 0.1, 2.5
 _TRUE_HEADERS = frozenset({"matroska,webm", "flv", "asf", "avi", "mov,mp4,m4a,3gp,3g2,mj2", "nut", "ogg", "rm"})
 """Formats whose header was written when the length was known, or whose end tells it; of others it is estimated."""
+
+
+def cuts(ticks: Sequence[int], marked: Sequence[int], *, joined: bool) -> list[int]:
+    """Return the times of `marked` packets where something is lost; both are in the order of the file.
+
+    Streams that may be `joined` from several have marks where those meet too: there, one counts only if the next
+    picture comes too late or never.
+    """
+    found = sorted({ticks[min(place, len(ticks) - 1)] if ticks else 0 for place in marked})
+    if not joined or (marked and marked[-1] >= len(ticks) - 1):
+        return found
+    ordered = sorted(set(ticks))
+    return [tick for tick in found if _gap(ordered, bisect_left(ordered, tick))]
+
+
+def _gap(ordered: Sequence[int], place: int) -> bool:
+    near = ordered[max(0, place - _NEAR) : place + _NEAR + 1]
+    steps = sorted(after - before for before, after in pairwise(near))
+    around = ordered[max(0, place - 1) : place + 3]
+    return max((after - before for before, after in pairwise(around)), default=0) > _GAP * (
+        steps[len(steps) // 2] if steps else 0
+    )
 
 
 class Losses:
@@ -59,6 +87,9 @@ class Losses:
         for fault in tally.faults:
             at = max(0.0, fault.start_s - probe.start_s)
             self.span(at, at + self._step_s, fault.reason)  # How much is unreadable is unknown: at least a picture.
+        for tick in cuts(tally.ticks, tally.marked, joined=probe.container in _JOINED):
+            at = max(0.0, tick * probe.tick_s - probe.start_s)
+            self.span(at, at + self._step_s, CUT)
         missing = probe.frames - tally.packets
         if missing > 0 and probe.duration_s <= _BELIEVED_S:
             self._counts[ENDS_EARLY] += missing

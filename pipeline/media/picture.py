@@ -70,9 +70,9 @@ def luma(frame: VideoFrame, box: Box, longest: int) -> Plane:
         box = (0, 0, frame.width, frame.height)
     grey = _first_plane(frame)[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
     while max(grey.shape) > longest:
-        height, width = grey.shape[0] // 2, grey.shape[1] // 2
+        height, width = max(1, grey.shape[0] // 2), max(1, grey.shape[1] // 2)
         even = grey[: 2 * height, : 2 * width]
-        grey = cast(Samples, cv2.resize(even, (max(1, width), max(1, height)), interpolation=cv2.INTER_AREA))
+        grey = cast(Samples, cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA))
     if grey.dtype == np.uint8:
         return cast(Plane, grey)
     return (grey >> (_PLANAR_DEEP[frame.format.name] - 8)).astype(np.uint8)

@@ -61,6 +61,8 @@ class Tally:
     """End of the last packet of any stream, in the file's own clock."""
     faults: list[LostSpan] = field(default_factory=list)
     """Places that could not be read, in the file's own clock."""
+    marked: array[int] = field(default_factory=lambda: array("q"))
+    """Places in `ticks` of packets that the demuxer marks as cut or damaged."""
 
 
 def read_packets(container: InputContainer, stream: VideoStream, tally: Tally, every: bool) -> Iterator[VideoPacket]:
@@ -89,9 +91,8 @@ def _note(packet: Packet[Any], stream: VideoStream, tally: Tally) -> None:
     own = packet.stream_index == stream.index
     tally.packets += own
     tally.shown += own and not packet.is_discard and packet.size > 0
-    if own and packet.is_corrupt:
-        at_s = float(packet.pts * packet.time_base) if packet.pts is not None and packet.time_base else tally.end_s
-        tally.faults.append(LostSpan(at_s, at_s, "unreadable part: a packet is cut or damaged"))
+    if own and packet.is_corrupt and packet.size:
+        tally.marked.append(len(tally.ticks))
     if packet.pts is None or not packet.time_base or packet.is_discard:
         return
     end = packet.pts + (packet.duration or 0)

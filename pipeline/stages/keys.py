@@ -12,7 +12,7 @@ from pipeline.settings import PipelineSettings
 VERSIONS: dict[Stage, str] = {
     Stage.PROBE: "1",
     Stage.CROP: "1",
-    Stage.SCENES: "1",
+    Stage.SCENES: "2",
     Stage.FRAMES: "1",
     Stage.DEDUPE: "1",
     Stage.EMBED: "1",

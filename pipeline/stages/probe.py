@@ -15,6 +15,7 @@ from pipeline.errors import JobError
 from pipeline.media.header import header_seconds, track_end
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
 from pipeline.media.seen import VideoPacket
+from pipeline.media.still import still_size
 from pipeline.media.timing import uneven
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import ProbeSettings
@@ -106,6 +107,8 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
         prepare_decoder(stream, settings.max_pixels, 1)
         times, frame = _look_inside(container, stream)
         is_picture = container.format.name in PICTURE_FORMATS or _is_still(container, stream)
+        if frame is None and is_picture:
+            check_size(*still_size(path, container.format.name), settings.max_pixels, Stage.PROBE)
         if frame is None and is_picture and _is_animated_webp(path):
             raise JobError(
                 FailureClass.UNSUPPORTED, "An animated WebP; FFmpeg reads only still ones.", stage=Stage.PROBE

@@ -15,6 +15,8 @@ from pipeline.media.result import SceneSpan
 from pipeline.media.score import Score
 from pipeline.settings import ScenesSettings
 
+_LEAST_FPS = 1e-3
+"""A rate below this is a broken clock; PySceneDetect refuses it below a billionth."""
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
@@ -57,7 +59,7 @@ class Scenes:
 
     def __init__(self, settings: ScenesSettings, fps: float) -> None:
         self._detector = _detector(settings) if settings.enabled else None
-        self._rate = framerate_to_fraction(fps) if fps > 0 else Fraction(25)
+        self._rate = framerate_to_fraction(fps) if fps >= _LEAST_FPS else Fraction(25)
         self._times = array("d")
         self._cuts: list[int] = []
 

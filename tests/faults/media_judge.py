@@ -68,12 +68,17 @@ class Look:
     track_end_s: float = 0.0
     header_end_s: float = 0.0
     packets_end_s: float = 0.0
-    sound_end_s: float = 0.0
+    """The end of the last packet of any stream; one without data repeats a picture."""
 
     @property
     def last_s(self) -> float:
         """The end of the last picture."""
         return (max(self.shown_s, self.start_s) if self.frames else self.start_s) + self.step_s
+
+    @property
+    def reached_s(self) -> float:
+        """Where the last of all streams ends."""
+        return max(self.last_s, self.packets_end_s)
 
 
 def look(path: str) -> Look:
@@ -101,7 +106,7 @@ def _look(container: av.container.InputContainer, seen: Look) -> None:
     starts = [float(one.start_time * one.time_base) for one in container.streams if one.start_time is not None]
     seen.start_s = min(starts, default=0.0)
     if container.duration and container.duration > 0:
-        seen.header_end_s = seen.start_s + container.duration / 1e6
+        seen.header_end_s = container.duration / 1e6
     seen.track_end_s = _track_end_s(container, stream)
     stream.codec_context.thread_count = 1
     begun = time.monotonic()
@@ -134,8 +139,8 @@ def _packet(packet: Any, stream: Any, seen: Look) -> None:
     end_s = 0.0
     if packet.pts is not None and packet.time_base:
         end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-    if packet.stream.type == "audio" and packet.size:
-        seen.sound_end_s = max(seen.sound_end_s, end_s)
+    if not packet.is_discard:
+        seen.packets_end_s = max(seen.packets_end_s, end_s)
     if packet.stream_index != stream.index or not packet.size:
         return
     seen.met += 1
@@ -143,7 +148,6 @@ def _packet(packet: Any, stream: Any, seen: Look) -> None:
     if not packet.is_discard:
         seen.packets += 1
         seen.timed += packet.pts is not None
-        seen.packets_end_s = max(seen.packets_end_s, end_s)
     _decode(stream, packet, seen)
 
 
@@ -181,7 +185,7 @@ def quiet_losses(before: Look, after: Look, decoded: int) -> list[str]:
     of_track = _short(before.last_s, before.track_end_s, before, TRACK_SLACK_S)
     if _short(after.last_s, after.track_end_s, after, TRACK_SLACK_S) and not of_track:
         found.append(f"track: ends at {after.track_end_s:.2f} s, the last picture at {after.last_s:.2f} s")
-    reached_s, before_s = max(after.last_s, after.sound_end_s), max(before.last_s, before.sound_end_s)
+    reached_s, before_s = after.reached_s, before.reached_s
     lone = after.packets == 1 and after.packets_end_s <= after.shown_s
     if _short(reached_s, after.header_end_s, after) and not _short(before_s, before.header_end_s, before) and not lone:
         found.append(f"header: ends at {after.header_end_s:.2f} s, all streams by {reached_s:.2f} s")

@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 
-from pipeline.model import JobState
+from pipeline.model import FailureClass, JobState, Stage
 from pipeline.rows import Rows
 from pipeline.snapshot import JobRow
 from pipeline.text import visible
@@ -34,6 +34,7 @@ class QueueOrder:
     def __init__(self) -> None:
         self._jobs: Rows[JobRow] = Rows()
         self._needle = ""
+        self._words: set[JobState | Stage | FailureClass] = set()
         self._groups = _empty()
 
     def __len__(self) -> int:
@@ -48,6 +49,7 @@ class QueueOrder:
         """Keep only the rows that contain `needle`, whatever its case; empty keeps all."""
         if needle.casefold() != self._needle:
             self._needle = needle.casefold()
+            self._words = {word for word in (*JobState, *Stage, *FailureClass) if self._needle in word}
             self._rebuild()
 
     def update(self, jobs: Sequence[JobRow]) -> None:
@@ -60,7 +62,7 @@ class QueueOrder:
         for index in self._jobs.changed_since(old):
             row = self._jobs[index]
             if index >= known:
-                self._move(index, None, self._group(row))
+                self._append(index, row)
             elif row.job_id == old[index].job_id:
                 self._move(index, self._group(old[index]), self._group(row))
             else:
@@ -100,16 +102,20 @@ class QueueOrder:
     def _rebuild(self) -> None:
         self._groups = _empty()
         for index, row in enumerate(self._jobs):
-            group = self._group(row)
-            if group is not None:
-                self._groups[group].append(index)
+            self._append(index, row)
+
+    def _append(self, index: int, row: JobRow) -> None:
+        group = self._group(row)
+        if group is not None:
+            self._groups[group].append(index)
 
     def _group(self, row: JobRow) -> int | None:
         return _GROUPS[row.state] if not self._needle or self._matches(row) else None
 
     def _matches(self, row: JobRow) -> bool:
-        words = (visible(row.name), row.state, row.stage or "", row.failure or "")
-        return any(self._needle in word.casefold() for word in words)
+        return self._needle in visible(row.name).casefold() or not self._words.isdisjoint(
+            (row.state, row.stage, row.failure)
+        )
 
     def _move(self, index: int, old: int | None, new: int | None) -> None:
         if old == new:

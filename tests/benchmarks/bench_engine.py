@@ -1,9 +1,10 @@
 """Measures what the engine costs a job: many jobs of one millisecond, through discovery, ledger and reports.
 
-    python tests/benchmarks/bench_engine.py [--jobs 20000] [--workers 2] [--profile FILE]
+    python tests/benchmarks/bench_engine.py [--jobs 20000] [--workers 2] [--profile FILE] [--parts]
 
 Overhead of a job = (wall time of the run x workers) / jobs - 1 ms: all that a worker waits or does besides its work.
-The share of the engine's process alone (its CPU time / jobs) is told too, and its memory before and after.
+The share of the engine's process alone (its CPU time / jobs) is told too, and its memory before, after and at each
+tenth of the jobs. --parts counts the objects of each part of the engine at the end, and measures the rows.
 """
 
 import argparse
@@ -66,7 +67,22 @@ def rss_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def measure(jobs: int, workers: int, folder: Path) -> dict[str, Any]:
+def parts(engine: Engine) -> dict[str, Any]:
+    """Return how much the snapshot holds of what might grow with the jobs, and the bytes of one row."""
+    snapshot = engine.latest()
+    rows = snapshot.jobs[:1000]
+    return {
+        "row_bytes": sum(sys.getsizeof(row) + 16 + sys.getsizeof(row.name) + sys.getsizeof(row.job_id) for row in rows)
+        // len(rows),
+        "kinds_of_note": len({id(row.note) for row in snapshot.jobs}),
+        "kinds_of_media": len({id(row.media) for row in snapshot.jobs}),
+        "failures": len(snapshot.failures),
+        "notices": len(snapshot.notices),
+        "readings_of_stages": sum(len(stage.history) for stage in snapshot.stages),
+    }
+
+
+def measure(jobs: int, workers: int, folder: Path, *, with_parts: bool = False) -> dict[str, Any]:
     """Run `jobs` jobs through an engine; return the figures."""
     source = folder / "in"
     source.mkdir()
@@ -78,7 +94,7 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, Any]:
     engine = Engine(settings, state_dir=folder / "state", worker_command=command)
     engine.start()
     memory_before, cpu_before, begun = rss_mb(), time.process_time(), time.perf_counter()
-    first = 0.0
+    first, over_time = 0.0, [round(memory_before, 1)]
     engine.send(StartRun(RunKind.EXTRACT, (os.fsencode(source),), os.fsencode(folder / "out"), "standard", settings))
     while True:
         snapshot = engine.latest()
@@ -87,11 +103,14 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, Any]:
             raise SystemExit(snapshot.fatal)
         if run and not first and run.count(JobState.DONE):
             first = time.perf_counter()
+        if run and run.count(JobState.DONE) * 10 >= len(over_time) * jobs:
+            over_time.append(round(rss_mb(), 1))
         if run and run.state is RunState.DONE:
             break
         time.sleep(0.05)
     wall, cpu = time.perf_counter() - begun, time.process_time() - cpu_before
     memory_after, serial, done = rss_mb(), snapshot.serial, run.count(JobState.DONE)
+    held = parts(engine) if with_parts else {}
     engine.close()
     assert done == jobs
     return {
@@ -105,6 +124,8 @@ def measure(jobs: int, workers: int, folder: Path) -> dict[str, Any]:
         "memory_after_mb": round(memory_after, 1),
         "memory_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1),
         "bytes_per_job": round((memory_after - memory_before) * 1e6 / jobs),
+        "memory_at_each_tenth_mb": over_time,
+        **held,
         "snapshots": serial,
         "load": os.getloadavg()[0],
     }
@@ -116,6 +137,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--profile", help="write a cProfile of the engine's thread to this file")
+    parser.add_argument("--parts", action="store_true", help="tell what is held at the end")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--nice", type=int, help=argparse.SUPPRESS)
@@ -126,7 +148,9 @@ def main() -> None:
     if arguments.profile:
         profile(arguments.profile)
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(arguments.jobs, arguments.workers, Path(folder)), indent=2))
+        print(
+            json.dumps(measure(arguments.jobs, arguments.workers, Path(folder), with_parts=arguments.parts), indent=2)
+        )
 
 
 def profile(path: str) -> None:

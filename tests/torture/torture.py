@@ -13,7 +13,15 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-FORMS: dict[str, float] = {"kills": 6, "damage": 1, "mutations": 6, "disk_full": 1, "workers": 2, "hosts": 1}
+FORMS: dict[str, float] = {
+    "kills": 6,
+    "damage": 1,
+    "mutations": 6,
+    "disk_full": 1,
+    "workers": 2,
+    "hosts": 1,
+    "scan": 3,
+}
 """The forms and the weight of each in the time there is."""
 
 

@@ -132,12 +132,8 @@ class Program:
     def ended(self) -> tuple[int, str, float]:
         """Wait for the end; return exit code, what it said and how long it took."""
         begun = time.monotonic()
-        if self.terminal >= 0:
-            code = self.process.wait(DEADLINE_S)
-            said = ""
-        else:
-            out, err = self.process.communicate(timeout=DEADLINE_S)
-            code, said = self.process.returncode, (out or b"").decode() + err.decode()
+        told = self.process.communicate(timeout=DEADLINE_S)
+        code, said = self.process.returncode, b"".join(one or b"" for one in told).decode()
         took_s = time.monotonic() - begun
         left = psutil.wait_procs(self.family, timeout=DEADLINE_S)[1]
         assert not left, f"processes outlive the program: {left}"

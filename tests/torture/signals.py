@@ -73,10 +73,10 @@ def trial(folder: Path, source: Path, undisturbed: Path, chance: random.Random) 
     try:
         told = disturb(program, source, chance, full=full)
         code, said, took_s = program.ended()
-        wrong = [] if code in {0, 130} else [f"exit code {code}: {said[-300:]}"]
-        wrong += [f"took {took_s:.1f} s"] if took_s > GRACE_S + SLACK_S and code else []
-        if program.run_state() is None:
+        wrong = [f"took {took_s:.1f} s"] if took_s > GRACE_S + SLACK_S and code else []
+        if program.run_state() is None:  # nothing to be kept yet: the signal may end it as it ends any program
             return f"{told}; it had not begun", wrong
+        wrong += [] if code in {0, 130} else [f"exit code {code}: {said[-300:]}"]
         with LedgerReader.read_only(program.state) as ledger:
             left_open = ledger.runs(limit=1)[0].state is not RunState.INTERRUPTED
         if code == 130 and not left_open:

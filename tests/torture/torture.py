@@ -16,6 +16,7 @@ FOLDER = Path(__file__).resolve().parent
 FORMS: dict[str, float] = {
     "kills": 6,
     "damage": 1,
+    "signals": 1,
     "mutations": 6,
     "disk_full": 1,
     "workers": 2,

@@ -104,10 +104,14 @@ def test_on_a_terminal_it_asks(archive: Archive, answer: str, code: int) -> None
 def test_it_is_refused_while_another_vconsole_holds_the_ledger(archive: Archive) -> None:
     path = archive.out / "features" / "2.mp4.h5"
     damaged = flip(path)
+    written_now = archive.out / "features" / ".0123456789abcdef.part"
+    written_now.touch()
     lock = FolderLock(archive.state)
     told = archive.vconsole("verify", archive.out, "--deep", "--redo")
     lock.release()
+    written_now.unlink()
     assert told.returncode == 2
+    assert ".part" not in told.stdout, "the other one may be writing it"
     assert f"process {os.getpid()}" in told.stderr
     assert "features/2.mp4.h5" in told.stdout, "looking needs no lock"
     assert path.read_bytes() == damaged

@@ -2,7 +2,8 @@
 
     python engine_process.py STATE_DIR OPTIONS_JSON OUT INPUT... [--worker PROGRAM]
 
-Prints a line `running` when the run has begun, and `done` at its end. Without --worker the real worker is used.
+Prints a line `running` when the run has begun, and `done` at its end; on stderr why it is paused.
+Without --worker the real worker is used.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from pipeline.commands import StartRun
 from pipeline.engine import Engine
+from pipeline.errors import VconsoleError
 from pipeline.model import RunKind, RunState
 from pipeline.settings import PipelineSettings, Settings
 
@@ -29,18 +31,25 @@ def main() -> None:
     settings = Settings.model_validate(arguments.options)
     command = (sys.executable, arguments.worker) if arguments.worker else None
     engine = Engine(settings, state_dir=arguments.state, worker_command=command)
-    engine.start()
+    try:
+        engine.start()
+    except VconsoleError as error:
+        sys.exit(f"{error} {error.remedy}")
     run_settings = PipelineSettings.model_validate(arguments.options)
     inputs = tuple(os.fsencode(path) for path in arguments.inputs)
     engine.send(StartRun(RunKind.EXTRACT, inputs, os.fsencode(arguments.out), "standard", run_settings))
-    told = False
+    told, held = False, ""
     while True:
         snapshot = engine.latest()
         if snapshot.fatal or (snapshot.run is None and any(one.level == "error" for one in snapshot.notices)):
+            engine.close()
             sys.exit(snapshot.fatal or snapshot.notices[0].text)
         if snapshot.run and not told:
             told = True
             print("running", flush=True)
+        if snapshot.run and snapshot.run.paused_because != held:
+            held = snapshot.run.paused_because
+            print(f"paused: {held}" if held else "goes on", file=sys.stderr, flush=True)
         if snapshot.run and snapshot.run.state is RunState.DONE:
             break
         time.sleep(0.01)

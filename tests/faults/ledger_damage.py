@@ -22,22 +22,22 @@ from pipeline.model import JobState, RunState
 
 PROGRAM = str(Path(__file__).resolve().parents[1] / "engine" / "engine_process.py")
 DEADLINE_S = 60.0
-VIDEOS = 12
+VIDEOS = 40
 
 
 def kill_midway(bench: Bench) -> None:
     """Run VIDEOS inputs in an engine that is killed with all its workers when some are done."""
     for number in range(VIDEOS):
-        bench.video(f"{number:02}.mp4", "sleep 0.03")
+        bench.video(f"{number:02}.mp4", "sleep 0.02")
     options = settings().model_dump(mode="json", include={"engine", "embed"})
     command = [sys.executable, PROGRAM, str(bench.state), json.dumps(options), str(bench.out), str(bench.source)]
     process = subprocess.Popen([*command, "--worker", FAKE_WORKER[1]], stdout=subprocess.PIPE)
-    for share in (0.25, 0.5):
+    for share in (0.7, 0.8):
         end = time.monotonic() + DEADLINE_S
         while not _are_done(bench, share):
             assert time.monotonic() < end and process.poll() is None, "the run does not get on"
             time.sleep(0.002)
-        if share < 0.5:  # so that there are rows in the file and newer ones in its log
+        if share < 0.8:  # so that there are rows in the file and newer ones in its log
             with closing(sqlite3.connect(bench.state / LEDGER_NAME)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     family = psutil.Process(process.pid).children(recursive=True)

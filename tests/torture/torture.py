@@ -22,6 +22,8 @@ FORMS: dict[str, float] = {
     "workers": 2,
     "hosts": 1,
     "scan": 3,
+    "persistence": 6,
+    "flips": 1,
 }
 """The forms and the weight of each in the time there is."""
 

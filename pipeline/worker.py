@@ -40,6 +40,7 @@ class Inbox:
         self._runs: dict[int, dict[str, Any]] = {}
         self._received = 0
         self._stop_through = 0
+        self._spared = ""
 
     def take(self, message: dict[str, Any]) -> None:
         """File one message. Raises KeyError, ValueError or queue.Full if the engine broke the rules."""
@@ -52,7 +53,7 @@ class Inbox:
             self._received += 1
             self.jobs.put_nowait(_Lease(self._received, message))
         elif kind == "stop":
-            self._stop_through = self._received
+            self._stop_through, self._spared = self._received, message.get("spare", "")
         else:
             raise ValueError(f"unknown message {kind!r}")
 
@@ -61,8 +62,8 @@ class Inbox:
         return self._runs.get(lease.message["run_id"])
 
     def wanted_back(self, lease: _Lease) -> bool:
-        """Return whether a stop came after this job: it gives back the job that runs and those leased ahead."""
-        return lease.number <= self._stop_through
+        """Return whether a stop came after this job: it gives back all jobs but the one whose token it spares."""
+        return lease.number <= self._stop_through and lease.message["token"] != self._spared
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.holds import Holds
+from pipeline.engine.ledger import Ledger
 from pipeline.engine.load import load
 from pipeline.engine.prepare import prepare
 from pipeline.engine.records import JobRecord, RunRecord
@@ -32,6 +33,8 @@ class Conductor:
         self.dispatcher = Dispatcher(core, settle=self._settle, held=self.holds.hold, idle=self.look_for_end)
         self._settling = Settling(core, self.dispatcher.enqueue, self.dispatcher.free, self.holds.hold, self._moved)
         self._pending: deque[int] = deque()
+        self._reopened: set[int] = set()
+        """Those that wait and whose cancelled jobs are wanted again."""
         self._scan: Scan | None = None
         self._task: asyncio.Task[None] | None = None
         self._ticked_s = core.clock()
@@ -41,8 +44,10 @@ class Conductor:
         """How many runs wait for the active one."""
         return len(self._pending)
 
-    def enqueue_run(self, run_id: int) -> None:
-        """Let a run begin as soon as no other is active."""
+    def enqueue_run(self, run_id: int, *, reopened: bool = False) -> None:
+        """Let a run begin as soon as no other is active; `reopened` sends its cancelled jobs back to the queue."""
+        if reopened:
+            self._reopened.add(run_id)
         self._pending.append(run_id)
         self._next()
 
@@ -51,6 +56,7 @@ class Conductor:
         if run_id not in self._pending:
             return False
         self._pending.remove(run_id)
+        self._reopened.discard(run_id)
         return True
 
     def is_active(self) -> bool:
@@ -175,7 +181,8 @@ class Conductor:
         return self._task is None or self._task.done()
 
     def _next(self) -> None:
-        if self._pending and not (self.is_active() or self._core.pool.running() or self._core.closing):
+        busy = self._core.pool.running() or self.dispatcher.inquires
+        if self._pending and not (self.is_active() or busy or self._core.closing):
             self._task = self._core.spawn(self._begin(self._pending.popleft()))
 
     def _recorded(self, future: "asyncio.Future[tuple[RunRecord, tuple[RunSummary, ...]]]") -> None:
@@ -191,8 +198,15 @@ class Conductor:
 
     async def _begin(self, run_id: int) -> None:
         """Make a run the active one and take it up."""
-        core = self._core
-        record = await core.ledger.submit(lambda ledger: ledger.move_run(run_id, RunState.RUNNING, core.wall_clock()))
+        core, now_s, reopened = self._core, self._core.wall_clock(), run_id in self._reopened
+        self._reopened.discard(run_id)
+
+        def begin(ledger: Ledger) -> RunRecord:
+            if reopened:  # again, since now the last attempts that were cancelled are closed
+                ledger.retry(run_id, (JobState.CANCELLED,))
+            return ledger.move_run(run_id, RunState.RUNNING, now_s)
+
+        record = await core.ledger.submit(begin)
         try:
             settings = PipelineSettings.model_validate(record.settings)
         except ValueError as error:
@@ -210,6 +224,7 @@ class Conductor:
         try:
             trouble = await prepare(self._core, run)
         except (OSError, VconsoleError, ValueError) as error:
+            run.state, run.discovering, run.reported = RunState.INTERRUPTED, False, True
             self._cannot_begin(run.record.run_id, error)
             return
         if trouble is not None:

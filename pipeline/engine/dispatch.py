@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from pipeline import wire
@@ -17,10 +18,10 @@ from pipeline.engine.ledger import Ledger
 from pipeline.engine.meter import Meter
 from pipeline.engine.records import JobRecord, OutputRecord
 from pipeline.engine.results import how_it_died, report_death, report_result
-from pipeline.engine.scheduler import Report, judge, runs_alone
+from pipeline.engine.scheduler import Report, Verdict, judge, runs_alone
 from pipeline.engine.slots import Running, Worker
 from pipeline.errors import SCARCE, WireError
-from pipeline.model import BAD, FailureClass, JobState, RunState
+from pipeline.model import BAD, TERMINAL, FailureClass, JobState, RunState
 from pipeline.text import plural, visible
 
 
@@ -63,6 +64,7 @@ class Dispatcher:
         core, run = self._core, self._core.active
         if run is None or not self._may_start(run):
             return
+        self._leases.take_back_late(run)
         busy = len(core.pool.running())
         core.pool.ensure(busy + run.queue.ready())
         while not any(worker.alone for worker in core.pool.workers.values()):
@@ -84,6 +86,11 @@ class Dispatcher:
             worker.running.stopping = why
             worker.child.send({"type": "stop"})
             self._core.dirty = True
+
+    def forget(self, run: ActiveRun, job_id: int) -> None:
+        """Take a job that was cancelled before it began out of the queue, and from the worker that has it ahead."""
+        run.queue.drop(job_id)
+        self._leases.forget(job_id)
 
     def _may_start(self, run: ActiveRun) -> bool:
         core = self._core
@@ -224,6 +231,11 @@ class Dispatcher:
             self._leases.begin(run, worker, following)
         self.hand_out()
 
+    @property
+    def inquires(self) -> bool:
+        """Whether ends of attempts are still to be judged."""
+        return self._inquiry.under_way
+
     def give_back(self) -> None:
         """Close the attempts whose volumes have not answered: the engine ends."""
         for run, running in self._inquiry.abandon():
@@ -259,6 +271,9 @@ class Dispatcher:
         now_s = core.wall_clock()
 
         cancelled = run.state is RunState.CANCELLED
+        unwanted = cancelled or running.stopping == "cancelled"
+        if unwanted and verdict.ending.state not in TERMINAL:
+            verdict = Verdict(replace(verdict.ending, state=JobState.CANCELLED))
 
         def finish(ledger: Ledger) -> tuple[JobRecord | None, list[JobRecord]]:
             taken = ledger.finish(job.job_id, job.attempt, job.token, verdict.ending, now_s)

@@ -32,6 +32,11 @@ class Inquiry:
         self._answered = answered
         self._asked: dict[asyncio.Task[None], tuple[ActiveRun, Running]] = {}
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a question has not been answered."""
+        return bool(self._asked)
+
     def begin(self, run: ActiveRun, running: Running, report: Report) -> None:
         """Ask about the end of an attempt."""
         task = asyncio.create_task(self._ask(run, running, report))

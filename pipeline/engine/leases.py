@@ -20,6 +20,8 @@ from pipeline.model import JobState
 
 QUICK_S = 0.05
 """A worker whose last job took less than this is handed jobs ahead."""
+HELD_S = 1.0
+"""What a worker has ahead is given to others once the job before it takes longer than this."""
 
 Leased = tuple[JobRecord, OutputRecord | None]
 
@@ -48,13 +50,32 @@ class Leases:
         """Queue again what a worker has ahead: it is to stop, or is dead."""
         while worker.leased:
             running = worker.leased.pop()
-            if run is not None:
+            if run is not None and not running.stopping:
                 run.queue.add_first(running.job.job_id)
+
+    def take_back_late(self, run: ActiveRun) -> None:
+        """Queue again what waits behind a job that turned out to be long."""
+        now = self._core.clock()
+        for worker in self._core.pool.workers.values():
+            running = worker.running
+            if worker.leased and worker.child and running and now - running.started_s > HELD_S:
+                self.take_back(run, worker)
+                worker.quick = False
+                worker.child.send({"type": "stop", "spare": running.job.token})
+
+    def forget(self, job_id: int) -> None:
+        """Expect nothing more of a job that was cancelled while a worker has it ahead."""
+        for worker in self._core.pool.workers.values():
+            for running in worker.leased:
+                if running.job.job_id == job_id:
+                    running.stopping = "cancelled"
 
     def begin(self, run: ActiveRun, worker: Worker, running: Running) -> None:
         """Start and charge a job in the ledger: the worker has gone on with it."""
         job, now_s = running.job, self._core.wall_clock()
         running.started_s = worker.heard_s = self._core.clock()
+        if running.stopping:  # cancelled while it was ahead: what the worker makes of it is fenced out
+            return
         run.put(job)
         run.set(job.job_id, worker=worker.slot)
 

@@ -121,6 +121,7 @@ class Ledger(JobMoves):
 
         An open attempt costs its video nothing. After `max_engine_deaths` the video runs alone, so that no other is
         hit beside it; only if as many engines again die while it is alone, it is held to be the cause and quarantined.
+        What is left open of a run that was being cancelled is cancelled.
         """
         for run in self.runs(*OPEN_RUNS, limit=1_000_000):
             self.move_run(run.run_id, RunState.INTERRUPTED, now_s)
@@ -137,6 +138,12 @@ class Ledger(JobMoves):
             self.finish(row["job_id"], row["attempt"], row["token"], ending, now_s)
             self.free_twins(row["job_id"])
             self._db.execute("UPDATE jobs SET engine_deaths = engine_deaths + 1 WHERE job_id = ?", (row["job_id"],))
+        states = (JobState.SETTLING, JobState.QUEUED, JobState.WAITING)
+        self._db.execute(
+            "UPDATE jobs SET state = ? WHERE state IN (?, ?, ?)"
+            " AND run_id IN (SELECT run_id FROM runs WHERE state = ?)",
+            (JobState.CANCELLED, *states, RunState.CANCELLED),
+        )
         return len(rows)
 
     def _need_run(self, run_id: int) -> RunRecord:

@@ -60,7 +60,7 @@ class Orders:
             case Unpause():
                 self._conductor.holds.go_on(self._live_run())
             case Drain():
-                self._conductor.set_state(self._live_run(), RunState.DRAINING)
+                self._drain(self._live_run())
             case CancelRun():
                 await self._cancel_run(command.run_id)
             case CancelJob():
@@ -117,7 +117,7 @@ class Orders:
             return ledger.move_run(run.run_id, RunState.QUEUED, now_s)
 
         record = await core.ledger.submit(reopen)
-        self._conductor.enqueue_run(record.run_id)
+        self._conductor.enqueue_run(record.run_id, reopened=True)
 
     def _pause(self, run: ActiveRun) -> None:
         run.hold = None
@@ -125,10 +125,15 @@ class Orders:
         for worker in self._core.pool.running():
             self._conductor.dispatcher.stop_job(worker, "stopped")
 
+    def _drain(self, run: ActiveRun) -> None:
+        self._conductor.set_state(run, RunState.DRAINING)
+        run.hold = None
+
     async def _cancel_run(self, run_id: int) -> None:
         core, run = self._core, self._conductor.live_run()
         if self._conductor.forget_pending(run_id):
             self._conductor.record_state(run_id, RunState.CANCELLED)
+            await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
             return
         if run is None or run.record.run_id != run_id:
             raise VconsoleError(f"Run {run_id} is not under way.", remedy="Only a run under way can be cancelled.")
@@ -156,6 +161,7 @@ class Orders:
         if not moved:
             raise VconsoleError(f"Job {job_id} is over, or about to start; it was not cancelled.")
         _put(run, moved)
+        self._conductor.dispatcher.forget(run, job_id)
         self._conductor.look_for_end()
 
     async def _retry(self, command: Retry) -> None:
@@ -188,8 +194,8 @@ class Orders:
 
 
 def _put(run: ActiveRun, jobs: list[JobRecord | None]) -> list[JobRecord]:
-    """Take rows of the ledger into the run, and return them."""
-    there = [job for job in jobs if job is not None]
+    """Take rows of the ledger into the run, and return them; those not loaded yet will be met as they are now."""
+    there = [job for job in jobs if job is not None and run.has(job.job_id)]
     for job in there:
         run.put(job)
     return there

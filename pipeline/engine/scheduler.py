@@ -147,8 +147,8 @@ def _ending(
 class Queue:
     """The jobs of the active run that are to be started, by number only.
 
-    A job that was cancelled meanwhile is not looked for: the ledger refuses to start it. Order is first in,
-    first out; a job that must run alone waits until no other is left to start, and nothing starts beside it.
+    The ledger refuses to start a job that was cancelled while it was on its way. Order is first in, first out; a job
+    that must run alone waits until no other is left to start, and nothing starts beside it.
     """
 
     def __init__(self) -> None:
@@ -170,6 +170,14 @@ class Queue:
     def add_later(self, job_id: int, due_s: float, *, alone: bool = False) -> None:
         """Queue a job when the clock reaches `due_s`."""
         heapq.heappush(self._waiting, (due_s, job_id, alone))
+
+    def drop(self, job_id: int) -> None:
+        """Take out a job that was cancelled: if it is sent back later, it gets one new place, not a second."""
+        for places in (self._ready, self._alone):
+            if job_id in places:
+                places.remove(job_id)
+        self._waiting = [one for one in self._waiting if one[1] != job_id]
+        heapq.heapify(self._waiting)
 
     def ripen(self, now_s: float) -> list[int]:
         """Queue the jobs whose pause is over, and return them."""

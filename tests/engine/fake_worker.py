@@ -59,7 +59,7 @@ class FakeWorker:
                 if message["type"] == "run":
                     self.run = message
                 elif message["type"] == "stop":
-                    self.stopped = True
+                    self.stopped = "spare" not in message
                     self.jobs.clear()
                 else:
                     self.jobs.append(message)
@@ -225,6 +225,16 @@ def _gate(worker: FakeWorker, job: dict[str, Any], path: str) -> bool:
     return worker.wait(job, lambda: os.path.exists(path))
 
 
+def _turn(worker: FakeWorker, job: dict[str, Any], failure: str) -> bool:
+    """Work until asked to stop, and then fail instead of giving the job back."""
+    while not worker.stopped:
+        worker.progress(job)
+        time.sleep(0.01)
+    told = {"class": failure, "message": f"it is {failure}", "stage": "scenes", "detail": ""}
+    worker.finish(job, "failed", {}, told)
+    return True
+
+
 def _flood(worker: FakeWorker, job: dict[str, Any], seconds: str) -> None:
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
@@ -258,6 +268,7 @@ DEEDS: dict[str, Callable[..., bool | None]] = {
     "grow": _grow,
     "leak": _leak,
     "gate": _gate,
+    "turn": _turn,
     "flood": _flood,
     "bytes": _bytes,
     "long": _long,

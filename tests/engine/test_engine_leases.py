@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine_harness import Bench, settings
 
-from pipeline.commands import CancelJob, Pause, Unpause
+from pipeline.commands import CancelJob, Pause, Retry, Unpause
 from pipeline.engine.reader import LedgerReader
 from pipeline.model import JobState, RunState
 
@@ -61,6 +61,39 @@ def test_a_pause_takes_back_what_was_handed_ahead(bench: Bench, tmp_path: Path) 
         driven.until_done()
     assert set(bench.log("end").values()) == {1}
     bench.oracle()
+
+
+def test_jobs_ahead_of_a_worker_are_given_to_others_when_its_job_turns_out_to_be_long(
+    bench: Bench, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    a_gate_after_quick_jobs(bench, gate)
+    options = settings(workers=2)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until(lambda snapshot: snapshot.run and snapshot.run.count(JobState.DONE) == 2 * QUICK, "all but one")
+        gate.touch()
+        driven.until_done()
+    assert set(bench.log("end").values()) == {1}
+    bench.oracle()
+
+
+def test_a_job_cancelled_and_sent_back_while_it_is_ahead_is_done_once(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    a_gate_after_quick_jobs(bench, gate)
+    options = settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("b.mp4")
+        snapshot = driven.until(lambda snapshot: not snapshot.run.discovering)
+        ahead = next(row for row in snapshot.jobs if row.name == "c00.mp4")
+        driven.engine.send(CancelJob(ahead.job_id))
+        driven.until(lambda snapshot: snapshot.run.count(JobState.CANCELLED) == 1)
+        driven.engine.send(Retry((ahead.job_id,)))
+        driven.until(lambda snapshot: snapshot.run.count(JobState.CANCELLED) == 0)
+        gate.touch()
+        driven.until_done()
+    assert bench.oracle() == {JobState.DONE: 2 * QUICK + 1}
 
 
 def test_a_job_cancelled_while_it_is_ahead_stays_cancelled(bench: Bench, tmp_path: Path) -> None:

@@ -124,6 +124,16 @@ def test_a_dead_engine_costs_the_video_nothing_until_it_died_alone_too(ledger: L
     assert {row["outcome"] for row in ledger.attempts(job.job_id)} == {"engine_died"}
 
 
+def test_recovery_cancels_what_a_cancelled_run_had_left(ledger: Ledger) -> None:
+    run_id = a_run(ledger)
+    jobs = [a_job(ledger, run_id, name, number) for number, name in enumerate((b"a.mp4", b"b.mp4"), 1)]
+    with ledger.transaction():
+        ledger.start(jobs[0].job_id, "t", 2.0)
+        ledger.move_run(run_id, RunState.CANCELLED, 2.5)
+        ledger.recover(3.0, max_engine_deaths=5)
+    assert ledger.counts(run_id) == {JobState.CANCELLED: 2}
+
+
 def test_recovery_leaves_no_run_open(ledger: Ledger) -> None:
     run_id = a_run(ledger)
     with ledger.transaction():

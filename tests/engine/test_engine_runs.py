@@ -21,6 +21,7 @@ from pipeline.commands import (
     Unpause,
 )
 from pipeline.engine import Engine
+from pipeline.engine.reader import LedgerReader
 from pipeline.errors import EngineRunningError
 from pipeline.model import FailureClass, JobState, RunState, Stage
 from pipeline.outputs.manifest import read_manifest
@@ -412,3 +413,57 @@ def test_the_engine_imports_nothing_heavy() -> None:
     code = f"import sys, pipeline.engine; print([name for name in {heavy} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.strip() == "[]"
+
+
+def test_a_job_that_fails_while_it_is_cancelled_is_not_tried_again(bench: Bench) -> None:
+    bench.video("a.mp4", "turn io")
+    options = settings()
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.engine.send(CancelJob(driven.until_running("a.mp4").job_id))
+        done = driven.until_done()
+    assert [(row.state, row.attempts) for row in done.jobs] == [(JobState.CANCELLED, 1)]
+    bench.oracle()
+
+
+def test_a_cancelled_run_ends_though_its_job_fails_while_it_is_stopped(bench: Bench) -> None:
+    bench.video("a.mp4", "turn io")
+    options = settings()
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("a.mp4")
+        driven.engine.send(CancelRun(1))
+        driven.until(lambda snapshot: snapshot.run.count(JobState.CANCELLED) == 1, "the job to be cancelled")
+        driven.until(lambda _: (bench.out / "run.json").exists(), "the reports of the cancelled run")
+    assert bench.oracle() == {JobState.CANCELLED: 1}
+
+
+def test_a_run_resumed_while_it_is_still_being_cancelled_does_all_its_jobs(bench: Bench) -> None:
+    bench.video("a.mp4", "first:turn io")
+    options = settings()
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("a.mp4")
+        driven.engine.send(CancelRun(1))
+        driven.engine.send(ResumeRun(1))
+        driven.until_done()
+    assert bench.oracle() == {JobState.DONE: 1}
+
+
+def test_a_run_cancelled_before_it_begins_leaves_no_job_open(bench: Bench, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options, other = settings(), settings(workers=1)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_running("a.mp4")
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(other))
+        driven.until_running("a.mp4")
+        driven.engine.send(ResumeRun(1))
+        driven.engine.send(CancelRun(1))
+        driven.until(lambda snapshot: any(run.run_id == 1 and run.state == "cancelled" for run in snapshot.runs))
+        gate.touch()
+        driven.until_done()
+    with LedgerReader.read_only(bench.state) as ledger:
+        assert ledger.counts(1) == {JobState.CANCELLED: 1}

@@ -166,6 +166,17 @@ def test_jobs_start_in_order_and_paused_ones_when_their_time_has_come() -> None:
     assert len(queue) == 0
 
 
+def test_a_job_that_is_taken_out_has_no_place_left() -> None:
+    queue = Queue()
+    queue.add(1)
+    queue.add(2)
+    queue.add(3, alone=True)
+    queue.add_later(4, 1.0)
+    for job_id in (1, 3, 4, 5):
+        queue.drop(job_id)
+    assert (len(queue), queue.ripen(2.0), queue.take(0), queue.take(0)) == (1, [], (2, False), None)
+
+
 def test_a_job_that_must_run_alone_waits_until_nothing_else_runs() -> None:
     queue = Queue()
     queue.add(1, alone=True)

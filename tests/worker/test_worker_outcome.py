@@ -1,8 +1,9 @@
-"""The words in which a worker tells how a job ended."""
+"""The words in which a worker tells how a job ended, and which jobs it gives back."""
 
 import pytest
 
 from pipeline.outcome import loss_sentence
+from pipeline.worker import Inbox
 
 
 @pytest.mark.parametrize(
@@ -15,3 +16,15 @@ from pipeline.outcome import loss_sentence
 )
 def test_a_loss_is_told_in_what_is_known_of_it(seconds: float, frames: int, told: str) -> None:
     assert loss_sentence(seconds, frames) == told
+
+
+def test_a_stop_that_spares_a_job_wants_all_others_back() -> None:
+    inbox = Inbox()
+    for token in ("running", "begun behind our back", "ahead"):
+        inbox.take({"type": "job", "token": token})
+    inbox.take({"type": "stop", "spare": "running"})
+    inbox.take({"type": "job", "token": "later"})
+    leases = [inbox.jobs.get_nowait() for _ in range(4)]
+    assert [inbox.wanted_back(lease) for lease in leases] == [False, True, True, False]
+    inbox.take({"type": "stop"})
+    assert all(inbox.wanted_back(lease) for lease in leases)

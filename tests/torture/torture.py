@@ -24,6 +24,7 @@ FORMS: dict[str, float] = {
     "scan": 3,
     "persistence": 6,
     "flips": 1,
+    "scheduler": 3,
 }
 """The forms and the weight of each in the time there is."""
 

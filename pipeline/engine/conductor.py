@@ -233,9 +233,17 @@ class Conductor:
         await load(self._core, run, self.dispatcher)
         run.begun = True
         if run.state in LIVE:
-            self._scan = Scan(self._core, run, self.dispatcher, over=self.look_for_end, held=self.holds.hold)
+            over, held, failed = self.look_for_end, self.holds.hold, self._scan_failed
+            self._scan = Scan(self._core, run, self.dispatcher, over=over, held=held, failed=failed)
             self._scan.start()
         self.dispatcher.hand_out()
+
+    def _scan_failed(self, run: ActiveRun, error: Exception) -> None:
+        """End what cannot be whole: a run whose inputs are not all known is never done."""
+        if isinstance(error, LedgerError):
+            self._core.give_up(error)
+        else:
+            self.interrupt(run, f"Discovery ended early: {error!r}.")
 
     def _cannot_begin(self, run_id: int, error: Exception) -> None:
         self._core.note("error", f"Run {run_id} cannot begin: {error}")

@@ -103,7 +103,8 @@ class FolderLock:
 
     def release(self) -> None:
         """Let another engine have the folder."""
-        os.close(self._descriptor)
+        with suppress(OSError):  # the system lets go of a descriptor whose flush failed too
+            os.close(self._descriptor)
 
 
 def is_held(state_dir: Path) -> bool:

@@ -1,6 +1,7 @@
 """Turns what discovery finds into jobs: to do, settling, whole already, or skipped."""
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from pipeline.engine.faults import Trouble
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import NewJob, OutputRecord, RunRecord
 from pipeline.engine.sniff import HEAD_BYTES, is_media, why_not
+from pipeline.engine.store import LEDGER_NAME, ledger_error
 from pipeline.errors import LedgerError
 from pipeline.identity import content_id, identity_of, open_regular
 from pipeline.model import FailureClass, JobState
@@ -60,18 +62,20 @@ class Planner:
     def jobs(self, stop: threading.Event) -> Iterator[NewJob]:
         """Yield a job for each input that the run does not know yet; ends early once `stop` is set.
 
-        Raises BrokenOff if not all of the inputs could be seen, through no fault of theirs.
+        Raises BrokenOff if not all of the inputs could be seen, through no fault of theirs, and LedgerError.
         """
         with suppress(LedgerError):
             self._ledger = LedgerReader.read_only(self._state_dir)
-        goes_on = self._ledger is not None and self._ledger.has_job(self._run.run_id)
         try:
+            goes_on = self._ledger is not None and self._ledger.has_job(self._run.run_id)
             for found in walk(self._run.inputs, self._run.out, stop.is_set, lambda: self._see_to(0)):
                 if goes_on and self._is_known(found):
                     continue
                 yield self._decide(found)
             if not stop.is_set():
                 self._see_to(0)
+        except sqlite3.Error as error:
+            raise ledger_error(self._state_dir / LEDGER_NAME, error) from error
         finally:
             if self._ledger:
                 self._ledger.close()

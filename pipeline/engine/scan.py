@@ -21,8 +21,8 @@ LOOK_S = 0.5
 class Scan:
     """The walk over the inputs of one run.
 
-    On the loop, `over` is called when it is complete, and `held` when it was broken off because the inputs could not
-    be seen: then it is to be started again when they can.
+    On the loop, `over` is called when it is complete, `held` when it was broken off because the inputs could not be
+    seen: then it is to be started again when they can. `failed` is called if it ended early for any other reason.
     """
 
     def __init__(
@@ -33,12 +33,14 @@ class Scan:
         *,
         over: Callable[[], None],
         held: Callable[[ActiveRun, Trouble], None],
+        failed: Callable[[ActiveRun, Exception], None],
     ) -> None:
         self._core = core
         self._run = run
         self._dispatcher = dispatcher
         self._over = over
         self._held = held
+        self._failed = failed
         self._walking = False
         self._stop = threading.Event()
         self._loop = asyncio.get_running_loop()
@@ -55,7 +57,8 @@ class Scan:
         self._stop.set()
 
     def _main(self) -> None:
-        run, core, error, trouble = self._run, self._core, "", None
+        run, core = self._run, self._core
+        error: Exception | None = None
         at_fault = run.surroundings.scan_trouble
         planner = Planner(
             run.record, run.settings, run.fingerprints, core.state_dir, at_fault=at_fault, wall_clock=core.wall_clock
@@ -63,12 +66,10 @@ class Scan:
         try:
             for batch in planner.batches(self._stop):
                 self._wait(asyncio.run_coroutine_threadsafe(self._accept(batch), self._loop))
-        except BrokenOff as raised:
-            trouble = raised.trouble
         except Exception as raised:  # noqa: BLE001 - told to the operator
-            error = f"Discovery ended early: {raised!r}"
+            error = raised
         if not (self._loop.is_closed() or self._stop.is_set()):
-            self._loop.call_soon_threadsafe(self._discovered, error, trouble)
+            self._loop.call_soon_threadsafe(self._discovered, error)
 
     def _wait(self, future: "concurrent.futures.Future[None]") -> None:
         """Wait until a batch is taken in, so that discovery runs ahead by one batch at most."""
@@ -94,16 +95,16 @@ class Scan:
         core.dirty = True
         self._dispatcher.hand_out()
 
-    def _discovered(self, error: str, trouble: Trouble | None) -> None:
+    def _discovered(self, error: Exception | None) -> None:
         run, core = self._run, self._core
         self._walking = False
-        if trouble is not None:
-            self._held(run, trouble)
+        if isinstance(error, BrokenOff):
+            self._held(run, error.trouble)
+            return
+        if error is not None:
+            self._failed(run, error)
             return
         run.discovering = False
-        if error:
-            core.note("error", error)
-        else:
-            core.ledger.submit(lambda ledger: ledger.set_discovered(run.record.run_id, True))
+        core.ledger.submit(lambda ledger: ledger.set_discovered(run.record.run_id, True))
         core.dirty = True
         self._over()

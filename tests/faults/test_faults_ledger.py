@@ -5,11 +5,13 @@ import random
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engine_harness import Bench, settings
+from engine_harness import FAKE_WORKER, Bench, settings
 from ledger_damage import Kept, check_flip, files, flip, kill_midway, undamaged
 
 from pipeline.engine import Engine
@@ -188,6 +190,30 @@ def extracted(bench: Bench) -> Snapshot:
     with bench.engine(options, REAL_WORKER) as driven:
         driven.engine.send(bench.start(options))
         return driven.until(lambda snapshot: snapshot.run and snapshot.run.state is RunState.DONE)
+
+
+def test_a_row_that_is_damaged_ends_the_engine_and_not_the_scan_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    path = closed_well(bench)
+    (bench.state / SEAL_NAME).unlink()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE outputs SET stage_keys = '{'")
+    options = settings()
+    engine = Engine(options, state_dir=bench.state, worker_command=FAKE_WORKER)
+    engine.start()
+    try:
+        engine.send(bench.start(options))
+        end = time.monotonic() + 60
+        while not (fatal := engine.latest().fatal):
+            run = engine.latest().run
+            assert not (run and run.state is RunState.DONE), "a run is never done whose inputs are not all known"
+            assert time.monotonic() < end
+            time.sleep(0.005)
+    finally:
+        engine.close()
+    assert "a row is damaged" in fatal and str(path) in fatal and "aside" in fatal
+    with LedgerReader.read_only(bench.state) as reader:
+        assert reader.runs(limit=1)[0].state is not RunState.DONE
 
 
 def test_an_engine_that_was_refused_holds_no_lock(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from itertools import pairwise
 
 from pipeline.media.result import LostSpan
 from pipeline.media.stretch import Tally
+from pipeline.media.timing import gaps
 from pipeline.stages.probe import Probe
 from pipeline.text import plural
 
 MISSING, DAMAGED, ENDS_EARLY = "pictures missing", "damaged pictures", "the file ends early"
-CUT = "unreadable part: a packet is cut or damaged"
+CUT, BROKEN = "unreadable part: a packet is cut or damaged", "unreadable part: the container is broken"
 """Reasons."""
 
 _MOST_SPANS = 1000
@@ -19,7 +20,7 @@ _JOINED = frozenset({"mpegts"})
 _NEAR, _GAP = 8, 1.6
 _BELIEVED_S = 7 * 86_400.0
 _HEADER_SLACK_S, _HEADER_SLACK_SHARE = 0.3, 0.001
-_TRACK_SLACK_S, _TRACK_SLACK_STEPS = 0.1, 2.5
+_TRACK_SLACK_S, _TRACK_SLACK_STEPS = 0.05, 1.5
 _TRUE_HEADERS = frozenset({"matroska,webm", "flv", "asf", "avi", "mov,mp4,m4a,3gp,3g2,mj2", "nut", "ogg", "rm"})
 """Formats whose header was written when the length was known, or whose end tells it; of others it is estimated."""
 
@@ -80,36 +81,44 @@ class Losses:
         self.spans.append(LostSpan(start_s, end_s, reason))
 
     def ending(self, probe: Probe, tally: Tally, end_s: float) -> None:
-        """Compare what the index and the header promise with the packets that were there.
-
-        An absurd promise (over a week) is not believed.
-        """
+        """Compare what the container, its index and its header promise with the packets that were there."""
         for fault in tally.faults:
             at = max(0.0, fault.start_s - probe.start_s)
             self.span(at, at + self._step_s, fault.reason)  # How much is unreadable is unknown: at least a picture.
         for tick in cuts(tally.ticks, tally.marked, joined=probe.container in _JOINED):
             at = max(0.0, tick * probe.tick_s - probe.start_s)
             self.span(at, at + self._step_s, CUT)
+        for before, after in gaps(tally.ticks) if tally.broken else ():
+            at = max(0.0, before * probe.tick_s - probe.start_s + self._step_s)
+            self.span(at, max(at + self._step_s, after * probe.tick_s - probe.start_s), BROKEN)
+        if not self._ends_early(probe, tally, end_s) and tally.missing_bytes:
+            self.span(end_s, end_s + self._step_s, f"{ENDS_EARLY}: {plural(tally.missing_bytes, 'byte')} missing")
+
+    def _ends_early(self, probe: Probe, tally: Tally, end_s: float) -> bool:
+        """Note pictures that are promised past the last one; an absurd promise (over a week) is not believed."""
         missing = probe.frames - tally.packets
         if missing > 0 and probe.duration_s <= _BELIEVED_S:
             self._counts[ENDS_EARLY] += missing
             self.span(end_s, max(end_s, probe.duration_s), f"{ENDS_EARLY}: {plural(missing, 'picture')} missing")
-            return
-        if tally.shown == 1 and list(tally.ticks) == [tally.end_tick]:
-            return  # A lone picture that does not say how long it is shown may well be all there is.
+            return True
+        lone = tally.shown == 1 and list(tally.ticks) == [tally.end_tick]
+        if lone and tally.end_s <= tally.ticks[0] * probe.tick_s:
+            return False  # A lone picture that does not say how long it is shown may well be all there is.
         if tally.end_tick is not None:
             own_end_s = tally.end_tick * probe.tick_s
             slack_s = max(_TRACK_SLACK_S, _TRACK_SLACK_STEPS * self._step_s, _HEADER_SLACK_SHARE * probe.track_end_s)
             if own_end_s + slack_s < probe.track_end_s <= _BELIEVED_S:
                 self._promised(end_s, probe.track_end_s - probe.start_s)
-                return
+                return True
         if probe.frames:
-            return  # The index was kept; the header also counts other streams.
+            return False  # The index was kept; the header also counts other streams.
         promised_s = probe.header_duration_s
         slack_s = max(_HEADER_SLACK_S, _HEADER_SLACK_SHARE * promised_s)
         reached_s = max(tally.end_s, end_s)
-        if probe.container in _TRUE_HEADERS and reached_s + slack_s < promised_s <= _BELIEVED_S:
+        short = probe.container in _TRUE_HEADERS and reached_s + slack_s < promised_s <= _BELIEVED_S
+        if short:
             self._promised(reached_s, promised_s)
+        return short
 
     def _promised(self, end_s: float, promised_s: float) -> None:
         self.span(end_s, max(end_s + self._step_s, promised_s), f"{ENDS_EARLY}: its header promises more")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,11 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from pipeline.media.ebml import structure
 from pipeline.media.result import LostSpan
 from pipeline.media.score import Measure
 from pipeline.media.seen import IrregularError, Seen, VideoPacket
+from pipeline.media.timing import gaps
 
 SPLITTABLE = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video"})
 """Codecs whose keyframes a fresh decoder can start at, and of which each packet gives one picture."""
@@ -63,6 +66,10 @@ class Tally:
     """Places that could not be read, in the file's own clock."""
     marked: array[int] = field(default_factory=lambda: array("q"))
     """Places in `ticks` of packets that the demuxer marks as cut or damaged."""
+    missing_bytes: int = 0
+    """What the container promises behind the end of the file; known of Matroska only, as is the next one."""
+    broken: bool = False
+    """Times have gaps, and the container's elements do not follow each other."""
 
 
 def read_packets(container: InputContainer, stream: VideoStream, tally: Tally, every: bool) -> Iterator[VideoPacket]:
@@ -83,7 +90,15 @@ def read_packets(container: InputContainer, stream: VideoStream, tally: Tally, e
             reason = getattr(error, "strerror", None) or type(error).__name__
             tally.faults.append(LostSpan(tally.end_s, tally.end_s, f"unreadable part: {reason}"))
         else:
+            _look_at_structure(container, tally)
             return
+
+
+def _look_at_structure(container: InputContainer, tally: Tally) -> None:
+    if container.format.name == "matroska,webm":
+        with suppress(OSError):  # The packets were read; of a file that is gone now nothing more can be said.
+            found = structure(container.name, deep=bool(gaps(tally.ticks)))
+            tally.missing_bytes, tally.broken = found.missing_bytes, found.broken
 
 
 def _note(packet: Packet[Any], stream: VideoStream, tally: Tally) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _ODD_SHARE, _BELIEVED_STEPS = 0.2, 10
+_GAP = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ def timing(clock: Clockwork, times_s: NDArray[np.float64], paced_s: NDArray[np.f
             end_s = by_packet_s
     fps = clock.shown / (end_s - first_s) if clock.shown > 1 else 0.0
     return Timing(end_s, fps, uneven(paced_s / clock.tick_s))
+
+
+def gaps(ticks: ArrayLike) -> list[tuple[int, int]]:
+    """Return the times before and after each gap between pictures: a step of over twice and a half the middle one."""
+    ordered = np.unique(np.asarray(ticks, np.int64))
+    steps = np.diff(ordered)
+    wide = np.flatnonzero(steps > _GAP * np.median(steps)) if len(steps) else ()
+    return [(int(ordered[place]), int(ordered[place + 1])) for place in wide]
 
 
 def uneven(ticks: ArrayLike) -> bool:

@@ -156,6 +156,31 @@ def test_a_picture_missing_between_close_neighbours_is_missed(tmp_path: Path) ->
     assert result.lost
 
 
+def test_a_hole_in_a_matroska_file_is_told_and_a_pause_is_not(tmp_path: Path) -> None:
+    """FFmpeg goes on behind a broken place without a word; only the elements tell it from a rate that varies."""
+    times = [number * 40 + (2000 if number >= 50 else 0) for number in range(100)]
+    path = write_video(tmp_path / "pause.mkv", shots([100]), times=times.__getitem__, options={"bf": "0", "g": "10"})
+    assert run_sweep(path).result.lost == ()
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    content[places[20] : places[40]] = bytes(places[40] - places[20])
+    path.write_bytes(content)
+    result = run_sweep(path).result
+    assert result.frames_decoded <= 80  # The rest of the cluster goes with them.
+    assert any(span.start_s <= 0.85 and span.end_s >= 1.55 for span in result.lost)
+
+
+def test_a_matroska_file_that_lost_its_last_picture_says_so(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "cut.mkv", shots([50]), options={"bf": "0"})
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(path.read_bytes()[: places[-1]])
+    result = run_sweep(path).result
+    assert result.frames_decoded == 49
+    assert result.lost[-1].reason.startswith("the file ends early")
+
+
 def test_a_raw_stream_tells_the_pictures_its_decoder_refused_with_any_number_of_threads(tmp_path: Path) -> None:
     path = write_video(tmp_path / "raw.h264", shots([60]), options={"preset": "ultrafast", "g": "20"})
     content = bytearray(path.read_bytes())

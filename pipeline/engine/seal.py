@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 SEAL_NAME = "ledger.seal"
-_WHOLE = re.compile(r"[0-9a-f]{64}\n")
+_WHOLE = re.compile(r"sha256 [0-9a-f]{64}\n")
 
 
 def seal_of(ledger: Path) -> str:
@@ -48,7 +48,7 @@ def _beside(ledger: Path) -> Path:
 
 def _digest(ledger: Path) -> str:
     with ledger.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest() + "\n"
+        return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}\n"
 
 
 def _write(ledger: Path, text: str) -> None:

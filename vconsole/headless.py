@@ -99,6 +99,7 @@ class _Follower:
 
     def stop(self) -> None:
         """Close the engine; called on a thread of the signal's own, so that a stuck terminal cannot hold it up."""
+        self.requested.set()  # before the engine says that the run was interrupted: it was because we asked
         self._engine.close()
         self._stopped.set()
 
@@ -116,7 +117,6 @@ class _Follower:
         except OSError:
             self.unheard = True
             if not self.requested.is_set():
-                self.requested.set()
                 self.stop()
 
     def follow(self, command: StartRun | ResumeRun) -> Summary:
@@ -127,6 +127,8 @@ class _Follower:
             if stop:
                 self._wait_stopped()
             snapshot = self._engine.latest()
+            if not stop and self.requested.is_set():
+                continue  # asked to stop between the two: what it shows may be of that already
             self._look(snapshot)
             if stop or snapshot.fatal or self._ended(snapshot):
                 break

@@ -138,8 +138,12 @@ def test_a_signal_closes_the_engine_says_how_to_go_on_and_exits_with_130(number:
             super().send(ResumeRun())
             os.kill(os.getpid(), number)
 
+        def latest(self) -> Snapshot:
+            return stopped if self.closed else super().latest()
+
     stream = io.StringIO()
-    engine = Told([snapshot(job(1, JobState.RUNNING)), snapshot(job(1, JobState.QUEUED), state=RunState.INTERRUPTED)])
+    stopped = snapshot(job(1, JobState.QUEUED), state=RunState.INTERRUPTED)
+    engine = Told([snapshot(job(1, JobState.RUNNING))])
     before = signal.getsignal(number)
     summary = drive(engine, ResumeRun(), PlainFace(stream), grace_s=5.0)
     assert summary.exit_code == Exit.INTERRUPTED

@@ -33,11 +33,11 @@ class Conductor:
         self.dispatcher = Dispatcher(core, settle=self._settle, held=self.holds.hold, idle=self.look_for_end)
         self._settling = Settling(core, self.dispatcher.enqueue, self.dispatcher.free, self.holds.hold, self._moved)
         self._pending: deque[int] = deque()
-        self._reopened: set[int] = set()
-        """Those that wait and whose cancelled jobs are wanted again."""
+        self._reopened: set[int] = set()  # those of them whose cancelled jobs are wanted again
         self._scan: Scan | None = None
         self._task: asyncio.Task[None] | None = None
         self._ticked_s = core.clock()
+        self._told = 0  # how often the ledger was told of a run's state
 
     @property
     def waiting_runs(self) -> int:
@@ -112,6 +112,7 @@ class Conductor:
         """Move a run to another state in the ledger."""
         core, now_s = self._core, self._core.wall_clock()
         core.dirty = True
+        self._told += 1
         core.ledger.submit(
             lambda ledger: (ledger.move_run(run_id, state, now_s), ledger.summaries())
         ).add_done_callback(self._recorded)
@@ -181,7 +182,7 @@ class Conductor:
         return self._task is None or self._task.done()
 
     def _next(self) -> None:
-        busy = self._core.pool.running() or self.dispatcher.inquires
+        busy = self._core.pool.running() or self.dispatcher.inquiry.under_way
         if self._pending and not (self.is_active() or busy or self._core.closing):
             self._task = self._core.spawn(self._begin(self._pending.popleft()))
 
@@ -263,13 +264,15 @@ class Conductor:
                 await self._hold_reports(run, error)
                 return
         if run.is_over():
-            now_s = core.wall_clock()
+            now_s, told = core.wall_clock(), self._told
             run.record, core.runs = await core.ledger.submit(
                 lambda ledger: (ledger.move_run(run.record.run_id, state, now_s), ledger.summaries())
             )
             run.reported = True
             if run.is_over():
-                run.state, run.paused_because, core.dirty = state, "", True
+                run.state, run.paused_because, run.hold, core.dirty = state, "", None, True
+                if self._told != told:  # it was paused, say, just now: the ledger has heard that after its end
+                    self.record_state(run.record.run_id, state)
             else:  # jobs were sent back to the queue meanwhile
                 self.record_state(run.record.run_id, run.state)
         self._next_soon()

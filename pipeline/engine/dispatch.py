@@ -43,7 +43,7 @@ class Dispatcher:
         self._idle = idle
         self._meter = Meter(core)
         self._leases = Leases(core, may_start=self._may_start)
-        self._inquiry = Inquiry(self._judge)
+        self.inquiry = Inquiry(self._judge)
 
     def enqueue(self, run: ActiveRun, job: JobRecord) -> None:
         """Put a job where its state says: into the queue, or to the files that settle."""
@@ -231,20 +231,15 @@ class Dispatcher:
             self._leases.begin(run, worker, following)
         self.hand_out()
 
-    @property
-    def inquires(self) -> bool:
-        """Whether ends of attempts are still to be judged."""
-        return self._inquiry.under_way
-
     def give_back(self) -> None:
         """Close the attempts whose volumes have not answered: the engine ends."""
-        for run, running in self._inquiry.abandon():
+        for run, running in self.inquiry.abandon():
             self._judge(run, running, Report("stopped"), None)
 
     def _close(self, run: ActiveRun, running: Running, report: Report) -> None:
         """Close an attempt; if the surroundings may be to blame for its end, they are looked at first."""
         if is_suspect(report):
-            self._inquiry.begin(run, running, report)
+            self.inquiry.begin(run, running, report)
         else:
             self._judge(run, running, report, None)
 
@@ -268,11 +263,8 @@ class Dispatcher:
             self._held(run, trouble or Trouble(verdict.hold, run.record.out))
         if verdict.ending.outcome in {"done", "partial", "skipped"}:
             run.holds = 0
-        now_s = core.wall_clock()
-
-        cancelled = run.state is RunState.CANCELLED
-        unwanted = cancelled or running.stopping == "cancelled"
-        if unwanted and verdict.ending.state not in TERMINAL:
+        now_s, cancelled = core.wall_clock(), run.state is RunState.CANCELLED
+        if (cancelled or running.stopping == "cancelled") and verdict.ending.state not in TERMINAL:
             verdict = Verdict(replace(verdict.ending, state=JobState.CANCELLED))
 
         def finish(ledger: Ledger) -> tuple[JobRecord | None, list[JobRecord]]:

@@ -14,6 +14,7 @@ from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.orders import Orders
+from pipeline.engine.planner import BrokenOff
 from pipeline.engine.scan import Scan
 from pipeline.engine.workers import Pool
 from pipeline.model import FailureClass
@@ -36,11 +37,11 @@ class SimHost:
 
     @property
     def ready(self) -> bool:
-        return self._world.host_up
+        return self._world.faults.host_up
 
     @property
     def view(self) -> HostView:
-        return HostView("cpu", "ready" if self._world.host_up else "failed")
+        return HostView("cpu", "ready" if self._world.faults.host_up else "failed")
 
     @property
     def fault(self) -> Fault:
@@ -75,18 +76,22 @@ class SimSurroundings:
 
     def at_fault(self, report: Any, _source: bytes, *, alone: bool) -> Trouble | None:
         if report.failure is FailureClass.OUT_OF_MEMORY:
-            return Trouble(Fault.MEMORY) if self._world.memory_short else None
+            return Trouble(Fault.MEMORY) if self._world.faults.memory_short else None
         return self.scan_trouble(0) or self.out_trouble()
 
     def scan_trouble(self, _number: int) -> Trouble | None:
-        return Trouble(Fault.IN_GONE, b"/in") if self._world.input_gone else None
+        return Trouble(Fault.IN_GONE, b"/in") if self._world.faults.input_gone else None
 
     def out_trouble(self) -> Trouble | None:
-        return Trouble(Fault.OUT_FULL, b"/out") if self._world.disk_full else None
+        return Trouble(Fault.OUT_FULL, b"/out") if self._world.faults.disk_full else None
 
     def has_passed(self, trouble: Trouble) -> bool:
         world = self._world
-        bad = {Fault.OUT_FULL: world.disk_full, Fault.MEMORY: world.memory_short, Fault.IN_GONE: world.input_gone}
+        bad = {
+            Fault.OUT_FULL: world.faults.disk_full,
+            Fault.MEMORY: world.faults.memory_short,
+            Fault.IN_GONE: world.faults.input_gone,
+        }
         return not bad.get(trouble.fault, False)
 
 
@@ -112,9 +117,13 @@ class SimScan(Scan):
         if self._stop.is_set():
             return
         trouble = self._run.surroundings.scan_trouble(0)
+        if not self._world.calm and self._world.chance.random() < 0.003:
+            self._world.said("discovery failed")
+            self._discovered(OSError(5, "Input/output error"))
+            return
         batch = None if trouble else next(self._walk, None)
         if batch is None:
-            self._discovered("", trouble)
+            self._discovered(BrokenOff(trouble) if trouble else None)
         else:
             asyncio.ensure_future(self._accept(batch)).add_done_callback(lambda done: (done.result(), self._later()))
 
@@ -179,7 +188,7 @@ class Life:
         ends = self._serving is not None and self._serving.done()
         if ends and not self.core.closing:
             self._world.broken(f"commands are served no more: {self._serving.exception()!r}")
-        judged = not self.conductor.dispatcher.inquires
+        judged = not self.conductor.dispatcher.inquiry.under_way
         return judged and self.core.ledger.quiet and self.conductor._idle_task()
 
     def is_busy(self) -> bool:

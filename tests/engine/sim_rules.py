@@ -214,8 +214,13 @@ class Rules:
     def compare(self, core: Any, ledger: WatchedLedger) -> None:
         """With nothing under way: what the engine holds of its run is what the ledger says."""
         run = core.active
-        if not run.begun or ledger.run(run.record.run_id).state is RunState.QUEUED:
-            return  # to be loaded
+        state = ledger.run(run.record.run_id).state
+        if state is RunState.QUEUED:
+            return  # to be loaded anew
+        if run.state is not state:
+            self._broken(f"run {run.record.run_id} is {run.state} in memory and {state} in the ledger")
+        if not run.begun:
+            return
         rows = ledger.states(run.record.run_id)
         if len(run.rows) != len(rows):
             self._broken(f"{len(run.rows)} rows in memory, {len(rows)} in the ledger")

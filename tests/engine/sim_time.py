@@ -4,6 +4,7 @@ import asyncio
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -15,6 +16,15 @@ class Violation(AssertionError):  # noqa: N818 - it is the simulation's word
     """A rule of the scheduler was broken; the message holds the events before it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What an event does: in the life of one engine, in that of whichever is there, or outside of any."""
+
+    do: Callable[[], None]
+    life: object = None
+    outside: bool = False
+
+
 class Timeline:
     """Events in order of time; the same events give the same digest."""
 
@@ -23,7 +33,7 @@ class Timeline:
         self.steps = 0
         self.kinds: Counter[str] = Counter()
         self.trace: deque[str] = deque(maxlen=TRACED)
-        self._heap: list[tuple[float, int, str, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, str, Act]] = []
         self._number = 0
         self._digest = blake2b(digest_size=8)
 
@@ -31,7 +41,7 @@ class Timeline:
     def digest(self) -> str:
         return self._digest.hexdigest()
 
-    def after(self, delay_s: float, kind: str, act: Callable[[], None]) -> None:
+    def after(self, delay_s: float, kind: str, act: Act) -> None:
         """Let `act` happen `delay_s` from now; times fall on milliseconds, so that events meet."""
         self._number += 1
         when_s = self.now_s + round(delay_s, 3)
@@ -40,7 +50,7 @@ class Timeline:
     def next_s(self) -> float:
         return self._heap[0][0]
 
-    def take(self) -> tuple[str, Callable[[], None]]:
+    def take(self) -> tuple[str, Act]:
         """Go to the next event and return it."""
         when_s, _, kind, act = heapq.heappop(self._heap)
         self.now_s = max(self.now_s, when_s)

@@ -49,10 +49,7 @@ class Surroundings(Protocol):
     """What a child must know of the simulated world."""
 
     chance: Any
-    disk_full: bool
-    input_gone: bool
-    memory_short: bool
-    host_up: bool
+    faults: Any
 
     def soon(self, delay_s: float, kind: str, act: Callable[[], None]) -> None: ...
 
@@ -216,11 +213,11 @@ class SimChild:
                 return
             self._progress(job, (look + 1) / (looks + 1))
         yield chance.uniform(0.001, 0.04)
-        if world.disk_full and chance.random() < 0.7:
+        if world.faults.disk_full and chance.random() < 0.7:
             self._fail(job, FailureClass.DISK_FULL)
-        elif world.input_gone and chance.random() < 0.7:
+        elif world.faults.input_gone and chance.random() < 0.7:
             self._fail(job, FailureClass.IO)
-        elif world.memory_short and chance.random() < 0.5:
+        elif world.faults.memory_short and chance.random() < 0.5:
             self._fail(job, FailureClass.OUT_OF_MEMORY)
         elif nature in {"crash", "exit0"} or (nature == "crash once" and tries == 1):
             self.die(*((0, "", "") if nature == "exit0" else (-11, "SIGSEGV", "Fatal Python error")))
@@ -245,7 +242,7 @@ class SimChild:
             self._fail(job, FailureClass.CHANGED)
         elif nature == "memory" or (nature == "together" and world.busy_children() > 1):
             self._fail(job, FailureClass.OUT_OF_MEMORY)
-        elif nature == "model" and not world.host_up:
+        elif nature == "model" and not world.faults.host_up:
             self._fail(job, FailureClass.MODEL)
         elif nature == "garbage" or (nature == "garbage once" and tries == 1):
             self._put(_Say({"type": "progress", "token": job["token"], "stage": "nonsense"}))

@@ -15,8 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "engine"))
 
 from form import begin
+from sim_expected import missing
 from sim_time import Violation
-from sim_world import World, missing
+from sim_world import World
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -34,6 +34,13 @@ def shortage(number: int, stage: Stage, detail: str) -> JobError:
     return JobError(FailureClass.IO, sentence, stage=stage, detail=detail, errno=number)
 
 
+def refuse_shortage(error: Exception, stage: Stage) -> None:
+    """Raise JobError if a decoder failed because memory or threads are short: then the file is not damaged."""
+    number = number_of(error)
+    if number in SCARCE and is_short(number):
+        raise shortage(number, stage, repr(error)) from error
+
+
 def is_short(number: int) -> bool:
     """Whether memory (ENOMEM) or threads (EAGAIN) are short right now: FFmpeg's word alone does not prove it."""
     with suppress(MemoryError, RuntimeError):

@@ -9,6 +9,8 @@ DESCRIPTORS_WANTED = 8192
 """Open files to which the soft limit is raised, as far as the hard one allows: 256 workers need about 800."""
 SPARE_DESCRIPTORS = 20
 """Descriptors that must be left before a child is started: it takes nine for a moment, discovery and reports ten."""
+LEAST_DESCRIPTORS = 8
+"""Descriptors that must be left for anything else."""
 
 
 def raise_descriptors() -> None:
@@ -19,10 +21,10 @@ def raise_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def need_room() -> None:
-    """Raise OSError (EMFILE, EAGAIN) if a child that is started now would leave the engine too little."""
+def need_room(descriptors: int = SPARE_DESCRIPTORS) -> None:
+    """Raise OSError (EMFILE, EAGAIN) if fewer are left, or no thread: a child would leave the engine too little."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft - _descriptors_open() < SPARE_DESCRIPTORS:
+    if soft != resource.RLIM_INFINITY and soft - _descriptors_open() < descriptors:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     try:
         threading.Thread(target=lambda: None, name="room", daemon=True).start()
@@ -31,9 +33,9 @@ def need_room() -> None:
 
 
 def has_room() -> bool:
-    """Whether a child could be started as far as this process can tell."""
+    """Whether this process can open and start anything at all."""
     try:
-        need_room()
+        need_room(LEAST_DESCRIPTORS)
     except OSError:
         return False
     return True

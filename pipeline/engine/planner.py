@@ -1,16 +1,17 @@
 """Turns what discovery finds into jobs: to do, settling, whole already, or skipped."""
 
+import errno
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.discover import Found, walk
 from pipeline.engine.faults import Trouble
+from pipeline.engine.limits import has_room
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import NewJob, OutputRecord, RunRecord
 from pipeline.engine.sniff import HEAD_BYTES, is_media, why_not
@@ -64,8 +65,11 @@ class Planner:
 
         Raises BrokenOff if not all of the inputs could be seen, through no fault of theirs, and LedgerError.
         """
-        with suppress(LedgerError):
+        try:
             self._ledger = LedgerReader.read_only(self._state_dir)
+        except LedgerError:  # a plan may be made where nothing was run yet
+            if not has_room():
+                self._see_to(errno.EMFILE)
         try:
             goes_on = self._ledger is not None and self._ledger.has_job(self._run.run_id)
             for found in walk(self._run.inputs, self._run.out, stop.is_set, lambda: self._see_to(0)):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
-from pipeline.engine.faults import Trouble
+from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.planner import BrokenOff, Planner
 from pipeline.engine.records import NewJob
 from pipeline.model import TERMINAL, JobState, RunState
@@ -49,8 +49,12 @@ class Scan:
         """Begin to walk, or to walk again what was not seen before; nothing if it walks, is stopped or complete."""
         if self._walking or self._stop.is_set() or not self._run.discovering:
             return
+        try:
+            threading.Thread(target=self._main, name="discovery", daemon=True).start()
+        except RuntimeError as error:
+            self._held(self._run, Trouble(Fault.PROCESSES, why=str(error)))
+            return
         self._walking = True
-        threading.Thread(target=self._main, name="discovery", daemon=True).start()
 
     def stop(self) -> None:
         """End at the next file."""

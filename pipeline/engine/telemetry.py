@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -40,7 +41,8 @@ class Telemetry:
     def _main(self) -> None:
         psutil.cpu_percent(percpu=True)
         while not self._stop.wait(self._period_s):
-            self.view = self._read()
+            with suppress(OSError):  # no descriptor is left for a moment, say: the gauges stand still
+                self.view = self._read()
             self._changed()
 
     def _read(self) -> MachineView:

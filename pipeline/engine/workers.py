@@ -257,7 +257,8 @@ class Pool:
         self._listener.worker_died(worker, death)
 
     def _not_started(self, error: OSError) -> None:
-        """Do with the workers that stand, unless others are still being started."""
+        """Do with the workers that stand, once it is known of all that were being started whether they do."""
+        self._not_before_s = self._clock() + RESTART_PAUSE_S
         standing = sum(1 for worker in self.workers.values() if worker.child and not worker.retiring)
         if standing or not self.workers:
             told = self._room

@@ -12,7 +12,9 @@ from pipeline.media.picture import Box, frame_bytes
 from pipeline.media.score import DetectorName, Measure, Meter, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen, VideoPacket
 from pipeline.media.stretch import Stretch
+from pipeline.model import Stage
 from pipeline.settings import FramesSettings
+from pipeline.shortage import refuse_shortage
 
 CUT_HINT = 15.0
 """Score from which a frame may begin a scene and is weighed as a candidate too (AdaptiveDetector's own least)."""
@@ -258,6 +260,7 @@ class Decoder:
         except EOFError:
             return []
         except (FFmpegError, UnicodeError, AttributeError, LookupError, ValueError) as error:
+            refuse_shortage(error, Stage.SCENES)
             if self._view.strict:
                 raise IrregularError(f"decoding error: {error}", damaged=True) from error
             self._errors += 1

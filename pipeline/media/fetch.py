@@ -14,6 +14,7 @@ from pipeline.media.picture import Box, coded_box, to_rgb
 from pipeline.media.result import KeptFrame, KnownFrames
 from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
+from pipeline.shortage import refuse_shortage
 from pipeline.stages.dedupe import frame_dhash
 from pipeline.stages.probe import Probe, coded_size
 
@@ -81,6 +82,7 @@ class _Hunt:
                 self._progress(max(0.0, self._at_s), self.decoded)
                 if self._at_s > time_s - self._near_s:
                     return frame if self._at_s < time_s + self._near_s else None
-        except (FFmpegError, ValueError, LookupError):
+        except (FFmpegError, ValueError, LookupError) as error:
+            refuse_shortage(error, Stage.FRAMES)
             return None
         return None

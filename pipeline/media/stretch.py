@@ -19,6 +19,8 @@ from pipeline.media.result import LostSpan
 from pipeline.media.score import Measure
 from pipeline.media.seen import IrregularError, Seen, VideoPacket
 from pipeline.media.timing import gaps
+from pipeline.model import Stage
+from pipeline.shortage import refuse_shortage
 
 SPLITTABLE = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video"})
 """Codecs whose keyframes a fresh decoder can start at, and of which each packet gives one picture."""
@@ -87,6 +89,7 @@ def read_packets(container: InputContainer, stream: VideoStream, tally: Tally, e
                 if packet.stream_index == stream.index and packet.size:
                     yield packet
         except (FFmpegError, UnicodeError, ValueError, LookupError) as error:
+            refuse_shortage(error, Stage.SCENES)
             reason = getattr(error, "strerror", None) or type(error).__name__
             tally.faults.append(LostSpan(tally.end_s, tally.end_s, f"unreadable part: {reason}"))
         else:

@@ -15,6 +15,7 @@ from pipeline.media.open import open_media, prepare_decoder, video_stream
 from pipeline.media.picture import full_range, luma
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import CropSettings
+from pipeline.shortage import refuse_shortage
 from pipeline.stages.probe import Probe, coded_size
 
 Box = tuple[int, int, int, int]
@@ -50,7 +51,7 @@ def find_crop(path: bytes, probe: Probe, settings: CropSettings) -> Box:
                 if box is not None:
                     found = box if found is None else _union(found, box)
     except JobError as error:
-        if error.failure is FailureClass.IO:
+        if error.failure in {FailureClass.IO, FailureClass.OUT_OF_MEMORY}:
             raise
     return whole if found is None else _accept(found, probe, settings)
 
@@ -87,7 +88,8 @@ def _decode_place(container: InputContainer, stream: VideoStream, clip_s: float)
                 if clip_s and frame.time is not None and first_s is not None and frame.time > first_s + clip_s:
                     return
                 yield frame
-    except (FFmpegError, ValueError, LookupError):
+    except (FFmpegError, ValueError, LookupError) as error:
+        refuse_shortage(error, Stage.CROP)
         return
 
 

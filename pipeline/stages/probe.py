@@ -19,6 +19,7 @@ from pipeline.media.still import still_size
 from pipeline.media.timing import uneven
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import ProbeSettings
+from pipeline.shortage import refuse_shortage
 
 _PACKETS_SEEN = 240
 _BYTES_SEEN = 16 << 20
@@ -257,7 +258,8 @@ def _readable(container: InputContainer, stream: VideoStream) -> Iterator[VideoP
         for packet in container.demux(stream):
             yield packet
             some = True
-    except FFmpegError:
+    except FFmpegError as error:
+        refuse_shortage(error, Stage.PROBE)
         if not some:
             raise
 
@@ -265,7 +267,8 @@ def _readable(container: InputContainer, stream: VideoStream) -> Iterator[VideoP
 def _first_picture(stream: VideoStream, packet: VideoPacket) -> VideoFrame | None:
     try:
         frames = stream.codec_context.decode(packet if packet.size else None)
-    except FFmpegError:
+    except FFmpegError as error:
+        refuse_shortage(error, Stage.PROBE)
         return None  # The sweep judges damage; the probe goes on to the next packet.
     return frames[0] if frames else None
 

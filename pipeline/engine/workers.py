@@ -101,7 +101,9 @@ class Pool:
     def ensure(self, wanted: int) -> None:
         """Start workers until `wanted` or the target stand; retire those above the target."""
         standing = [worker for worker in self.workers.values() if not worker.retiring]
-        for worker in sorted(standing, key=lambda one: one.running is not None or one.reserved):
+        for worker in sorted(
+            standing, key=lambda one: (one.child is not None, one.running is not None or one.reserved)
+        ):
             if len(standing) <= self.room:
                 break
             standing.remove(worker)
@@ -259,9 +261,9 @@ class Pool:
     def _not_started(self, error: OSError) -> None:
         """Do with the workers that stand, once it is known of all that were being started whether they do."""
         self._not_before_s = self._clock() + RESTART_PAUSE_S
-        standing = sum(1 for worker in self.workers.values() if worker.child and not worker.retiring)
-        if standing or not self.workers:
-            told = self._room
-            self._room, self._room_until_s = max(1, standing), self._clock() + CROWDED_S
-            if told != self._room or not standing:
-                self._listener.crowded(standing, error)
+        there = [worker for worker in self.workers.values() if not worker.retiring]
+        if any(worker.child is None for worker in there):
+            return
+        told, self._room, self._room_until_s = self._room, max(1, len(there)), self._clock() + CROWDED_S
+        if told != self._room or not there:
+            self._listener.crowded(len(there), error)

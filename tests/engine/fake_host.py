@@ -1,7 +1,8 @@
 """A model host that speaks the control protocol and loads nothing.
 
 `python fake_host.py SCRIPT --fd N --nice N`: each start takes the first line of the file SCRIPT away and does it:
-`serve` (also when the file is empty), `exit CODE` once it listens, `dead` (exits before it listens),
+`serve` (also when the file is empty), `lose CODE` (serves on a GPU and exits when SCRIPT.lost is there),
+`exit CODE` once it listens, `dead` (exits before it listens),
 `freeze` (stops itself before it is loaded), `garbage`, `huge`, `odd` (sends what is no message and stops itself), `cut`
 (dies in the middle of a message), `refuse REASON` (tells an error and exits as a host whose model cannot be loaded).
 Every start adds its process number to SCRIPT.pids.
@@ -57,10 +58,16 @@ def main() -> None:
         os.kill(os.getpid(), signal.SIGKILL if word == "cut" else signal.SIGSTOP)
     if word == "freeze":
         os.kill(os.getpid(), signal.SIGSTOP)
-    stats = {"state": "ready", "models": list(configure["models"]), "device": "cpu", "batch_size": 4}
+    device = "cuda:0" if word == "lose" else "cpu"
+    stats = {"state": "ready", "models": list(configure["models"]), "device": device, "batch_size": 4}
+    lost = arguments.script.with_suffix(".lost")
     counts = {"queue_pictures": 1, "queue_bytes": 2, "pictures_done": 3, "batches_done": 1, "busy_s": 0.5}
     while True:
-        wire.send(sock, {"type": "stats", **stats, **counts})
+        if word == "lose" and lost.exists():
+            raise SystemExit(int(rest[0]))
+        wire.send(
+            sock, {"type": "stats", **stats, **counts, "device": configure["host"]["device"].replace("auto", device)}
+        )
         if select.select([sock], [], [], BEAT_S)[0] and not sock.recv(1 << 16):
             return
 

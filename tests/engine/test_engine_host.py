@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from engine_harness import FAKE_WORKER, Bench, settings
 
-from pipeline.commands import ResumeRun
+from pipeline.commands import ResumeRun, Unpause
 from pipeline.model import JobState, RunState
 from pipeline.outputs.manifest import read_manifest
 from pipeline.settings import Settings
@@ -180,4 +180,26 @@ def test_a_host_that_served_before_is_waited_for_even_if_its_model_is_gone(
         assert len(told) == 2, "each death is told once, with its reason"
         gate.touch()
         done = driven.until_done()
+    assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)
+
+
+def test_a_lost_gpu_pauses_the_run_with_what_to_do_and_is_waited_for_not_done_without(
+    bench: Bench, script: Path, tmp_path: Path
+) -> None:
+    script.write_text("lose 70\n" + "lose 71\n" * 2 + "serve\n")
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options = with_vectors(retry_pause_s=0.3)
+    with bench.engine(options, FAKE_WORKER, host(script)) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until(lambda seen: seen.hosts and seen.hosts[0].device == "cuda:0" and seen.hosts[0].state == "ready")
+        script.with_suffix(".lost").touch()
+        paused = driven.until(lambda seen: seen.run and seen.run.state is RunState.PAUSED)
+        assert paused.run and paused.run.paused_because.startswith("The GPU is lost. See what nvidia-smi says")
+        assert any(note.text.startswith("The GPU is lost") for note in paused.notices)
+        driven.engine.send(Unpause())
+        gate.touch()
+        done = driven.until_done()
+        assert done.hosts[0].device == "cuda:0", "it was told to use the device it had, not any"
+    assert any(note.text == "The GPU is back; the run goes on." for note in done.notices)
     assert (done.jobs[0].state, done.jobs[0].attempts) == (JobState.DONE, 1)

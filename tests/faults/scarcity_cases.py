@@ -46,7 +46,7 @@ def held(driven: Driven, words: str) -> Snapshot:
 def few_can_be_started(folder: Path) -> None:
     """Under a limit of open files or processes for the whole program: fewer workers with a notice."""
     bench = Bench(folder)
-    for number in range(60):
+    for number in range(30):
         bench.video(f"{number:02}.mp4", "slow 4 0.05")
     options = settings(workers=40)
     most = 0
@@ -57,7 +57,7 @@ def few_can_be_started(folder: Path) -> None:
             driven.until(lambda seen, before=done: seen is not before)  # type: ignore[misc]
     assert any(note.text.startswith("Only ") and "of 40 can run: " in note.text for note in done.notices), done.notices
     assert 1 <= sum(1 for note in done.notices if note.text.startswith("Only ")) <= 12, "told when it changes"
-    all_done(bench, done, 60)
+    all_done(bench, done, 30)
 
 
 def none_can_be_opened(folder: Path) -> None:

@@ -131,7 +131,7 @@ class Child:
         try:
             self._gauge = self._gauge or psutil.Process(self.pid)
             return int(self._gauge.memory_info().rss)
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return 0
 
     async def _live(self) -> None:

@@ -10,6 +10,7 @@ from pipeline.engine.dispatch import Dispatcher
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.holds import Holds
 from pipeline.engine.ledger import Ledger
+from pipeline.engine.limits import has_room
 from pipeline.engine.load import load
 from pipeline.engine.prepare import prepare
 from pipeline.engine.records import JobRecord, RunRecord
@@ -215,7 +216,6 @@ class Conductor:
             return
         run = ActiveRun(record, settings, {}, now_s=core.clock(), wall_s=core.wall_clock())
         core.active = run
-        core.plan_workers(settings.engine)
         core.pool.start_anew()
         self.set_state(run, RunState.RUNNING)
         await self._take_up(run)
@@ -256,9 +256,9 @@ class Conductor:
         core = self._core
         try:
             await report(core, run, state)
-        except LedgerError:
-            raise
         except (OSError, VconsoleError) as error:
+            if isinstance(error, LedgerError) and has_room():
+                raise
             core.note("error", f"The reports of run {run.record.run_id} could not be written: {error}")
             if state is RunState.DONE:
                 await self._hold_reports(run, error)

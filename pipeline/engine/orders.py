@@ -47,6 +47,8 @@ class Orders:
                 await self._do(command)
             except VconsoleError as error:
                 self._core.note("error", f"{error} {error.remedy}".strip())
+            except OSError as error:
+                self._core.note("error", f"It could not be done: {error.strerror}. Try again.")
             self._core.dirty = True
 
     async def _do(self, command: Command) -> None:

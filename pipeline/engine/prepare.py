@@ -23,6 +23,7 @@ async def prepare(core: Core, run: ActiveRun) -> Trouble | None:
     """
     record = run.record
     try:
+        core.plan_workers(run.settings.engine)
         folders = await in_thread(lambda: folders_read(record.inputs))
         counts, known = await core.ledger.submit(
             lambda ledger: (ledger.counts(record.run_id), [_known(ledger, record, one) for one in folders])

@@ -34,7 +34,8 @@ from pipeline.outputs.manifest import read_manifest
 from pipeline.settings import Settings
 from pipeline.snapshot import Snapshot
 
-VIDEOS_A_CYCLE = 16
+VIDEOS_A_CYCLE = (10, 16)
+"""Of a few cycles, and of many: there must be something to do until the last."""
 LONGEST_PAUSE_S = 1.0
 CUT_BYTES = 48 << 10
 """Room that is often left, so that a file is cut in its middle: features and pictures of a video take as much."""
@@ -163,7 +164,7 @@ def _is_running(snapshot: Snapshot) -> bool:
 def disturb(folder: Path, count: int, chance: random.Random, end_s: float) -> dict[str, Any]:
     """Run undisturbed, run with `count` cycles (fewer after `end_s` on the monotonic clock), compare; return facts."""
     calm, rough = Bench(_made(folder / "calm")), Bench(_made(folder / "rough"))
-    videos = VIDEOS_A_CYCLE * count + 4
+    videos = VIDEOS_A_CYCLE[count > 5] * count + 4
     make_inputs(calm.source, videos)
     rough.source.rmdir()
     rough.source = calm.source

@@ -121,7 +121,7 @@ def none_is_left_in_a_worker(folder: Path) -> None:
 def memory_runs_out_in_a_worker(folder: Path) -> None:
     """A real allocation fails in a full address space; the run waits until there is memory, and no video is charged."""
     bench, limit = Bench(folder), folder / "limit"
-    make_video(bench.source, Recipe("large.mp4", (("red", "star"),), width=1920, height=1080, seconds=0.6))
+    make_video(bench.source, Recipe("large.mp4", (("red", "star"),), width=1920, height=1080, seconds=1.0))
     limit.write_text("yes")
     program = Path(__file__).with_name("tight_worker.py")
     options = settings(workers=1, decode_threads=1, retry_pause_s=0.3, retry_pause_max_s=0.5)

@@ -12,7 +12,7 @@ import h5py  # noqa: F401 - what the worker needs is loaded before the space is 
 import pipeline.desk  # noqa: F401
 from pipeline import worker
 
-SPARE_BYTES = 64 << 20
+SPARE_BYTES = 40 << 20
 
 
 def main() -> None:

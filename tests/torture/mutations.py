@@ -51,7 +51,10 @@ def main() -> None:
         number, end = given.first, given.first + given.files
         while number < end and form.left_s > 0:
             batch = [mutant(originals, given.seed, one) for one in range(number, min(end, number + given.batch))]
-            tally.add(bench.run(batch))
+            found = bench.run(batch)
+            for text in found.violations:
+                form.say(violation=text)
+            tally.add(found)
             number += len(batch)
             form.say(files=number - given.first, **tally.brief())
     form.end(tally.violations, asked=given.files, **tally.facts())

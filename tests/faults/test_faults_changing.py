@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import signal
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -20,13 +20,12 @@ from pipeline.media.shapes import Combination, Look, draw
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outputs.features import read_features
 
-SIZE = (640, 360)
-FRAMES = 1000
+SIZE = (320, 180)
+FRAMES = 500
 OF_THE_FILE = {
     f"{name} differs" for name in ("source", "source_display", "source_bytes", "content_id", "stage_keys", "probe")
 }
-HALF_WAY = 0.4
-"""Share of a job from which its video is taken as half read: decoding is nine tenths of it."""
+HALTING_WORKER = Path(__file__).with_name("halting_worker.py")
 
 
 def write_video(path: Path, shapes: tuple[tuple[str, str], ...]) -> Path:
@@ -79,21 +78,24 @@ def differs(bench: Bench, name: str, expected: Path, folder: Path) -> list[str]:
     return [text for text in found if text.split("@")[-1] not in OF_THE_FILE]
 
 
-def at_half(driven: Driven, name: str, change: Callable[[], object]) -> None:
-    """Stop the worker that is half way through a video, change the video, let the worker go on."""
+def halting(folder: Path, *names: str) -> list[str]:
+    """Return the command of a worker that halts half way through each of these videos, once."""
+    folder.mkdir()
+    for name in names:
+        hold_next(folder, name)
+    return [sys.executable, str(HALTING_WORKER), str(folder)]
 
-    def half() -> bool:
-        row = jobs(driven.engine.latest()).get(name)
-        return bool(row and row.state is JobState.RUNNING and row.progress > HALF_WAY)
 
-    driven.until(lambda _: half(), f"the half of {name}")
-    pid = driven.worker_pid(name)
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        assert half(), "the video is too short to be caught half way"
-        change()
-    finally:
-        os.kill(pid, signal.SIGCONT)
+def hold_next(folder: Path, name: str) -> None:
+    (folder / f"{name}.hold").touch()
+
+
+def at_half(driven: Driven, folder: Path, name: str, change: Callable[[], object]) -> None:
+    """Change a video when the worker has it half read, then let the worker go on."""
+    half = folder / f"{name}.half"
+    driven.until(lambda _: half.exists(), f"the half of {name}")
+    change()
+    half.unlink()
 
 
 def outcomes(bench: Bench) -> dict[str, list[str]]:
@@ -138,10 +140,11 @@ def test_whatever_happens_to_a_video_at_its_half_its_last_content_is_what_counts
         # Bytes behind the last element change nothing but the content id, so that no two are duplicates.
         (bench.source / name).write_bytes(one + b"\0" + name.encode())
     options = settings(workers=1, settle_s=0.1)
-    with bench.engine(options, WORKER_COMMAND) as driven:
+    halts = tmp_path / "halts"
+    with bench.engine(options, halting(halts, *changes)) as driven:
         driven.engine.send(bench.start(options))
         for name, (change, _, _) in changes.items():
-            at_half(driven, name, lambda change=change, name=name: change(bench.source / name))
+            at_half(driven, halts, name, lambda change=change, name=name: change(bench.source / name))
         done = driven.until_done()
     assert outcomes(bench) == {name: told for name, (_, _, told) in changes.items()}
     rows = jobs(done)
@@ -164,9 +167,10 @@ def test_a_video_that_grows_is_waited_for(
             file.write(next(rest))
 
     options = settings(workers=1, settle_s=1.0)
-    with bench.engine(options, WORKER_COMMAND) as driven:
+    halts = tmp_path / "halts"
+    with bench.engine(options, halting(halts, "growing.mkv")) as driven:
         driven.engine.send(bench.start(options))
-        at_half(driven, "growing.mkv", grow)
+        at_half(driven, halts, "growing.mkv", grow)
         driven.until(lambda snapshot: snapshot.jobs[0].state is JobState.SETTLING, "the growing file to settle")
         for _ in range(4):
             grow()
@@ -222,15 +226,22 @@ def test_a_name_that_leads_to_another_video_meanwhile_mixes_nothing(
     assert differences(tmp_path / "expected", tmp_path / "out" / "features") == []
 
 
-def test_a_video_that_changes_at_each_attempt_ends_bounded_and_says_so(bench: Bench, videos: dict[str, Path]) -> None:
+def test_a_video_that_changes_at_each_attempt_ends_bounded_and_says_so(
+    bench: Bench, videos: dict[str, Path], tmp_path: Path
+) -> None:
     path = bench.source / "restless.mkv"
     shutil.copy(videos["one"], path)
     options = settings(workers=1, max_attempts=2)
-    with bench.engine(options, WORKER_COMMAND) as driven:
+    halts = tmp_path / "halts"
+
+    def touch_and_hold_again() -> None:
+        os.utime(path)
+        hold_next(halts, path.name)
+
+    with bench.engine(options, halting(halts, path.name)) as driven:
         driven.engine.send(bench.start(options))
-        for attempt in (1, 2):
-            driven.until(lambda snapshot, n=attempt: snapshot.jobs and snapshot.jobs[0].attempts == n, f"{attempt}")
-            at_half(driven, "restless.mkv", lambda: os.utime(path))
+        for _ in range(options.engine.max_attempts):
+            at_half(driven, halts, path.name, touch_and_hold_again)
         done = driven.until_done()
     row = done.failures[0]
     assert (row.failure, row.attempts, row.message) == (FailureClass.CHANGED, 2, "The file changed while it was read.")

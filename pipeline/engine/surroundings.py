@@ -88,7 +88,8 @@ class Surroundings:
         """Whether a fault is over; what can only be tried (workers, processes) is when this process has room."""
         match trouble.fault:
             case Fault.OUT_FULL | Fault.OUT_GONE | Fault.OUT_REFUSES:
-                return self._back(self._out.path) and self.out_trouble() is None
+                stands = self._back(self._out.path) if self.out_device else self.prepare() is None
+                return stands and self.out_trouble() is None
             case Fault.IN_GONE:
                 return self._back(trouble.where)
             case Fault.MEMORY:

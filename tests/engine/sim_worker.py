@@ -161,8 +161,13 @@ class SimChild:
             self.ended.set_result(None)
             self._on_end(item)
             return
-        if self._hung_up:
-            return
+        if not self._hung_up:
+            self._hear(item)
+        if self._out and not self._delivering:
+            self._delivering = True
+            self._world.soon(self._world.chance.choice((0, 0, 0.001, 0.01)), "socket", self._deliver)
+
+    def _hear(self, item: _Say) -> None:
         kind = str(item.message.get("type"))
         self._world.said(f"told {kind} {item.message.get('outcome', '')}".strip(), item.message.get("job_id", ""))
         try:
@@ -171,9 +176,6 @@ class SimChild:
             self._out.clear()
             self.dead = True
             self._out.append(Death(-9, "SIGKILL", str(error), ""))
-        if self._out and not self._delivering:
-            self._delivering = True
-            self._world.soon(self._world.chance.choice((0, 0, 0.001, 0.01)), "socket", self._deliver)
 
     def _take(self) -> None:
         """Go on with the next job that was sent, as the worker program does."""

@@ -44,6 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         Point("ledger", True, "pwrite64", 16, "SIGKILL"),
         Point("ledger", True, "fdatasync", 2, "EIO"),
         Point("reports", False, "rename", 2, "SIGKILL"),
+        Point("reports", False, "mkdir", 1, "EIO"),
         Point("worker", False, "rename", 3, "SIGKILL"),
     ],
     ids=str,

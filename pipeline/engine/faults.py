@@ -20,8 +20,10 @@ class Fault(StrEnum):
     WORKERS = "workers"
 
 
-VOLUMES = frozenset({Fault.OUT_FULL, Fault.OUT_GONE, Fault.OUT_REFUSES, Fault.IN_GONE})
-"""Faults of a volume, on which nothing is tried before it is seen to stand."""
+SEEN = frozenset(
+    {Fault.OUT_FULL, Fault.OUT_GONE, Fault.OUT_REFUSES, Fault.IN_GONE, Fault.MEMORY, Fault.HOST, Fault.GPU}
+)
+"""Faults of which can be seen whether they have passed; nothing is tried before."""
 
 
 @dataclass(frozen=True, slots=True)

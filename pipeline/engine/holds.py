@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
-from pipeline.engine.faults import PASSED, VOLUMES, Fault, Trouble
+from pipeline.engine.faults import PASSED, SEEN, Fault, Trouble
 from pipeline.engine.scheduler import retry_pause
 from pipeline.engine.threads import in_thread
 from pipeline.model import RunState
@@ -54,8 +54,8 @@ class Holds:
             self._end(run, run.hold)
 
     def go_on(self, run: ActiveRun) -> None:
-        """End a pause, a drain or a hold at the operator's word; a volume or a host is looked at first, at once."""
-        if run.hold is not None and run.hold.fault in VOLUMES | HOSTS:
+        """End a pause, a drain or a hold at the operator's word; what can be seen to have passed is looked at first."""
+        if run.hold is not None and run.hold.fault in SEEN:
             run.hold_due_s = self._core.clock()
             run.asked = True
             self._core.host.try_now()

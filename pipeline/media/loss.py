@@ -17,7 +17,7 @@ CUT, BROKEN = "unreadable part: a packet is cut or damaged", "unreadable part: t
 
 _MOST_SPANS = 1000
 _JOINED = frozenset({"mpegts"})
-_NEAR, _GAP = 8, 1.6
+_NEAR, _GAP, _REACH = 8, 1.6, 5
 _BELIEVED_S = 7 * 86_400.0
 _HEADER_SLACK_S, _HEADER_SLACK_SHARE = 0.3, 0.001
 _TRACK_SLACK_S, _TRACK_SLACK_STEPS = 0.05, 1.5
@@ -28,23 +28,22 @@ _TRUE_HEADERS = frozenset({"matroska,webm", "flv", "asf", "avi", "mov,mp4,m4a,3g
 def cuts(ticks: Sequence[int], marked: Sequence[int], *, joined: bool) -> list[int]:
     """Return the times of `marked` packets where something is lost; both are in the order of the file.
 
-    Streams that may be `joined` from several have marks where those meet too: there, one counts only if the next
-    picture comes too late or never.
+    Streams that may be `joined` from several have marks where those meet too: there, one counts only if a picture is
+    missing among those that follow it in the file, or the file ends so soon that one may be.
     """
     found = sorted({ticks[min(place, len(ticks) - 1)] if ticks else 0 for place in marked})
-    if not joined or (marked and marked[-1] >= len(ticks) - 1):
+    if not joined or (marked and marked[-1] >= len(ticks) - _REACH):
         return found
     ordered = sorted(set(ticks))
-    return [tick for tick in found if _gap(ordered, bisect_left(ordered, tick))]
+    return sorted({ticks[place] for place in marked if _gap(ordered, ticks[max(0, place - 1) : place + _REACH])})
 
 
-def _gap(ordered: Sequence[int], place: int) -> bool:
-    near = ordered[max(0, place - _NEAR) : place + _NEAR + 1]
+def _gap(ordered: Sequence[int], around: Sequence[int]) -> bool:
+    first, last = bisect_left(ordered, min(around)), bisect_left(ordered, max(around))
+    near = ordered[max(0, first - _NEAR) : last + _NEAR + 1]
     steps = sorted(after - before for before, after in pairwise(near))
-    around = ordered[max(0, place - 1) : place + 3]
-    return max((after - before for before, after in pairwise(around)), default=0) > _GAP * (
-        steps[len(steps) // 2] if steps else 0
-    )
+    longest = max((after - before for before, after in pairwise(ordered[max(0, first - 1) : last + 3])), default=0)
+    return longest > _GAP * (steps[len(steps) // 2] if steps else 0)
 
 
 class Losses:

@@ -45,7 +45,7 @@ class Look:
     container: str = ""
     codec: str = ""
     listed: int = 0
-    """Entries of the index when the file is opened."""
+    """Entries of the index when the file is opened, but for those without data: these repeat a picture."""
     packets: int = 0
     """Packets of the video with data that are not hidden."""
     timed: int = 0
@@ -100,7 +100,7 @@ def _look(container: av.container.InputContainer, seen: Look) -> None:
         seen.trouble = "no video"
         return
     seen.codec = stream.codec_context.name
-    seen.listed = len(stream.index_entries)
+    seen.listed = sum(1 for entry in stream.index_entries if entry.size)
     rate = stream.average_rate or stream.guessed_rate
     seen.step_s = min(1.0, float(1 / rate)) if rate else 0.04
     starts = [float(one.start_time * one.time_base) for one in container.streams if one.start_time is not None]

@@ -173,10 +173,16 @@ class Orders:
         if run.state is RunState.CANCELLED:
             raise VconsoleError("The run was cancelled.", remedy="Resume it instead.")
         states = RETRYABLE if command.job_ids else BAD
-        run_id = run.record.run_id
-        found = await self._core.ledger.submit(
-            lambda ledger: [ledger.job(one) for one in ledger.retry(run_id, states, command.job_ids, command.failure)]
-        )
+        run_id, now_s = run.record.run_id, self._core.wall_clock()
+
+        def send_back(ledger: Ledger) -> list[JobRecord | None]:
+            found = ledger.retry(run_id, states, command.job_ids, command.failure)
+            record = ledger.run(run_id)
+            if found and record and record.state is RunState.DONE:
+                ledger.move_run(run_id, RunState.RUNNING, now_s)
+            return [ledger.job(one) for one in found]
+
+        found = await self._core.ledger.submit(send_back)
         if not found:
             raise VconsoleError("Nothing to try again.")
         run.reported = False

@@ -93,6 +93,7 @@ class Faults:
         )
 
     def _surroundings_better(self) -> None:
+        self._world.fault_passes()
         self.disk_full = self.memory_short = self.input_gone = False
         self.host_up = True
         self._world.life.loop.call_soon(self._world.life.host_comes)

@@ -68,6 +68,10 @@ class Rules:
         """Whether a queued job is of the active run and need not run alone."""
         self.unreadable: set[str] = set()
         """Names of files that vanished while they settled."""
+        self.hit: set[str] = set()
+        """Names of files that just failed because of a fault of the surroundings."""
+        self.unlucky: set[str] = set()
+        """Names of files that failed because of a fault that had passed when it was looked at: that is not seen."""
         self.told_done: set[str] = set()
         """Tokens of the attempts that a worker has carried to their end."""
         self.jobs: dict[int, Seen] = {}
@@ -163,7 +167,7 @@ class Rules:
         self._queued.clear()
 
     def _fell(self, job: Seen) -> None:
-        if self._nature(job.name) not in INNOCENT or job.name in self.unreadable:
+        if self._nature(job.name) not in INNOCENT or job.name in self.unreadable | self.unlucky:
             return
         limits = self._limits
         excused = job.alone_kills >= min(limits.max_crashes, limits.max_attempts)

@@ -59,6 +59,8 @@ class Surroundings(Protocol):
 
     def tries(self, name: str) -> int: ...
 
+    def hit(self, name: str) -> None: ...
+
     def done(self, token: str) -> None: ...
 
     def busy_children(self) -> int: ...
@@ -215,18 +217,23 @@ class SimChild:
                 return
             self._progress(job, (look + 1) / (looks + 1))
         yield chance.uniform(0.001, 0.04)
-        if world.faults.disk_full and chance.random() < 0.7:
-            self._fail(job, FailureClass.DISK_FULL)
-        elif world.faults.input_gone and chance.random() < 0.7:
-            self._fail(job, FailureClass.IO)
-        elif world.faults.memory_short and chance.random() < 0.5:
-            self._fail(job, FailureClass.OUT_OF_MEMORY)
+        if failure := self._hit():
+            world.hit(name)
+            self._fail(job, failure)
         elif nature in {"crash", "exit0"} or (nature == "crash once" and tries == 1):
             self.die(*((0, "", "") if nature == "exit0" else (-11, "SIGSEGV", "Fatal Python error")))
             return
         else:
             self._answer(job, nature, tries)
         self._last_token = token
+
+    def _hit(self) -> FailureClass | None:
+        faults, chance = self._world.faults, self._world.chance
+        if faults.disk_full and chance.random() < 0.7:
+            return FailureClass.DISK_FULL
+        if faults.input_gone and chance.random() < 0.7:
+            return FailureClass.IO
+        return FailureClass.OUT_OF_MEMORY if faults.memory_short and chance.random() < 0.5 else None
 
     def _answer(self, job: wire.Message, nature: str, tries: int) -> None:
         world = self._world

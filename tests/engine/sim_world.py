@@ -166,6 +166,16 @@ class World:
         self._tries[name] = self._tries.get(name, 0) + 1
         return self._tries[name]
 
+    def hit(self, name: str) -> None:
+        """A job fails because of a fault of the surroundings."""
+        self.rules.hit.add(name)
+
+    def fault_passes(self) -> None:
+        """What has failed because of a fault, and was not judged yet, will look as if that had never been."""
+        running = {job.name for job in self.rules.running.values()}
+        self.rules.unlucky |= self.rules.hit & running
+        self.rules.hit.clear()
+
     def done(self, token: str) -> None:
         self.rules.told_done.add(token)
 

@@ -34,7 +34,7 @@ from pipeline.outputs.manifest import read_manifest
 from pipeline.settings import Settings
 from pipeline.snapshot import Snapshot
 
-VIDEOS_A_CYCLE = (10, 16)
+VIDEOS_A_CYCLE = (10, 80)
 """Of a few cycles, and of many: there must be something to do until the last."""
 LONGEST_PAUSE_S = 1.0
 CUT_BYTES = 48 << 10

@@ -6,8 +6,8 @@ from typing import Literal
 
 from textual.binding import Binding
 
-Place = Literal["anywhere", "monitor", "list", "new run"]
-"""Where an action can be taken; `list` is any pane or page with lines."""
+Place = Literal["anywhere", "monitor", "list", "room", "new run"]
+"""Where an action can be taken: `list` is any pane or page with lines, `room` any full screen but the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "run.new",
         ("n",),
-        "new_run",
+        "app.open('new run')",
         "new run",
         "Choose a folder, a preset and an output, and start a run.",
         "monitor",

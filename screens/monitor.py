@@ -1,6 +1,5 @@
 """The home screen: the run in one header, and its queue, stages, devices and failures in four live panes."""
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
@@ -13,13 +12,11 @@ from textual.widgets import Input
 
 from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, Unpause
 from pipeline.model import BAD, RETRYABLE, TERMINAL, JobState, RunState
-from pipeline.settings import Preset
 from pipeline.snapshot import Snapshot
 from pipeline.text import plural
 from screens.actions import bindings
 from screens.dialogs import Choice, Page, Question
-from screens.new_run import NewRun
-from screens.ports import Prepare, Source
+from screens.ports import Ports
 from screens.presenters.failures import failure_details, job_details
 from screens.presenters.header import header, interrupted, is_live
 from screens.presenters.keys import key_labels
@@ -44,12 +41,10 @@ class Monitor(Screen[None]):
     class Finished(Message):
         """The operator asked to leave after what runs, and nothing runs any more."""
 
-    def __init__(self, source: Source, prepare: Prepare, presets: Mapping[str, Preset], refresh_hz: float) -> None:
+    def __init__(self, ports: Ports) -> None:
         super().__init__()
-        self._source = source
-        self._prepare = prepare
-        self._presets = presets
-        self._period_s = 1 / refresh_hz
+        self._source = ports.source
+        self._period_s = 1 / ports.refresh_hz
         self.snapshot = Snapshot(serial=-1)
         self.leaving = False
         """Whether the operator asked to leave once what runs is done; the header says so."""
@@ -99,10 +94,6 @@ class Monitor(Screen[None]):
             pane.entitle("  ".join(others))
             pane.take(self.snapshot)
         self.query_one(KeyLine).rename(key_labels(self.snapshot))
-
-    def action_new_run(self) -> None:
-        """Open the form for a new run."""
-        self.app.push_screen(NewRun(self._source, self._prepare, self._presets))
 
     def action_pause(self) -> None:
         """Pause, or go on."""

@@ -1,7 +1,6 @@
 """The form for a new run: kind, folder, preset and output; the run starts only after its checks passed."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,9 +15,8 @@ from textual.widgets.option_list import Option
 
 from pipeline.commands import StartRun
 from pipeline.model import STAGES
-from pipeline.settings import Preset
 from screens.actions import bindings
-from screens.ports import Prepare, Refusal, RunRequest, Source
+from screens.ports import Ports, Refusal, RunRequest
 from screens.widgets.folders import FolderTree, PathInput
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
@@ -42,15 +40,13 @@ class NewRun(Screen[None]):
             super().__init__()
             self.answer = answer
 
-    def __init__(
-        self, source: Source, prepare: Prepare, presets: Mapping[str, Preset], folder: Path | None = None
-    ) -> None:
+    def __init__(self, ports: Ports) -> None:
         super().__init__()
-        self._source = source
-        self._prepare = prepare
-        self._presets = dict(presets)
-        self._names = list(presets)
-        self._folder = folder or Path.cwd()
+        self._source = ports.source
+        self._prepare = ports.prepare
+        self._presets = dict(ports.presets)
+        self._names = list(ports.presets)
+        self._folder = Path.cwd()
         self._out_follows = b""
         self._checking = False
 

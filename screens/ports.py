@@ -1,11 +1,12 @@
-"""What a screen needs from outside `screens`: somebody to look at, to ask, and to check a run before it starts."""
+"""What screens need from outside `screens`: somebody to look at, to ask, and to check a run before it starts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.commands import Command, StartRun
 from pipeline.model import RunKind
+from pipeline.settings import Preset
 from pipeline.snapshot import Snapshot
 
 
@@ -41,3 +42,14 @@ class RunRequest:
 
 Prepare = Callable[[RunRequest], StartRun | Refusal]
 """Turns a request into a command after checking it. It may take seconds, so a screen calls it from a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All of it; `vconsole` fills it in once, and each screen takes what it needs."""
+
+    source: Source
+    prepare: Prepare
+    presets: Mapping[str, Preset]
+    refresh_hz: float
+    """How often a screen looks at the newest snapshot."""

@@ -23,8 +23,9 @@ from pipeline.text import plural
 from screens.actions import bindings
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
-from screens.ports import Prepare, Refusal, RunRequest, Source
+from screens.ports import Ports, Prepare, Refusal, RunRequest, Source
 from screens.presenters.header import is_live
+from screens.rooms import ROOMS
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
 from vconsole.signals import ended_in_time
@@ -51,12 +52,12 @@ class ConsoleApp(App[int], inherit_bindings=False):
     class Closed(Message):
         """The engine is closed."""
 
-    def __init__(self, engine: EngineLike, settings: Settings, prepare: Prepare) -> None:
+    def __init__(self, engine: EngineLike, settings: Settings, ports: Ports) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if plain else None)
         self._engine = engine
         self._settings = settings
-        self._prepare_run = prepare
+        self._ports = ports
         self._stopping = False
         self._own_loop: asyncio.AbstractEventLoop | None = None
         for data in themes.built_in():
@@ -69,8 +70,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Open the monitor."""
         self._own_loop = asyncio.get_running_loop()
-        presets = {**PRESETS, **self._settings.presets}
-        self.push_screen(Monitor(self._engine, self._prepare_run, presets, self._settings.console.refresh_hz))
+        self.push_screen(Monitor(self._ports))
         if self._unknown_theme:
             known = ", ".join(self._theme_names)
             tell(self, f"There is no theme {self._unknown_theme}; there are {known}.", problem=True)
@@ -96,6 +96,16 @@ class ConsoleApp(App[int], inherit_bindings=False):
         """Take the next theme."""
         at = self._theme_names.index(self.theme)
         self.theme = self._theme_names[(at + 1) % len(self._theme_names)]
+
+    def action_open(self, name: str) -> None:
+        """Open a room, or go back to it where it is open already."""
+        room = ROOMS[name]
+        open_already = next((screen for screen in self.screen_stack if type(screen) is room), None)
+        if open_already is None:
+            self.push_screen(room(self._ports))
+            return
+        while self.screen is not open_already:
+            self.pop_screen()
 
     def action_help(self) -> None:
         """Show every key."""
@@ -157,7 +167,9 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
 def make_app(engine: EngineLike, settings: Settings, *, prepare: Prepare) -> ConsoleApp:
     """Return the app over an engine; the command line and the tests use the same."""
-    return ConsoleApp(engine, settings, prepare)
+    presets = {**PRESETS, **settings.presets}
+    ports = Ports(engine, prepare, presets, settings.console.refresh_hz)
+    return ConsoleApp(engine, settings, ports)
 
 
 def preparer(resolve: Callable[[str], PipelineSettings], check: Callable[[StartRun], None]) -> Prepare:

@@ -1,0 +1,14 @@
+"""The full screens that can be opened by name; the monitor, from which they are opened, is home."""
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.screen import Screen
+
+from screens.new_run import NewRun
+from screens.ports import Ports
+
+ROOMS: dict[str, Callable[[Ports], Screen[Any]]] = {
+    "new run": NewRun,
+}
+"""Name -> what makes the screen; `app.open('new run')` opens one."""

@@ -251,9 +251,9 @@ async def test_details_of_a_failure_and_of_a_job() -> None:
 async def test_the_start_invites_and_offers_to_resume(size: tuple[int, int]) -> None:
     app = app_over(ScriptedEngine(interrupted_before()))
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: "Nothing to do yet." in picture(app))
-        for word in ("new run: folder, preset, output", "go on with run 6", "Run 6 was interrupted", "3.4/8.0 GiB"):
-            assert word in picture(app)
+        words = ("Nothing to do yet.", "new run: folder, preset, output", "go on with run 6", "Run 6 was interrupted")
+        for word in (*words, "3.4/8.0 GiB"):
+            await until(pilot, lambda word=word: word in picture(app))
 
 
 async def test_the_end_says_where_the_outputs_are() -> None:

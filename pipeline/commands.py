@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pipeline.model import FailureClass, RunKind
 from pipeline.settings import PipelineSettings
 
+MOST_WORKERS = 256
+"""How many workers can be asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
@@ -64,7 +67,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class SetWorkers:
-    """Change the number of workers while the run goes on."""
+    """Change the number of workers while the run goes on, 1 to `MOST_WORKERS`."""
 
     count: int
 

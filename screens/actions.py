@@ -42,6 +42,8 @@ _NAMES = {
     "escape": "Esc",
     "slash": "/",
     "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "G": "G",
     "up": "↑",
     "down": "↓",
@@ -65,7 +67,7 @@ def readable(key: str) -> str:
 ACTIONS: tuple[Action, ...] = (
     Action(
         "run.new",
-        ("n",),
+        ("a",),
         "app.open('new run')",
         "new run",
         "Choose a folder, a preset and an output, and start a run.",
@@ -77,6 +79,24 @@ ACTIONS: tuple[Action, ...] = (
         "run.pause", ("space",), "pause", "pause", "Pause the run, or go on after a pause or a drain.", "monitor", 1
     ),
     Action("run.drain", ("d",), "drain", "drain", "Finish the videos that run, start no more.", "monitor", 9),
+    Action(
+        "run.fewer-workers",
+        ("left_square_bracket",),
+        "workers(-1)",
+        "fewer workers",
+        "Work with one worker less; it finishes its video first.",
+        "monitor",
+        12,
+    ),
+    Action(
+        "run.more-workers",
+        ("right_square_bracket",),
+        "workers(1)",
+        "more workers",
+        "Work with one worker more.",
+        "monitor",
+        13,
+    ),
     Action("run.cancel", ("x",), "cancel", "cancel", "Cancel the selected video or the run; asks first.", "monitor", 7),
     Action(
         "run.retry",
@@ -117,7 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("newrun.start", ("f5", "f2", "ctrl+s"), "start", "start", "Check the run and start it.", "new run", 1, True),
     Action("newrun.back", ("escape",), "leave", "back", "Go back and start nothing.", "new run", 2),
     Action(
-        "newrun.parent", ("ctrl+p",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True
+        "newrun.parent", ("ctrl+o",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True
     ),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action("app.help", ("question_mark", "f1"), "help", "help", "Show every key.", "anywhere", 3),

@@ -10,9 +10,9 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
-from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, Unpause
+from pipeline.commands import MOST_WORKERS, CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, SetWorkers, Unpause
 from pipeline.model import BAD, RETRYABLE, TERMINAL, JobState, RunState
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import Snapshot, WorkerPlan
 from pipeline.text import plural
 from screens.actions import bindings
 from screens.dialogs import Choice, Page, Question
@@ -46,6 +46,7 @@ class Monitor(Screen[None]):
         self._source = ports.source
         self._period_s = 1 / ports.refresh_hz
         self.snapshot = Snapshot(serial=-1)
+        self._workers_asked: tuple[WorkerPlan | None, int] = (None, 0)
         self.leaving = False
         """Whether the operator asked to leave once what runs is done; the header says so."""
 
@@ -111,6 +112,17 @@ class Monitor(Screen[None]):
             self._source.send(Drain())
         else:
             tell(self.app, "Nothing runs.", problem=True)
+
+    def action_workers(self, step: int) -> None:
+        """Ask for fewer or more workers than the plan has, or than were asked for since it was made."""
+        plan = self.snapshot.worker_plan
+        if plan is None or not is_live(self.snapshot.run):
+            tell(self.app, "Nothing runs.", problem=True)
+            return
+        made, asked = self._workers_asked
+        count = min(max((asked if made is plan else plan.workers) + step, 1), MOST_WORKERS)
+        self._workers_asked = (plan, count)
+        self._source.send(SetWorkers(count))
 
     def action_resume(self) -> None:
         """Go on with the newest interrupted run."""

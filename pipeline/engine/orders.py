@@ -3,6 +3,7 @@
 import asyncio
 
 from pipeline.commands import (
+    MOST_WORKERS,
     CancelJob,
     CancelRun,
     Command,
@@ -23,8 +24,6 @@ from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
 from pipeline.model import BAD, RETRYABLE, JobState, RunState
-
-MAX_WORKERS = 256
 
 
 class Orders:
@@ -194,8 +193,8 @@ class Orders:
 
     def _set_workers(self, count: int) -> None:
         core = self._core
-        if not 1 <= count <= MAX_WORKERS:
-            raise VconsoleError(f"{count} workers cannot be; choose 1 to {MAX_WORKERS}.")
+        if not 1 <= count <= MOST_WORKERS:
+            raise VconsoleError(f"{count} workers cannot be; choose 1 to {MOST_WORKERS}.")
         core.plan_workers(core.pool.limits, wanted=count)
         core.pool.ensure(0)
         self._conductor.dispatcher.hand_out()

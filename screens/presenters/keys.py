@@ -12,7 +12,7 @@ def key_labels(snapshot: Snapshot) -> dict[str, str]:
     run = snapshot.run
     labels: dict[str, str] = {}
     if run is None or not is_live(run):
-        labels |= {"run.pause": "", "run.cancel": "", "run.drain": ""}
+        labels |= {"run.pause": "", "run.cancel": "", "run.drain": "", "run.fewer-workers": "", "run.more-workers": ""}
     elif run.state in _HELD:
         labels["run.pause"] = "go on"
     if run is None or not run.count(*BAD):

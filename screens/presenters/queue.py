@@ -71,7 +71,7 @@ def queue_empty(snapshot: Snapshot, needle: str) -> tuple[Line, ...]:
     return (
         (Cell("  Nothing to do yet.", "strong"),),
         (),
-        (Cell("  "), Cell("n", "accent"), Cell("  new run: folder, preset, output")),
+        (Cell("  "), Cell("a", "accent"), Cell("  new run: folder, preset, output")),
         *resume,
         (Cell("  "), Cell("?", "accent"), Cell("  all keys")),
         (Cell("  "), Cell("q", "accent"), Cell("  leave")),

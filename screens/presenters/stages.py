@@ -28,6 +28,7 @@ _COLUMNS = (
     _Column("held", 10, lambda stage: size(stage.bytes_waiting) if stage.bytes_waiting else NONE, 82),
 )
 _NAME = 8
+_BUSY = frozenset({"busy", "waiting"})
 _SHORTEST_HISTORY = 6
 
 
@@ -43,6 +44,17 @@ def stages(snapshot: Snapshot, width: int) -> tuple[Line, ...]:
         *(cell(column.title, column.width, "quiet", right=True) for column in columns),
     )
     return heading, *(_row(stage, columns, room, busiest) for stage in snapshot.stages)
+
+
+def workers_title(snapshot: Snapshot) -> str:
+    """Return what stands in the border under the stages: how many workers there are, and how many are wanted."""
+    if snapshot.run is None or snapshot.worker_plan is None:
+        return ""
+    wanted = snapshot.worker_plan.workers
+    busy = sum(worker.state in _BUSY for worker in snapshot.workers)
+    there = len(snapshot.workers)
+    pool = f"workers {busy}/{there} busy"
+    return pool if there == wanted else f"{pool}, {wanted} wanted"
 
 
 def _row(stage: StageView, columns: list[_Column], room: int, busiest: float) -> Line:

@@ -5,7 +5,7 @@ from screens.order import QueueOrder
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_row, failures_empty, failures_title
 from screens.presenters.queue import queue_empty, queue_heading, queue_row, queue_title
-from screens.presenters.stages import stages
+from screens.presenters.stages import stages, workers_title
 from screens.widgets.lines import LineView
 from screens.widgets.outside import Line, outside
 
@@ -169,6 +169,7 @@ class StagesPane(Pane):
 
     def draw(self) -> None:
         """Lay the columns out for the width."""
+        self.note(workers_title(self.snapshot))
         self.show(stages(self.snapshot, self.line_width))
 
 

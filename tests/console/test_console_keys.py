@@ -1,11 +1,24 @@
 """What keys ask of the engine, and the ways to leave."""
 
-import pytest
-from console_script import SMALL, ScriptedEngine, app_over, busy, interrupted_before, job, picture, run_view, until
+from dataclasses import replace
 
-from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, Unpause
+import pytest
+from console_script import (
+    PLAN,
+    SMALL,
+    ScriptedEngine,
+    app_over,
+    busy,
+    interrupted_before,
+    job,
+    picture,
+    run_view,
+    until,
+)
+
+from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, SetWorkers, Unpause
 from pipeline.model import JobState, RunState
-from pipeline.snapshot import Snapshot
+from pipeline.snapshot import Snapshot, WorkerView
 from screens.actions import ACTIONS
 from screens.dialogs import Question, Stopping
 
@@ -44,7 +57,7 @@ async def test_d_drains() -> None:
 
 async def test_with_no_run_nothing_is_sent() -> None:
     engine = ScriptedEngine()
-    await press(engine, "space", "d", "x", "r", "u")
+    await press(engine, "space", "d", "x", "r", "u", "left_square_bracket", "right_square_bracket")
     assert engine.sent == []
 
 
@@ -200,3 +213,22 @@ def test_actions_have_ids_of_their_own_and_no_key_means_two_things_in_one_place(
         for second in ACTIONS:
             if first.id < second.id and {first.place, second.place} != {"monitor", "new run"}:
                 assert not set(first.keys) & set(second.keys), (first.id, second.id)
+
+
+async def test_the_brackets_ask_for_fewer_and_more_workers() -> None:
+    engine = ScriptedEngine(busy())
+    app = app_over(engine)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("right_square_bracket", "right_square_bracket", "left_square_bracket")
+        await until(pilot, lambda: engine.sent == [SetWorkers(2), SetWorkers(3), SetWorkers(2)])
+        pool = (WorkerView(slot=0, pid=11, state="busy"), WorkerView(slot=1, pid=12, state="starting"))
+        engine.change(worker_plan=replace(PLAN, workers=3), workers=pool)
+        await until(pilot, lambda: "workers 1/2 busy, 3 wanted" in picture(app))
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: engine.sent[3:] == [SetWorkers(4)])
+
+
+async def test_the_last_worker_stays() -> None:
+    engine = ScriptedEngine(busy())
+    await press(engine, "left_square_bracket")
+    assert engine.sent == [SetWorkers(1)]

@@ -66,7 +66,7 @@ async def test_at_60_by_20_one_pane_is_shown_and_names_the_others() -> None:
 async def test_no_size_breaks_the_screen(size: tuple[int, int]) -> None:
     app = app_over(ScriptedEngine(busy()))
     async with app.run_test(size=size) as pilot:
-        await pilot.press("4", "z", "2", "question_mark", "escape", "q", "escape", "n", "escape")
+        await pilot.press("4", "z", "2", "question_mark", "escape", "q", "escape", "a", "escape")
         await until(pilot, lambda: app.screen is app.monitor)
 
 

@@ -30,7 +30,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def opened(pilot: "Pilot[int]", app: ConsoleApp) -> NewRun:
-    await pilot.press("n")
+    await pilot.press("a")
     await until(pilot, lambda: isinstance(app.screen, NewRun))
     assert isinstance(app.screen, NewRun)
     screen = app.screen
@@ -140,7 +140,7 @@ async def test_the_tree_can_go_up(library: Path) -> None:
     app = app_over(ScriptedEngine())
     async with app.run_test(size=SMALL) as pilot:
         screen = await opened(pilot, app)
-        await pilot.press("ctrl+p")
+        await pilot.press("ctrl+o")
         await until(pilot, lambda: library.name in [str(n.label) for n in screen.query_one(FolderTree).root.children])
 
 

@@ -14,7 +14,7 @@ SCREENS = {
     "leave": (busy(), ("q",), ("How do you want to leave?", "After what runs", "Stay")),
     "help": (busy(), ("question_mark",), ("the monitor", "Pause the run")),
     "failure": (busy(), ("4", "j", "enter"), ("quarantined", "remedy", "no progress for 60 s")),
-    "new run": (busy(), ("n",), ("where are the videos?", "outputs in", "standard", "Check and start")),
+    "new run": (busy(), ("a",), ("where are the videos?", "outputs in", "standard", "Check and start")),
 }
 
 

@@ -27,7 +27,7 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
     app = make_app(engine, settings, prepare=preparer(partial(with_preset, settings), check))
     try:
         async with app.run_test(size=SMALL) as pilot:
-            await pilot.press("n")
+            await pilot.press("a")
             await until(pilot, lambda: isinstance(app.screen, NewRun))
             app.screen.query_one("#folder", PathInput).value = str(videos)
             app.screen.query_one("#preset").focus()

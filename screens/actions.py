@@ -1,10 +1,11 @@
 """The one list of what an operator can do: key bindings, the key line and the help are drawn from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from textual.binding import Binding
+from textual.keys import key_to_character
 
 Place = Literal["anywhere", "monitor", "list", "room", "new run"]
 """Where an action can be taken: `list` is any pane or page with lines, `room` any full screen but the monitor."""
@@ -31,9 +32,17 @@ class Action:
     """Whether the key works while text is typed."""
 
     @property
+    def keys_in_force(self) -> tuple[str, ...]:
+        """The operator's own keys for it, else `keys`."""
+        return _REMAPPED.get(self.id, self.keys)
+
+    @property
     def key(self) -> str:
-        """The first key as an operator reads it."""
-        return readable(self.keys[0])
+        """The first key in force as an operator reads it."""
+        return readable(self.keys_in_force[0])
+
+
+_REMAPPED: dict[str, tuple[str, ...]] = {}
 
 
 _NAMES = {
@@ -41,10 +50,6 @@ _NAMES = {
     "enter": "Enter",
     "escape": "Esc",
     "slash": "/",
-    "question_mark": "?",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "G": "G",
     "up": "↑",
     "down": "↓",
     "pageup": "PgUp",
@@ -57,11 +62,15 @@ _NAMES = {
 
 def readable(key: str) -> str:
     """Return the name of a key as it is printed on it."""
-    if key.startswith("ctrl+"):
-        return f"Ctrl+{key[5:].upper()}"
+    *held, last = key.split("+")
+    if key in _NAMES:
+        return _NAMES[key]
+    if held:
+        name = readable(last)
+        return "+".join([*(part.capitalize() for part in held), name.upper() if len(name) == 1 else name])
     if key[0] == "f" and key[1:].isdigit():
         return key.upper()
-    return _NAMES.get(key, key)
+    return key_to_character(key) or key.capitalize()
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -140,7 +149,18 @@ ACTIONS: tuple[Action, ...] = (
         "newrun.parent", ("ctrl+o",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True
     ),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
-    Action("app.help", ("question_mark", "f1"), "help", "help", "Show every key.", "anywhere", 3),
+    Action(
+        "app.help",
+        ("question_mark", "f1"),
+        "help",
+        "help",
+        "Show every key, those of this screen first.",
+        "anywhere",
+        3,
+    ),
+    Action(
+        "app.palette", ("colon", "ctrl+p"), "palette", "commands", "Find by name what can be done now.", "anywhere", 14
+    ),
     Action(
         "app.quit",
         ("q", "ctrl+q"),
@@ -155,6 +175,17 @@ ACTIONS: tuple[Action, ...] = (
     ),
 )
 """Everything an operator can do."""
+
+
+def remap(keys: Mapping[str, tuple[str, ...]]) -> None:
+    """Put the operator's keys, by action, in the place of those of the registry; none are left of an earlier call."""
+    _REMAPPED.clear()
+    _REMAPPED.update(keys)
+
+
+def key_of(action_id: str) -> str:
+    """Return the key of an action as an operator reads it."""
+    return next(action.key for action in ACTIONS if action.id == action_id)
 
 
 def bindings(place: Place) -> list[Binding]:

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from screens.actions import ACTIONS, Action, Place, readable
+from screens.actions import ACTIONS, Action, Place, key_of, readable
 from screens.widgets.lines import LineView
 from screens.widgets.outside import Cell, Line, Tone, cell, outside, wrap
 
@@ -145,7 +145,7 @@ class Stopping(ModalScreen[None]):
     """Shown while the engine closes: the screen stays alive and says what it waits for."""
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,ctrl+q", "app.ask_quit", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,ctrl+q", "app.ask_quit", show=False, id="app.quit")]
 
     def compose(self) -> ComposeResult:
         """Build the box."""
@@ -154,18 +154,21 @@ class Stopping(ModalScreen[None]):
                 lambda width: (
                     (Cell("Stopping…", "strong"),),
                     (),
-                    *((Cell(row, "quiet"),) for row in wrap(_STOPPING, width)),
+                    *((Cell(row, "quiet"),) for row in wrap(_stopping(), width)),
                 )
             )
 
     def on_mount(self) -> None:
         """Make the box as high as its text."""
-        self.query_one(_Page).styles.height = 2 + len(wrap(_STOPPING, min(64, self.app.size.width - 8)))
+        self.query_one(_Page).styles.height = 2 + len(wrap(_stopping(), min(64, self.app.size.width - 8)))
 
 
-_STOPPING = (
-    "The workers give back what they have not finished; the next start offers to go on. q again ends them at once."
-)
+def _stopping() -> str:
+    return (
+        "The workers give back what they have not finished; the next start offers to go on. "
+        f"{key_of('app.quit')} again ends them at once."
+    )
+
 
 _GROUPS: tuple[tuple[Place, str], ...] = (
     ("monitor", "the monitor"),
@@ -175,19 +178,24 @@ _GROUPS: tuple[tuple[Place, str], ...] = (
 )
 
 
-def help_lines(width: int) -> tuple[Line, ...]:
-    """Return every action with its keys, by place."""
+def help_lines(width: int, here: tuple[Place, ...] = ()) -> tuple[Line, ...]:
+    """Return every action with its keys, by place, those `here` first; then what the configuration calls them."""
     lines: list[Line] = []
-    for place, title in _GROUPS:
-        lines += [(), (Cell(title, "strong"),)] if lines else [(Cell(title, "strong"),)]
+    groups = dict(_GROUPS)
+    for place in sorted(groups, key=lambda place: here.index(place) if place in here else len(here)):
+        title = f"{groups[place]} (here)" if place in here[:1] else groups[place]
+        lines += [(Cell(title, "strong"),)]
         for action in ACTIONS:
             if action.place == place:
                 lines += _help(action, width)
+        lines.append(())
+    lines += [(Cell(row, "strong"),) for row in wrap("names of the actions, for [keys] in the configuration", width)]
+    lines += [(Cell("  "), cell(action.key, 14, "accent"), Cell("  "), Cell(action.id)) for action in ACTIONS]
     return tuple(lines)
 
 
 def _help(action: Action, width: int) -> list[Line]:
-    keys = "  ".join(readable(key) for key in action.keys)
+    keys = "  ".join(readable(key) for key in action.keys_in_force)
     first, *rest = wrap(action.text, max(10, width - 18))
     line: Line = (Cell("  "), cell(keys, 14, "accent"), Cell("  "), Cell(first))
     return [line, *((Cell(" " * 18), Cell(row)) for row in rest)]

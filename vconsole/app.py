@@ -23,9 +23,11 @@ from pipeline.text import plural
 from screens.actions import bindings
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
+from screens.palette import Offer, Palette, offers
 from screens.ports import Ports, Prepare, Refusal, RunRequest, Source
 from screens.presenters.header import is_live
 from screens.rooms import ROOMS
+from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
 from vconsole.signals import ended_in_time
@@ -108,9 +110,19 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self.pop_screen()
 
     def action_help(self) -> None:
-        """Show every key."""
-        if not isinstance(self.screen, Page):
-            self.push_screen(Page("keys", help_lines))
+        """Show every key, those of the screen first."""
+        line = next(iter(self.screen.query(KeyLine)), None)
+        here = (*line.places, "list") if line else ()
+        self.push_screen(Page("keys", lambda width: help_lines(width, here)))
+
+    def action_palette(self) -> None:
+        """Offer what can be done now, by name."""
+
+        def taken(offer: Offer | None) -> None:
+            if offer is not None:
+                self.call_later(self.run_action, offer.action.call, offer.taker)
+
+        self.push_screen(Palette(offers(self.screen)), taken)
 
     def action_ask_quit(self) -> None:
         """Ask how to leave; where nothing runs, leave."""

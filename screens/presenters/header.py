@@ -3,6 +3,7 @@
 from pipeline.model import TERMINAL, JobState, RunState
 from pipeline.snapshot import RunSummary, RunView, Snapshot
 from pipeline.text import clock, plural
+from screens.actions import key_of
 from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, joined, number, percent, size
 from screens.widgets.outside import Cell, Line, cell, line_width, sentence, spread
 
@@ -129,7 +130,11 @@ def _sentence(snapshot: Snapshot, width: int, leaving: bool) -> Line:
         return (sentence(f"‖ {run.paused_because}", width, "warn"),)
     if leaving and run is not None:
         running = plural(run.count(JobState.RUNNING), "video")
-        return (sentence(f"▽ leaving once what runs now is done ({running}); q to think again", width, "warn"),)
+        return (
+            sentence(
+                f"▽ leaving once what runs now is done ({running}); {key_of('app.quit')} to think again", width, "warn"
+            ),
+        )
     fresh = [note for note in snapshot.notices[:1] if abs(snapshot.taken_s - note.at_s) <= NOTICE_SHOWN_S]
     if fresh and fresh[0].level != "info":
         return (sentence(f"! {fresh[0].text}", width, "bad" if fresh[0].level == "error" else "warn"),)
@@ -142,6 +147,9 @@ def _sentence(snapshot: Snapshot, width: int, leaving: bool) -> Line:
 
 def _ending(run: RunView, width: int) -> Line:
     if run.state is RunState.INTERRUPTED:
-        return (Cell("u", "accent"), cell("  go on with this run; what is done is not done again", width - 1))
+        return (
+            Cell(key_of("run.resume"), "accent"),
+            cell("  go on with this run; what is done is not done again", width - 1),
+        )
     word = "finished" if run.state is RunState.DONE else run.state.value
     return (Cell(f"{word}; outputs in "), cell(run.out, max(1, width - len(word) - 13), "accent"))

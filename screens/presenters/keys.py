@@ -2,7 +2,7 @@
 
 from pipeline.model import BAD, RunState
 from pipeline.snapshot import Snapshot
-from screens.presenters.header import is_live
+from screens.presenters.header import interrupted, is_live
 
 _HELD = frozenset({RunState.PAUSED, RunState.DRAINING})
 
@@ -16,7 +16,9 @@ def key_labels(snapshot: Snapshot) -> dict[str, str]:
     elif run.state in _HELD:
         labels["run.pause"] = "go on"
     if run is None or not run.count(*BAD):
-        labels["run.retry"] = ""
+        labels |= {"run.retry": "", "run.retry-all": ""}
+    if is_live(run) or (interrupted(snapshot) is None and (run is None or run.state is not RunState.INTERRUPTED)):
+        labels["run.resume"] = ""
     if not snapshot.jobs:
         labels |= {"queue.filter": "", "list.details": ""}
     return labels

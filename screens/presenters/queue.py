@@ -3,6 +3,7 @@
 from pipeline.model import BAD, JobState
 from pipeline.snapshot import JobRow, Snapshot
 from pipeline.text import clock, plural
+from screens.actions import key_of
 from screens.presenters.header import interrupted
 from screens.presenters.words import JOB_SIGNS, NONE, bar, number, percent
 from screens.widgets.outside import Cell, Line, cell, sentence
@@ -59,7 +60,7 @@ def queue_empty(snapshot: Snapshot, needle: str) -> tuple[Line, ...]:
     if needle:
         return (
             (Cell("  No video contains "), Cell(f"“{needle}”", "strong")),
-            (Cell("  "), Cell("Esc", "accent"), Cell(" shows all of them", "quiet")),
+            (Cell("  "), Cell(key_of("screen.back"), "accent"), Cell(" shows all of them", "quiet")),
         )
     if snapshot.run is not None:
         waiting = "Looking for videos…" if snapshot.run.discovering else "This run has no videos."
@@ -67,14 +68,14 @@ def queue_empty(snapshot: Snapshot, needle: str) -> tuple[Line, ...]:
     run = interrupted(snapshot)
     resume: tuple[Line, ...] = ()
     if run is not None:
-        resume = ((Cell("  "), Cell("u", "accent"), Cell(f"  go on with run {run.run_id}")),)
+        resume = ((Cell("  "), Cell(key_of("run.resume"), "accent"), Cell(f"  go on with run {run.run_id}")),)
     return (
         (Cell("  Nothing to do yet.", "strong"),),
         (),
-        (Cell("  "), Cell("a", "accent"), Cell("  new run: folder, preset, output")),
+        (Cell("  "), Cell(key_of("run.new"), "accent"), Cell("  new run: folder, preset, output")),
         *resume,
-        (Cell("  "), Cell("?", "accent"), Cell("  all keys")),
-        (Cell("  "), Cell("q", "accent"), Cell("  leave")),
+        (Cell("  "), Cell(key_of("app.help"), "accent"), Cell("  all keys")),
+        (Cell("  "), Cell(key_of("app.quit"), "accent"), Cell("  leave")),
     )
 
 

@@ -28,15 +28,16 @@ class KeyLine(Lines, can_focus=False):
 
     def __init__(self, *places: Place) -> None:
         super().__init__()
-        self._places = places
-        self._renamed: dict[str, str] = {}
+        self.places = places
+        self.renamed: dict[str, str] = {}
+        """Labels in place of those of the registry, by action; an empty one says that it would do nothing now."""
 
     def rename(self, renamed: dict[str, str]) -> None:
         """Give actions other labels while the state asks for it; an empty label hides the action."""
-        self._renamed = renamed
-        self.show((key_line(self._places, self.line_width, renamed),))
+        self.renamed = renamed
+        self.show((key_line(self.places, self.line_width, renamed),))
 
     def on_resize(self) -> None:
         """Choose again what fits."""
         super().on_resize()
-        self.rename(self._renamed)
+        self.rename(self.renamed)

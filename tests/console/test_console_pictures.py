@@ -13,6 +13,7 @@ SCREENS = {
     "zoom": (busy(), ("2", "z"), ("[2] stages", "p95", "write")),
     "leave": (busy(), ("q",), ("How do you want to leave?", "After what runs", "Stay")),
     "help": (busy(), ("question_mark",), ("the monitor", "Pause the run")),
+    "palette": (busy(), ("colon",), ("commands", "new run", "drain", "Enter takes it")),
     "failure": (busy(), ("4", "j", "enter"), ("quarantined", "remedy", "no progress for 60 s")),
     "new run": (busy(), ("a",), ("where are the videos?", "outputs in", "standard", "Check and start")),
 }

@@ -207,6 +207,19 @@ class Monitor(Screen[None]):
         self.add_class("-filtering")
         self.set_focus(self.query_one("#filter", Input))
 
+    def action_sort(self) -> None:
+        """Take the next order of the queue."""
+        self.query_one(QueuePane).sort_next()
+        self.redraw()
+
+    def action_match(self, step: int) -> None:
+        """Go to the next or previous video that the filter leaves."""
+        if self.query_one(QueuePane).order.needle:
+            self.action_pane("queue")
+            self.query_one(QueuePane).match(step)
+        else:
+            tell(self.app, "No filter is set; / sets one.", problem=True)
+
     def action_details(self) -> None:
         """Show all that is known of the selected video."""
         failure = self.query_one(FailuresPane).failure

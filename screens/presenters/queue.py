@@ -90,6 +90,11 @@ def queue_title(snapshot: Snapshot, shown: int, needle: str) -> str:
     return f"{running:,} running, {waiting:,} to do" if running or waiting else plural(snapshot.run.total, "video")
 
 
+def queue_order_title(order: str) -> str:
+    """Return the title of the queue, which names the order where it is not the usual one."""
+    return "[1] queue" if order == "running first" else f"[1] queue by {order}"
+
+
 def _widths(width: int) -> tuple[int, int]:
     wide = width >= _WIDE
     what = _WHAT_WIDE if wide else _WHAT_NARROW

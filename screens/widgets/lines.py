@@ -1,7 +1,9 @@
 """A pane of lines that draws only the rows in view, and of those only the ones that changed."""
 
+from itertools import zip_longest
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
@@ -10,11 +12,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from pipeline.text import visible
 from screens.actions import bindings
 from screens.widgets.outside import TONES, Cell, Line, Tone, strip
 
 _MARK = Cell("▌", "mark")
 _NO_MARK = Cell(" ")
+_GAP = 12
+"""Columns that stayed the same up to which two changes are drawn as one: a move of the cursor costs as much."""
 
 
 class LineView(ScrollView, can_focus=True):
@@ -86,9 +91,11 @@ class LineView(ScrollView, can_focus=True):
         if height != self._height:
             self._height = height
             self.virtual_size = Size(1, height)
+        width = self.scrollable_content_region.width
         for y in range(self.scrollable_content_region.height):
-            if self._drawn.get(y) != self._line_at(y):
-                self.refresh(Region(0, y, self.scrollable_content_region.width, 1))
+            before, now = self._drawn.get(y), self._line_at(y)
+            if before != now:
+                self.refresh(*(Region(first, y, end - first, 1) for first, end in _spans(before, now, width)))
 
     def render_line(self, y: int) -> Strip:
         """Draw one row of the pane."""
@@ -179,6 +186,29 @@ class LineView(ScrollView, can_focus=True):
 
     def _cursor_style(self) -> Style:
         return self.get_component_rich_style("line--cursor", partial=True)
+
+
+def _spans(before: tuple[Line, bool] | None, now: tuple[Line, bool], width: int) -> list[tuple[int, int]]:
+    """Return the columns, as half-open spans, in which a row differs; all where letters are not one column wide."""
+    if before is None or before[1] or now[1]:
+        return [(0, width)]
+    old, new = _letters(before[0]), _letters(now[0])
+    if old is None or new is None:
+        return [(0, width)]
+    spans: list[tuple[int, int]] = []
+    for column, (one, other) in enumerate(zip_longest(old, new), start=cell_len(_NO_MARK.text)):
+        if one == other:
+            continue
+        if spans and column - spans[-1][1] <= _GAP:
+            spans[-1] = (spans[-1][0], column + 1)
+        else:
+            spans.append((column, column + 1))
+    return [(first, min(end, width)) for first, end in spans if first < width]
+
+
+def _letters(line: Line) -> list[tuple[str, Tone]] | None:
+    letters = [(letter, part.tone) for part in line for letter in visible(part.text)]
+    return letters if cell_len("".join(letter for letter, _ in letters)) == len(letters) else None
 
 
 class Lines(LineView):

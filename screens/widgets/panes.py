@@ -1,10 +1,14 @@
 """The four live panes of the monitor, each a view of one part of the snapshot."""
 
+from typing import Self
+
+from textual.geometry import Region
+
 from pipeline.snapshot import FailureRow, JobRow, Snapshot
-from screens.order import QueueOrder
+from screens.order import SORTS, QueueOrder
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_row, failures_empty, failures_title
-from screens.presenters.queue import queue_empty, queue_heading, queue_row, queue_title
+from screens.presenters.queue import queue_empty, queue_heading, queue_order_title, queue_row, queue_title
 from screens.presenters.stages import stages, workers_title
 from screens.widgets.lines import LineView
 from screens.widgets.outside import Line, outside
@@ -16,6 +20,7 @@ class Pane(LineView):
     title = ""
 
     def __init__(self, *, id: str) -> None:
+        self._only: Region | None = None
         super().__init__(id=id)
         self.snapshot = Snapshot()
 
@@ -43,7 +48,15 @@ class Pane(LineView):
         """Write `text` into the lower border if it is not there yet."""
         content = outside(text)
         if self.border_subtitle != content:
+            self._only = Region(0, self.outer_size.height - 2, self.outer_size.width - 2, 1)
             self.border_subtitle = content
+            self._only = None
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Draw again; where only the lower border changed, that line alone."""
+        if self._only is not None and not regions:
+            regions = (self._only,)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
 
 class QueuePane(Pane):
@@ -55,13 +68,15 @@ class QueuePane(Pane):
         super().__init__(id=id)
         self.order = QueueOrder()
         self.job_id: int | None = None
+        self.follows = True
+        """Whether the view stays with the running jobs: until the operator scrolls, and again from the top on."""
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a newer snapshot; a selected row that was in view is followed to where it went."""
         watched = self.cursor >= 0 and self.in_view(self.cursor)
         before, after = self.snapshot.run, snapshot.run
         if before is None or after is None or before.run_id != after.run_id:
-            self.job_id = None
+            self.unselect()
         self.snapshot = snapshot
         self.order.update(snapshot.jobs)
         self._refresh_rows(follow=watched)
@@ -71,6 +86,19 @@ class QueuePane(Pane):
         self.order.filter(needle)
         self.scroll_home(animate=False)
         self._refresh_rows(follow=True)
+
+    def sort_next(self) -> None:
+        """Take the next order."""
+        names = list(SORTS)
+        self.order.sort_by(names[(names.index(self.order.sort) + 1) % len(names)])
+        self.title = queue_order_title(self.order.sort)
+        self.scroll_home(animate=False)
+        self._refresh_rows(follow=True)
+
+    def match(self, step: int) -> None:
+        """Select the next or previous row that the filter leaves, round the ends."""
+        if self.row_count():
+            self._go((max(self.cursor, -1 if step > 0 else 0) + step) % self.row_count())
 
     @property
     def job(self) -> JobRow | None:
@@ -86,10 +114,24 @@ class QueuePane(Pane):
     def select(self, position: int) -> None:
         """Select the job at a position."""
         self.job_id = self.order.row(position).job_id
+        self.follows = False
 
     def unselect(self) -> None:
         """Select nothing: the view stays with what runs."""
         self.job_id = None
+        self.follows = True
+
+    def on_mouse_scroll_down(self) -> None:
+        """Stay where the operator scrolls to."""
+        self.follows = False
+
+    def on_mouse_scroll_up(self) -> None:
+        """Stay where the operator scrolls to."""
+        self.follows = False
+
+    def on_scroll_to(self) -> None:
+        """Stay where the operator drags the bar to."""
+        self.follows = False
 
     def row_count(self) -> int:
         """Return how many rows the filter leaves."""
@@ -110,8 +152,9 @@ class QueuePane(Pane):
     def _refresh_rows(self, *, follow: bool) -> None:
         self.note(queue_title(self.snapshot, len(self.order), self.order.needle))
         self.sync()
-        if follow and self.cursor >= 0 and not self.in_view(self.cursor):
-            self.reveal(self.cursor)
+        wanted = self.order.first_running() if self.follows else self.cursor if follow else None
+        if wanted is not None and wanted >= 0 and not self.in_view(wanted):
+            self.reveal(wanted)
 
 
 class FailuresPane(Pane):

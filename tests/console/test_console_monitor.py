@@ -1,6 +1,7 @@
 """The monitor over a scripted engine: it shows what changed, draws nothing else, and keeps the reader's place."""
 
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 from console_script import (
@@ -17,6 +18,7 @@ from console_script import (
     until,
 )
 from textual import events
+from textual.geometry import Region
 
 from pipeline.model import JobState, RunState, Stage
 from pipeline.snapshot import Snapshot
@@ -108,6 +110,20 @@ async def test_only_the_row_that_changed_is_drawn(drawn: list[tuple[str, int]]) 
         assert set(drawn) == {("queue", 1)}
 
 
+async def test_of_a_row_only_the_columns_that_changed_are_drawn() -> None:
+    engine = ScriptedEngine(busy())
+    app = app_over(engine)
+    async with app.run_test(size=LARGE) as pilot:
+        await until(pilot, lambda: "running" in picture(app))
+        queue = app.screen.query_one(QueuePane)
+        regions: list[Region] = []
+        with mock.patch.object(queue, "refresh", lambda *changed, **_: regions.extend(changed)):
+            row = queue.order.row(0)
+            jobs = tuple(replace(one, rate=18.3) if one is row else one for one in engine.snapshot.jobs)
+            queue.take(replace(engine.snapshot, jobs=jobs))
+        assert [(region.y, region.width) for region in regions] == [(1, 1)]
+
+
 async def test_a_change_too_small_to_see_draws_nothing(drawn: list[tuple[str, int]]) -> None:
     engine = ScriptedEngine(busy())
     app = app_over(engine)
@@ -189,6 +205,61 @@ async def test_a_filter_narrows_the_queue_and_esc_shows_all_again() -> None:
         await pilot.press("escape")
         await until(pilot, lambda: queue.row_count() == 59)
         assert "2 running, 45 to do" in picture(app)
+
+
+async def test_n_goes_round_what_the_filter_leaves() -> None:
+    app = app_over(ScriptedEngine(busy()))
+    async with app.run_test(size=SMALL) as pilot:
+        queue = app.screen.query_one(QueuePane)
+        await pilot.press("n")
+        assert queue.job is None
+        await pilot.press("slash", *"drone", "enter", "n", "n")
+        await until(pilot, lambda: queue.cursor == 1)
+        assert queue.job is not None
+        assert "drone" in queue.job.name
+        await pilot.press("N", "N")
+        await until(pilot, lambda: queue.cursor == 17)
+
+
+async def test_o_takes_each_order_in_turn_and_the_title_names_it() -> None:
+    app = app_over(ScriptedEngine(busy()))
+    async with app.run_test(size=SMALL) as pilot:
+        queue = app.screen.query_one(QueuePane)
+        for order in ("name", "length", "state", "rate"):
+            await pilot.press("o")
+            await until(pilot, lambda order=order: f"[1] queue by {order}" in picture(app))
+        await pilot.press("o")
+        await until(pilot, lambda: "[1] queue ─" in picture(app))
+        assert queue.order.sort == "running first"
+
+
+async def test_the_view_goes_where_a_job_runs_until_the_operator_scrolls() -> None:
+    engine = ScriptedEngine(busy())
+    app = app_over(engine)
+
+    def run(job_id: int) -> None:
+        engine.change(
+            jobs=tuple(
+                replace(row, state=JobState.RUNNING if row.job_id == job_id else JobState.DONE, stage=Stage.SCENES)
+                for row in engine.snapshot.jobs
+            )
+        )
+
+    async with app.run_test(size=SMALL) as pilot:
+        queue = app.screen.query_one(QueuePane)
+        await pilot.press("o", "o")
+        run(52)
+        await until(pilot, lambda: queue.in_view(queue.order.position(52) or 0))
+        run(31)
+        await until(pilot, lambda: queue.in_view(queue.order.position(31) or 0))
+        await pilot.press("G")
+        await until(pilot, lambda: queue.in_view(queue.row_count() - 1))
+        run(26)
+        await until(pilot, lambda: app.monitor.snapshot.serial == engine.snapshot.serial)
+        assert queue.in_view(queue.row_count() - 1)
+        await pilot.press("g")
+        run(52)
+        await until(pilot, lambda: queue.in_view(queue.order.position(52) or 0))
 
 
 async def test_keys_that_mean_commands_are_only_letters_in_the_filter() -> None:

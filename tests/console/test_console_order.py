@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.model import JobState, Stage
 from pipeline.snapshot import JobRow
-from screens.order import QueueOrder
+from screens.order import SORTS, QueueOrder
 
 
 def shown(order: QueueOrder) -> list[int]:
@@ -58,20 +58,49 @@ def test_another_run_replaces_everything() -> None:
     assert shown(order) == []
 
 
+def test_each_order_puts_first_what_it_is_for() -> None:
+    order = QueueOrder()
+    order.update(
+        (
+            job(1, name="b.mp4", duration_s=10.0),
+            job(2, JobState.RUNNING, name="C.mp4", duration_s=5.0, rate=2.0),
+            job(3, JobState.FAILED, name="a.mp4", duration_s=0.0),
+            job(4, JobState.RUNNING, name="d.mp4", duration_s=20.0, rate=9.0),
+        )
+    )
+    expected = {
+        "running first": [2, 4, 1, 3],
+        "name": [3, 1, 2, 4],
+        "length": [4, 1, 2, 3],
+        "state": [3, 2, 4, 1],
+        "rate": [4, 2, 1, 3],
+    }
+    assert list(SORTS) == list(expected)
+    for name, ids in expected.items():
+        order.sort_by(name)
+        assert shown(order) == ids
+        assert order.first_running() == min(ids.index(2), ids.index(4))
+
+
 _states = st.lists(st.sampled_from(list(JobState)), min_size=0, max_size=12)
 
 
-@given(st.lists(_states, min_size=1, max_size=6), st.sampled_from(["", "queued", "1"]))
-def test_moving_single_rows_gives_what_sorting_all_gives(history: list[list[JobState]], needle: str) -> None:
+@given(st.lists(_states, min_size=1, max_size=6), st.sampled_from(["", "queued", "1"]), st.sampled_from(list(SORTS)))
+def test_moving_single_rows_gives_what_sorting_all_gives(history: list[list[JobState]], needle: str, sort: str) -> None:
     kept, rows = QueueOrder(), ()
     kept.filter(needle)
+    kept.sort_by(sort)
     for states in history:
         old: dict[int, JobRow] = {row.job_id: row for row in rows}
-        fresh = [job(i, state, name=f"{i}.mp4") for i, state in enumerate(states)]
+        lengths = [float(7 * i % 4 + len(states)) for i in range(len(states))]
+        fresh = [
+            job(i, state, name=f"{i}.mp4", duration_s=lengths[i], rate=lengths[i]) for i, state in enumerate(states)
+        ]
         rows = tuple(old[row.job_id] if old.get(row.job_id) == row else row for row in fresh)
         kept.update(rows)
         new = QueueOrder()
         new.filter(needle)
+        new.sort_by(sort)
         new.update(rows)
         assert shown(kept) == shown(new)
         assert all(kept.position(job_id) == position for position, job_id in enumerate(shown(kept)))

@@ -1,9 +1,10 @@
 """The schema of every setting and preset: what may be set, its default, its bounds and its explanation."""
 
 import difflib
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from pipeline.errors import SettingsError
 
@@ -278,6 +279,22 @@ class PipelineSettings(Section):
     models: dict[ModelKey, ModelSettings] = Field(default_factory=dict, description="The model catalogue by key.")
 
 
+def _by_action(keys: object) -> object:
+    """Join the tables that TOML makes of `group.verb`, and take one key for a list of one; the console knows keys."""
+    if not isinstance(keys, Mapping):
+        return keys
+    joined: dict[str, object] = {}
+    for name, value in keys.items():
+        if isinstance(value, Mapping):
+            joined |= {f"{name}.{rest}": below for rest, below in value.items()}
+        else:
+            joined[name] = value
+    return {
+        name: [str(key) for key in (value if isinstance(value, (list, tuple)) else [value])]
+        for name, value in joined.items()
+    }
+
+
 class Preset(Section):
     """A named set of settings: `settings` maps section -> key -> value and is laid over the other settings."""
 
@@ -291,6 +308,9 @@ class Settings(PipelineSettings):
     state_dir: str = Field("", description="Folder of the ledger; empty = the platform's state folder.")
     console: ConsoleSettings = ConsoleSettings()
     presets: dict[str, Preset] = Field(default_factory=dict, description="Presets by name.")
+    keys: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_by_action)] = Field(
+        default_factory=dict, description="Keys of the console by action."
+    )
 
 
 PRESETS: dict[str, Preset] = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from textual.binding import Binding
-from textual.keys import key_to_character
+from textual.keys import REPLACED_KEYS, key_to_character
 
 Place = Literal["anywhere", "monitor", "list", "room", "new run"]
 """Where an action can be taken: `list` is any pane or page with lines, `room` any full screen but the monitor."""
@@ -49,7 +49,6 @@ _NAMES = {
     "space": "Space",
     "enter": "Enter",
     "escape": "Esc",
-    "slash": "/",
     "up": "↑",
     "down": "↓",
     "pageup": "PgUp",
@@ -70,7 +69,7 @@ def readable(key: str) -> str:
         return "+".join([*(part.capitalize() for part in held), name.upper() if len(name) == 1 else name])
     if key[0] == "f" and key[1:].isdigit():
         return key.upper()
-    return key_to_character(key) or key.capitalize()
+    return key_to_character(REPLACED_KEYS.get(key, key)) or key.capitalize()
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -186,6 +185,12 @@ ACTIONS: tuple[Action, ...] = (
     ),
 )
 """Everything an operator can do."""
+
+
+def meet(first: Place, second: Place) -> bool:
+    """Return whether actions of both places can be taken on one screen, so that one key must not mean both."""
+    both = {first, second}
+    return len(both) == 1 or bool(both & {"anywhere", "list"}) or ("room" in both and "monitor" not in both)
 
 
 def remap(keys: Mapping[str, tuple[str, ...]]) -> None:

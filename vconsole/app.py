@@ -20,7 +20,7 @@ from pipeline.errors import VconsoleError
 from pipeline.model import JobState
 from pipeline.settings import PRESETS, PipelineSettings, Settings, with_preset
 from pipeline.text import plural
-from screens.actions import bindings
+from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
@@ -30,6 +30,7 @@ from screens.rooms import ROOMS
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
+from vconsole.keymap import checked
 from vconsole.signals import ended_in_time
 
 _LEAVE_DRAIN, _LEAVE_NOW, _STAY = "drain", "now", "stay"
@@ -180,8 +181,12 @@ class ConsoleApp(App[int], inherit_bindings=False):
 def make_app(engine: EngineLike, settings: Settings, *, prepare: Prepare) -> ConsoleApp:
     """Return the app over an engine; the command line and the tests use the same."""
     presets = {**PRESETS, **settings.presets}
+    keymap = checked(settings.keys)
+    remap(keymap)
     ports = Ports(engine, prepare, presets, settings.console.refresh_hz)
-    return ConsoleApp(engine, settings, ports)
+    app = ConsoleApp(engine, settings, ports)
+    app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
+    return app
 
 
 def preparer(resolve: Callable[[str], PipelineSettings], check: Callable[[StartRun], None]) -> Prepare:

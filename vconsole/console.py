@@ -3,8 +3,11 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from pipeline.errors import SettingsError
+from pipeline.text import visible
 
 
 def run(args: argparse.Namespace) -> int:
@@ -15,9 +18,19 @@ def run(args: argparse.Namespace) -> int:
             remedy="Without one: `vconsole extract INPUT... --out DIR`, `vconsole resume`, `vconsole runs`.",
         )
     from vconsole.app import run_console
-    from vconsole.config import load, state_dir
+    from vconsole.config import config_path, load, state_dir
+    from vconsole.keymap import checked
     from vconsole.options import from_arguments
 
-    settings = load(from_arguments(args))
-
+    options = from_arguments(args)
+    settings = load(options)
+    checked(settings.keys, _said_in(config_path(options, os.environ)))
     return run_console(settings, state_dir(settings))
+
+
+def _said_in(path: Path | None) -> Callable[[str], str]:
+    """Return what names the configuration file before the name of an action, where the file says its key."""
+    from vconsole.layers import read_file
+
+    said = {".".join(entry.key[1:]) for entry in read_file(path) if entry.key[0] == "keys"} if path else set()
+    return lambda action: f"{visible(str(path))}: " if action in said else ""

@@ -25,6 +25,8 @@ def _kinds(annotation: Any, metadata: Iterable[Any]) -> Iterator[str]:
         yield from (str(part) for part in parts)
     elif origin is tuple:
         yield "a list of texts"
+    elif origin is dict:
+        yield "a table"
     elif annotation is bool:
         yield "true or false"
     elif annotation in (int, float):

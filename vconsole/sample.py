@@ -29,6 +29,15 @@ HEAD = """\
 # line it is --set host.batch_size=32. An unknown key is an error that names the nearest known one.
 """
 
+KEYS_HEAD = """\
+# ---- keys ----
+# Keys of the console, one or a list for an action; the help (?) ends with the names of all actions. A key that means
+# something else on the same screen already, or that terminals do not pass on, is refused. Example:
+#   [keys]
+#   run.pause = "p"
+#   queue.filter = ["/", "ctrl+f"]
+"""
+
 MODELS_HEAD = """\
 # ---- models ----
 # The model catalogue; `vconsole models list` shows all of it. A key that is built in needs only what you change, e.g.
@@ -59,13 +68,14 @@ def _lines() -> Iterator[str]:
     yield HEAD
     for name, field in Settings.model_fields.items():
         node = ROOT.child(name)
-        if node is not None and node.field is not None:
+        if node is not None and node.field is not None and not node.free:
             yield from _setting(name, field)
             yield ""
     for name in Settings.model_fields:
         node = ROOT.child(name)
         if node is not None and node.model is not None:
             yield from _section(name, node.model)
+    yield KEYS_HEAD
     yield MODELS_HEAD.rstrip()
     for key, model in MODELS.items():
         yield f"#   {key}: {_described(model)}"

@@ -21,11 +21,15 @@ PRESET_SETTINGS: Key = ("settings",)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One place in the tree: a section (`model`), a table of named sections (`entry`), or a value (`field`)."""
+    """One place in the tree: a section (`model`), a table of named sections (`entry`), or a value (`field`).
+
+    A `free` value is a table whose names the schema does not know.
+    """
 
     model: type[BaseModel] | None = None
     entry: type[BaseModel] | None = None
     field: FieldInfo | None = None
+    free: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -38,6 +42,8 @@ class Node:
 
     def child(self, name: str) -> "Node | None":
         """Return the place called `name` below this one, or None if there is none."""
+        if self.free:
+            return self
         if self.entry is not None:
             return Node(model=self.entry)
         if self.model is None or name not in self.model.model_fields:
@@ -56,7 +62,10 @@ def _node(field: FieldInfo) -> Node:
         if issubclass(annotation, BaseModel):
             return Node(model=annotation)
     elif typing.get_origin(annotation) is dict:
-        return Node(entry=typing.get_args(annotation)[1])
+        value = typing.get_args(annotation)[1]
+        if isinstance(value, types.GenericAlias):
+            return Node(field=field, free=True)
+        return Node(entry=value)
     return Node(field=field)
 
 
@@ -91,8 +100,8 @@ def nearest(key: Key, depth: int, node: Node) -> str:
 
 
 def leaves(node: Node = ROOT, key: Key = ()) -> Iterator[tuple[Key, FieldInfo]]:
-    """Yield every value of the schema outside tables of named sections, in the order of the schema."""
-    if node.field is not None:
+    """Yield every value of the schema outside tables of free names, in the order of the schema."""
+    if node.field is not None and not node.free:
         yield key, node.field
     for name in node.children():
         below = node.child(name)

@@ -74,9 +74,15 @@ class ScriptedEngine:
         self.snapshot = replace(self.snapshot, serial=self.snapshot.serial + 1, **parts)
 
 
-def app_over(engine: ScriptedEngine, *, refusal: Refusal | None = None, theme: str = "vconsole-dark") -> ConsoleApp:
+def app_over(
+    engine: ScriptedEngine,
+    *,
+    refusal: Refusal | None = None,
+    theme: str = "vconsole-dark",
+    settings: Settings | None = None,
+) -> ConsoleApp:
     """Return the console over a scripted engine, with checks that pass unless a refusal is given."""
-    settings = Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
+    settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
 
     def prepare(request: RunRequest) -> StartRun | Refusal:
         pipeline = with_preset(settings, request.preset)

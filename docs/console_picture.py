@@ -14,6 +14,7 @@ from pipeline.engine import Engine
 from pipeline.model import TERMINAL, RunKind
 from pipeline.settings import Settings, with_preset
 from vconsole.app import make_app, preparer
+from vconsole.jobs import job_reader, keeper
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -28,7 +29,13 @@ async def main(arguments: argparse.Namespace) -> None:
             inputs = tuple(os.fsencode(path.resolve()) for path in arguments.folders)
             out = os.fsencode(arguments.out or Path(folder) / "features")
             engine.send(StartRun(RunKind.EXTRACT, inputs, out, arguments.preset, run_settings))
-            app = make_app(engine, settings, prepare=preparer(lambda _: run_settings, lambda _: None))
+            app = make_app(
+                engine,
+                settings,
+                prepare=preparer(lambda _: run_settings, lambda _: None),
+                job_facts=job_reader(engine.state_dir),
+                keep=keeper(engine.state_dir),
+            )
             async with app.run_test(size=(width, height)) as pilot:
                 while (run := engine.latest().run) is None or run.count(*TERMINAL) < arguments.done:
                     await pilot.pause(0.5)

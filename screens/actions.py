@@ -7,7 +7,7 @@ from typing import Literal
 from textual.binding import Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
-Place = Literal["anywhere", "monitor", "list", "room", "new run"]
+Place = Literal["anywhere", "monitor", "list", "room", "new run", "job"]
 """Where an action can be taken: `list` is any pane or page with lines, `room` any full screen but the monitor."""
 
 
@@ -46,6 +46,8 @@ _REMAPPED: dict[str, tuple[str, ...]] = {}
 
 
 _NAMES = {
+    "left": "←",
+    "right": "→",
     "space": "Space",
     "enter": "Enter",
     "escape": "Esc",
@@ -141,9 +143,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("pane.devices", ("3",), "pane('devices')", "devices", "Go to the devices.", "monitor"),
     Action("pane.failures", ("4",), "pane('failures')", "failed", "Go to the failed videos.", "monitor"),
     Action("pane.zoom", ("z",), "zoom", "zoom", "Show one pane on the whole screen, and back.", "monitor", 8),
-    Action(
-        "list.details", ("enter",), "details", "details", "Show all that is known of the selected video.", "monitor", 10
-    ),
+    Action("list.details", ("enter",), "details", "details", "Open the selected video.", "monitor", 10),
     Action("list.down", ("j", "down"), "move(1)", "down", "Next line.", "list"),
     Action("list.up", ("k", "up"), "move(-1)", "up", "Line before.", "list"),
     Action("list.page-down", ("pagedown", "ctrl+d"), "page(1)", "page down", "Next page.", "list"),
@@ -158,6 +158,13 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "newrun.parent", ("ctrl+o",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True
     ),
+    Action("job.before", ("left",), "frame(-1)", "frame before", "Show the kept frame before.", "job", 1, True),
+    Action("job.next", ("right",), "frame(1)", "next frame", "Show the next kept frame.", "job", 2, True),
+    Action("job.zoom", ("z",), "zoom", "zoom", "Show the picture on the whole screen, and back.", "job", 5),
+    Action("job.copy", ("y",), "copy('output')", "copy path", "Copy the path of the feature file.", "job", 6),
+    Action("job.copy-source", ("Y",), "copy('source')", "copy source", "Copy the path of the video.", "job"),
+    Action("job.retry", ("r",), "retry", "retry", "Try the video again.", "job", 7),
+    Action("job.back", ("escape",), "back", "back", "Leave the zoom, then go back.", "job", 3),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action(
         "app.help",

@@ -174,6 +174,7 @@ _GROUPS: tuple[tuple[Place, str], ...] = (
     ("monitor", "the monitor"),
     ("list", "in a pane"),
     ("new run", "a new run"),
+    ("job", "a video"),
     ("anywhere", "anywhere"),
 )
 

@@ -15,9 +15,9 @@ from pipeline.model import BAD, RETRYABLE, TERMINAL, JobState, RunState
 from pipeline.snapshot import Snapshot, WorkerPlan
 from pipeline.text import plural
 from screens.actions import bindings
-from screens.dialogs import Choice, Page, Question
+from screens.dialogs import Choice, Question
+from screens.job import Job
 from screens.ports import Ports
-from screens.presenters.failures import failure_details, job_details
 from screens.presenters.header import header, interrupted, is_live
 from screens.presenters.keys import key_labels
 from screens.widgets.keyline import KeyLine
@@ -43,6 +43,7 @@ class Monitor(Screen[None]):
 
     def __init__(self, ports: Ports) -> None:
         super().__init__()
+        self._ports = ports
         self._source = ports.source
         self._period_s = 1 / ports.refresh_hz
         self.snapshot = Snapshot(serial=-1)
@@ -221,17 +222,11 @@ class Monitor(Screen[None]):
             tell(self.app, "No filter is set; / sets one.", problem=True)
 
     def action_details(self) -> None:
-        """Show all that is known of the selected video."""
-        failure = self.query_one(FailuresPane).failure
-        job = self.query_one(QueuePane).job
-        if self.focused is self.query_one(FailuresPane) and failure is not None:
-            self.app.push_screen(Page("failure", lambda width: failure_details(failure, width)))
-        elif self.focused is self.query_one(QueuePane) and job is not None:
-            known = next((row for row in self.snapshot.failures if row.job_id == job.job_id), None)
-            if known is not None and job.state in BAD:
-                self.app.push_screen(Page("failure", lambda width: failure_details(known, width)))
-            else:
-                self.app.push_screen(Page("video", lambda width: job_details(job, width)))
+        """Open the selected video."""
+        pane = self.focused
+        row = pane.job if isinstance(pane, QueuePane) else pane.failure if isinstance(pane, FailuresPane) else None
+        if row is not None:
+            self.app.push_screen(Job(self._ports, row.job_id, row.name))
 
     def action_back(self) -> None:
         """Leave the filter, then the zoom, then the selection."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.commands import Command, StartRun
+from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
 from pipeline.model import RunKind
 from pipeline.settings import Preset
 from pipeline.snapshot import Snapshot
@@ -44,6 +45,22 @@ Prepare = Callable[[RunRequest], StartRun | Refusal]
 """Turns a request into a command after checking it. It may take seconds, so a screen calls it from a thread."""
 
 
+JobReader = Callable[[int], JobFacts | Refusal]
+"""Returns all that is known of the job with a number. It reads the disk, so a screen calls it from a thread."""
+
+
+class Album(Protocol):
+    """Shows the kept frames of one video; it is closed when its screen is."""
+
+    def picture(self, job: JobFacts, frame: FrameFact, width: int, height: int) -> SmallPicture | str:
+        """Return a frame within `width` x `height` pixels, or why it cannot be shown; may take seconds."""
+        ...
+
+    def close(self) -> None:
+        """End what it holds; from any thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of it; `vconsole` fills it in once, and each screen takes what it needs."""
@@ -53,3 +70,8 @@ class Ports:
     presets: Mapping[str, Preset]
     refresh_hz: float
     """How often a screen looks at the newest snapshot."""
+    job_facts: JobReader
+    album: Callable[[], Album]
+    """Gives the pictures of one more video."""
+    keep: Callable[[str], str]
+    """Puts a text into a file, for a terminal that takes nothing into its clipboard, and says where; or why not."""

@@ -34,7 +34,7 @@ def test_the_engine_needs_no_screen_and_no_codec() -> None:
 
 
 def test_the_door_needs_neither_codec_nor_arrays() -> None:
-    door = ("model", "errors", "settings", "commands", "snapshot", "text", "wire")
+    door = ("model", "errors", "settings", "commands", "snapshot", "text", "wire", "job_facts")
     held = modules_after("import " + ", ".join(f"pipeline.{name}" for name in door))
     assert held.isdisjoint({*HEAVY, *SCREEN, "numpy", "h5py"})
 

@@ -17,6 +17,7 @@ from textual.widgets import Input
 import themes
 from pipeline.commands import Drain, StartRun, Unpause
 from pipeline.errors import VconsoleError
+from pipeline.job_pictures import Album
 from pipeline.model import JobState
 from pipeline.settings import PRESETS, PipelineSettings, Settings, with_preset
 from pipeline.text import plural
@@ -24,12 +25,13 @@ from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
-from screens.ports import Ports, Prepare, Refusal, RunRequest, Source
+from screens.ports import JobReader, Ports, Prepare, Refusal, RunRequest, Source
 from screens.presenters.header import is_live
 from screens.rooms import ROOMS
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
+from vconsole.jobs import job_reader, keeper
 from vconsole.keymap import checked
 from vconsole.signals import ended_in_time
 
@@ -178,12 +180,14 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.exit(0)
 
 
-def make_app(engine: EngineLike, settings: Settings, *, prepare: Prepare) -> ConsoleApp:
+def make_app(
+    engine: EngineLike, settings: Settings, *, prepare: Prepare, job_facts: JobReader, keep: Callable[[str], str]
+) -> ConsoleApp:
     """Return the app over an engine; the command line and the tests use the same."""
     presets = {**PRESETS, **settings.presets}
     keymap = checked(settings.keys)
     remap(keymap)
-    ports = Ports(engine, prepare, presets, settings.console.refresh_hz)
+    ports = Ports(engine, prepare, presets, settings.console.refresh_hz, job_facts, Album, keep)
     app = ConsoleApp(engine, settings, ports)
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
     return app
@@ -223,7 +227,13 @@ def run_console(settings: Settings, state_dir: Path) -> int:
 
     engine = Engine(settings, state_dir=state_dir)
     engine.start()
-    app = make_app(engine, settings, prepare=preparer(partial(with_preset, settings), check))
+    app = make_app(
+        engine,
+        settings,
+        prepare=preparer(partial(with_preset, settings), check),
+        job_facts=job_reader(state_dir),
+        keep=keeper(state_dir),
+    )
     with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
         try:
             return app.run() or 0

@@ -70,14 +70,14 @@ def write_features(path: bytes, features: Features, *, compression: str = "none"
     return Written(status.st_size, checksum, status.st_mtime_ns)
 
 
-def read_features(path: bytes) -> Features:
-    """Return all that the feature file at `path` holds.
+def read_features(path: bytes, *, vectors: bool = True) -> Features:
+    """Return all that the feature file at `path` holds; its embeddings only with `vectors`.
 
     Raises FeatureError if it cannot be read as one, FileNotFoundError if it is not there.
     """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return _features(file)
+            return _features(file, vectors=vectors)
     except FileNotFoundError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -213,7 +213,7 @@ def _write_embedding(file: Group, key: str, embedding: Embedding, options: Mappi
         attrs[name] = value
 
 
-def _features(file: Group) -> Features:
+def _features(file: Group, *, vectors: bool) -> Features:
     info = _info(file)
     found = {name: _table(file, name) for name in TABLES if name in file or name not in OPTIONAL}
     unknown = set(file) - GROUPS
@@ -224,7 +224,7 @@ def _features(file: Group) -> Features:
         scenes=found["scenes"],
         frames=found["frames"],
         sampling=str(file["frames"].attrs["sampling"]),
-        embeddings={key: _embedding(file, key) for key in file.get("embeddings", ())},
+        embeddings={key: _embedding(file, key) for key in file.get("embeddings", ()) if vectors},
         lost=found.get("lost"),
     )
 

@@ -5,9 +5,12 @@ what Textual draws. It never parses markup, and every string passes `pipeline.te
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -15,6 +18,7 @@ from textual.app import App
 from textual.content import Content
 from textual.strip import Strip
 
+from pipeline.job_facts import SmallPicture
 from pipeline.text import visible
 
 Tone = Literal["", "strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "graph", "mark"]
@@ -110,6 +114,32 @@ def strip(line: Iterable[Cell], width: int, styles: Mapping[Tone, Style]) -> Str
     """Return `line` as Textual draws it, cut or filled to `width` cells."""
     segments = [Segment(visible(part.text), styles[part.tone]) for part in line]
     return Strip(segments).adjust_cell_length(width, styles[""])
+
+
+def picture_row(picture: SmallPicture, row: int, width: int, ground: Style, *, colour: bool) -> Strip:
+    """Return two rows of pixels as one row of half blocks in the middle of `width` cells; without colour as shades."""
+    stride = 3 * picture.width
+    start = 2 * row * stride
+    if not 0 <= start < len(picture.rgb):
+        return Strip([Segment(" " * width, ground)], width)
+    upper = picture.rgb[start : start + stride]
+    lower = picture.rgb[start + stride : start + 2 * stride] or upper
+    pairs = [(upper[at : at + 3], lower[at : at + 3]) for at in range(0, stride, 3)]
+    if colour:
+        drawn = [Segment("▀" * len(list(run)), _halves(*pair)) for pair, run in groupby(pairs)]
+    else:
+        shades = (_SHADES[sum(one + other) * len(_SHADES) // (6 * 255 + 1)] for one, other in pairs)
+        drawn = [Segment("".join(shades), ground)]
+    margin = Segment(" " * max(0, (width - picture.width) // 2), ground)
+    return Strip([margin, *drawn]).adjust_cell_length(width, ground)
+
+
+_SHADES = " ░▒▓█"
+
+
+@lru_cache(maxsize=1 << 15)
+def _halves(upper: bytes, lower: bytes) -> Style:
+    return Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))
 
 
 def _head(text: str, width: int) -> str:

@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from textual.pilot import Pilot
 
 from pipeline.commands import Command, StartRun
+from pipeline.job_facts import AttemptFacts, JobFacts
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.settings import Settings, with_preset
 from pipeline.snapshot import (
@@ -88,7 +90,47 @@ def app_over(
         pipeline = with_preset(settings, request.preset)
         return refusal or StartRun(request.kind, request.inputs, request.out, request.preset, pipeline)
 
-    return make_app(engine, settings, prepare=prepare)
+    return make_app(engine, settings, prepare=prepare, job_facts=partial(facts_of, engine), keep=str)
+
+
+def facts_of(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:
+    """Return what a ledger would tell of a job of the snapshot; of its outputs it knows nothing."""
+    row = next((row for row in engine.snapshot.jobs if row.job_id == job_id), None)
+    if row is None:
+        return Refusal(f"the ledger has no video with number {job_id}")
+    failure = next((failure for failure in engine.snapshot.failures if failure.job_id == job_id), None)
+    began_s = 1_763_699_900.0
+    attempts = tuple(
+        AttemptFacts(number + 1, str(row.state), row.failure, row.note, began_s, began_s + 12.5)
+        for number in range(row.attempts)
+    )
+    return JobFacts(
+        job_id=job_id,
+        run_id=7,
+        kind=RunKind.EXTRACT,
+        preset="standard",
+        state=row.state,
+        source=f"/data/videos/{row.name}",
+        name=row.name,
+        size_bytes=80 << 20,
+        attempts_charged=row.attempts,
+        reused=False,
+        failure=row.failure,
+        stage=failure.stage if failure else None,
+        message=failure.message if failure else row.note,
+        remedy=failure.remedy if failure else "",
+        detail=failure.detail if failure else "",
+        reason="",
+        ended_s=0.0,
+        streams=None,
+        seconds=(),
+        attempts=attempts,
+        outputs=(),
+        timeline=None,
+        timeline_note="There are no features yet.",
+        saved_as="",
+        pictures_folder="/data/videos-features/frames",
+    )
 
 
 MACHINE = MachineView(

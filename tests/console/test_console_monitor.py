@@ -308,14 +308,15 @@ async def test_numbers_move_between_panes() -> None:
             assert isinstance(app.focused, kind)
 
 
-async def test_details_of_a_failure_and_of_a_job() -> None:
+async def test_enter_opens_a_failed_and_a_running_video() -> None:
     app = app_over(ScriptedEngine(busy()))
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("4", "j", "enter")
         await until(pilot, lambda: "remedy" in picture(app))
-        assert "InvalidDataError" in picture(app)
+        await pilot.press("G")
+        await until(pilot, lambda: "InvalidDataError" in picture(app))
         await pilot.press("escape", "1", "j", "enter")
-        await until(pilot, lambda: "scenes, 62%, worker 1" in picture(app))
+        await until(pilot, lambda: "62% · scenes · 18.2× real time · worker 1" in picture(app))
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

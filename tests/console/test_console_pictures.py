@@ -14,7 +14,12 @@ SCREENS = {
     "leave": (busy(), ("q",), ("How do you want to leave?", "After what runs", "Stay")),
     "help": (busy(), ("question_mark",), ("the monitor", "Pause the run")),
     "palette": (busy(), ("colon",), ("commands", "new run", "drain", "Enter takes it")),
-    "failure": (busy(), ("4", "j", "enter"), ("quarantined", "remedy", "no progress for 60 s")),
+    "job failed": (busy(), ("4", "j", "enter"), ("quarantined", "remedy", "no progress for 60 s", "what is known")),
+    "job running": (
+        busy(),
+        ("1", "j", "enter"),
+        ("► running", "62% · scenes · 18.2× real time", "No frame is kept yet"),
+    ),
     "new run": (busy(), ("a",), ("where are the videos?", "outputs in", "standard", "Check and start")),
 }
 

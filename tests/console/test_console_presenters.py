@@ -10,7 +10,7 @@ from pipeline.model import FailureClass, JobState, RunState, Stage
 from pipeline.snapshot import GpuView, HostView, Notice, Snapshot
 from pipeline.text import clock
 from screens.presenters.devices import devices
-from screens.presenters.failures import failure_details, failure_row, failures_empty, job_details
+from screens.presenters.failures import failure_row, failures_empty
 from screens.presenters.header import header
 from screens.presenters.keys import key_labels
 from screens.presenters.queue import queue_empty, queue_heading, queue_row, queue_title
@@ -235,18 +235,6 @@ def test_a_host_in_trouble_says_so() -> None:
     said = page(devices(replace(busy(), hosts=(host,)), 50, 28))
     assert "cuda:0 restarting · 2 restarts" in said
     assert "the device was poisoned" in said
-
-
-def test_failure_details_say_all() -> None:
-    said = page(failure_details(failure(9), 60))
-    for word in ("phone/VID_20240312", "✗ failed", "corrupt", "probe", "moov", "remedy", "InvalidDataError"):
-        assert word in said
-
-
-def test_job_details_say_what_is_known() -> None:
-    said = page(job_details(busy().jobs[13], 60))
-    for word in ("► running", "embed, 91%, worker 2", "model host"):
-        assert word in said
 
 
 def test_no_failure_is_said_only_of_a_run() -> None:

@@ -12,6 +12,7 @@ from pipeline.settings import Settings, with_preset
 from screens.new_run import NewRun
 from screens.widgets.folders import PathInput
 from vconsole.app import make_app, preparer
+from vconsole.jobs import job_reader, keeper
 
 LIMIT_S = 90
 BROKEN = "[red]\x1b[2J.mp4"
@@ -24,7 +25,13 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
     settings = Settings.model_validate({"engine": {"settle_s": 0, "workers": 1}, "console": {"refresh_hz": 10}})
     engine = Engine(settings, state_dir=tmp_path / "state")
     engine.start()
-    app = make_app(engine, settings, prepare=preparer(partial(with_preset, settings), check))
+    app = make_app(
+        engine,
+        settings,
+        prepare=preparer(partial(with_preset, settings), check),
+        job_facts=job_reader(tmp_path / "state"),
+        keep=keeper(tmp_path / "state"),
+    )
     try:
         async with app.run_test(size=SMALL) as pilot:
             await pilot.press("a")

@@ -1,0 +1,147 @@
+"""All that is known of one job, as frozen plain values: what ledger and feature file say, and small pictures."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline.model import FailureClass, JobState, RunKind, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """What the probe found in the file; a zero or an empty text is not known."""
+
+    container: str
+    video_codec: str
+    pixel_format: str
+    bit_depth: int
+    width: int
+    height: int
+    fps: float
+    variable_rate: bool
+    duration_s: float
+    size_bytes: int
+    rotation_deg: int
+    hdr: str
+    interlaced: bool
+    audio_codec: str
+    """Empty without sound."""
+    audio_layout: str
+    audio_rate_hz: int
+    audio_streams: int
+    subtitle_streams: int
+
+    @property
+    def bits_per_s(self) -> float:
+        """The bit rate of the whole file, 0 where its length is not known."""
+        return self.size_bytes * 8 / self.duration_s if self.duration_s > 0 else 0.0
+
+
+class SceneFact(NamedTuple):
+    """One scene in presentation seconds, half-open."""
+
+    start_s: float
+    end_s: float
+
+
+class FrameFact(NamedTuple):
+    """One kept frame, with what it takes to find its picture again."""
+
+    time_s: float
+    frame_index: int
+    scene: int
+    dhash: int
+    sharpness: float
+
+
+class LostFact(NamedTuple):
+    """A part of the video that could not be read."""
+
+    start_s: float
+    end_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineFacts:
+    """What the feature file says of the video's course; of very many frames or scenes only the first are held."""
+
+    duration_s: float
+    scenes: tuple[SceneFact, ...]
+    frames: tuple[FrameFact, ...]
+    lost: tuple[LostFact, ...]
+    scenes_total: int
+    frames_total: int
+    sampling: str
+    crop_xywh: tuple[int, int, int, int]
+    rotation_deg: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    """One attempt at the job; times are Unix time, `ended_s` 0 = it is not over."""
+
+    number: int
+    outcome: str
+    failure: FailureClass | None
+    message: str
+    started_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFacts:
+    """One output of the job: its absolute path, decoded as file names are, and its size."""
+
+    kind: str
+    """features | pictures"""
+    path: str
+    size_bytes: int
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """One job as ledger and feature file know it at one moment."""
+
+    job_id: int
+    run_id: int
+    kind: RunKind
+    preset: str
+    state: JobState
+    source: str
+    """Absolute path, decoded with surrogateescape."""
+    name: str
+    size_bytes: int
+    attempts_charged: int
+    reused: bool
+    failure: FailureClass | None
+    stage: Stage | None
+    message: str
+    remedy: str
+    detail: str
+    reason: str
+    ended_s: float
+    streams: StreamFacts | None
+    """None where no probe told the ledger, as of a video that is not done or failed."""
+    seconds: tuple[tuple[Stage, float], ...]
+    """Seconds of each stage that ran."""
+    attempts: tuple[AttemptFacts, ...]
+    outputs: tuple[OutputFacts, ...]
+    timeline: TimelineFacts | None
+    timeline_note: str
+    """Why there is no timeline; empty if there is one."""
+    saved_as: str
+    """The kind of the saved pictures (jpeg, webp), empty if the preset saved none."""
+    pictures_folder: str
+    """Where pictures would be saved, decoded with surrogateescape."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallPicture:
+    """A picture small enough for a terminal: three bytes a pixel, row after row."""
+
+    width: int
+    height: int
+    rgb: bytes
+    saved: bool
+    """Whether it is the saved picture; otherwise it was decoded from the video again."""

@@ -261,7 +261,12 @@ class ConsoleSettings(Section):
     """The screen."""
 
     refresh_hz: Annotated[float, Field(gt=0, le=30)] = Field(2.0, description="Screen refreshes a second.")
-    theme: str = Field("vconsole-dark", description="Name of the theme.")
+    theme: str = Field(
+        "vconsole-dark",
+        description="Name of the theme: vconsole-dark, vconsole-light, high-contrast (for colour-blind people too), "
+        "ansi (the terminal's own 16 colours), or a file in the folder themes beside the configuration file, "
+        "without its .toml.",
+    )
 
 
 class PipelineSettings(Section):

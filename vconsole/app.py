@@ -5,13 +5,12 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.message import Message
-from textual.theme import Theme
 from textual.widgets import Input
 
 import themes
@@ -33,6 +32,7 @@ from screens.widgets.outside import tell
 from vconsole.exits import Exit
 from vconsole.jobs import job_reader, keeper
 from vconsole.keymap import checked
+from vconsole.looks import Looks, looks
 from vconsole.signals import ended_in_time
 
 _LEAVE_DRAIN, _LEAVE_NOW, _STAY = "drain", "now", "stay"
@@ -57,7 +57,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
     class Closed(Message):
         """The engine is closed."""
 
-    def __init__(self, engine: EngineLike, settings: Settings, ports: Ports) -> None:
+    def __init__(self, engine: EngineLike, settings: Settings, ports: Ports, looks: Looks) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if plain else None)
         self._engine = engine
@@ -65,20 +65,23 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self._ports = ports
         self._stopping = False
         self._own_loop: asyncio.AbstractEventLoop | None = None
-        for data in themes.built_in():
-            self.register_theme(_theme(data))
-        self._theme_names = [data.name for data in themes.built_in()]
+        self._problems = list(looks.problems)
+        for theme in looks.themes.values():
+            self.register_theme(theme)
+        self._theme_names = list(looks.themes)
         wanted = "ansi" if plain else settings.console.theme
-        self.theme = wanted if wanted in self._theme_names else self._theme_names[0]
-        self._unknown_theme = wanted if wanted not in self._theme_names else ""
+        if wanted not in self._theme_names:
+            known = ", ".join(self._theme_names)
+            wanted, missing = self._theme_names[0], wanted
+            self._problems.append(f"There is no theme {missing}, so {wanted} is shown; there are {known}.")
+        self.theme = wanted
 
     def on_mount(self) -> None:
         """Open the monitor."""
         self._own_loop = asyncio.get_running_loop()
         self.push_screen(Monitor(self._ports))
-        if self._unknown_theme:
-            known = ", ".join(self._theme_names)
-            tell(self, f"There is no theme {self._unknown_theme}; there are {known}.", problem=True)
+        for problem in self._problems:
+            tell(self, problem, problem=True)
 
     def on_key(self, event: events.Key) -> None:
         """Put a letter into the text that is typed, where it came too fast and went to the widget before it."""
@@ -181,14 +184,23 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
 
 def make_app(
-    engine: EngineLike, settings: Settings, *, prepare: Prepare, job_facts: JobReader, keep: Callable[[str], str]
+    engine: EngineLike,
+    settings: Settings,
+    *,
+    prepare: Prepare,
+    job_facts: JobReader,
+    keep: Callable[[str], str],
+    own_themes: Path | None = None,
 ) -> ConsoleApp:
-    """Return the app over an engine; the command line and the tests use the same."""
+    """Return the app over an engine; the command line and the tests use the same.
+
+    Raises SettingsError for keys that cannot be. `own_themes` is a folder of further themes.
+    """
     presets = {**PRESETS, **settings.presets}
     keymap = checked(settings.keys)
     remap(keymap)
     ports = Ports(engine, prepare, presets, settings.console.refresh_hz, job_facts, Album, keep)
-    app = ConsoleApp(engine, settings, ports)
+    app = ConsoleApp(engine, settings, ports, looks(own_themes))
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
     return app
 
@@ -212,12 +224,7 @@ def preparer(resolve: Callable[[str], PipelineSettings], check: Callable[[StartR
     return prepare
 
 
-def _theme(data: themes.ThemeData) -> Theme:
-    colours: dict[str, Any] = dict(data.colours)
-    return Theme(name=data.name, dark=data.dark, ansi=data.ansi, variables=dict(data.variables), **colours)
-
-
-def run_console(settings: Settings, state_dir: Path) -> int:
+def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = None) -> int:
     """Start the engine, show the console until the operator leaves, and return the exit code.
 
     Raises LedgerError or EngineRunningError where the engine cannot start, before anything is drawn.
@@ -233,6 +240,7 @@ def run_console(settings: Settings, state_dir: Path) -> int:
         prepare=preparer(partial(with_preset, settings), check),
         job_facts=job_reader(state_dir),
         keep=keeper(state_dir),
+        own_themes=own_themes,
     )
     with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
         try:

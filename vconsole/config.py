@@ -75,6 +75,11 @@ def state_dir(settings: Settings) -> Path:
     return platformdirs.user_state_path(APP)
 
 
+def themes_dir() -> Path:
+    """Return the folder of the operator's own themes (it may not exist)."""
+    return platformdirs.user_config_path(APP) / "themes"
+
+
 def _with_catalogue(entries: list[Entry]) -> list[Entry]:
     """Put the built-in description under each catalogue entry that `entries` change.
 

@@ -18,14 +18,14 @@ def run(args: argparse.Namespace) -> int:
             remedy="Without one: `vconsole extract INPUT... --out DIR`, `vconsole resume`, `vconsole runs`.",
         )
     from vconsole.app import run_console
-    from vconsole.config import config_path, load, state_dir
+    from vconsole.config import config_path, load, state_dir, themes_dir
     from vconsole.keymap import checked
     from vconsole.options import from_arguments
 
     options = from_arguments(args)
     settings = load(options)
     checked(settings.keys, _said_in(config_path(options, os.environ)))
-    return run_console(settings, state_dir(settings))
+    return run_console(settings, state_dir(settings), themes_dir())
 
 
 def _said_in(path: Path | None) -> Callable[[str], str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
@@ -82,6 +83,7 @@ def app_over(
     refusal: Refusal | None = None,
     theme: str = "vconsole-dark",
     settings: Settings | None = None,
+    own_themes: Path | None = None,
 ) -> ConsoleApp:
     """Return the console over a scripted engine, with checks that pass unless a refusal is given."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -90,7 +92,9 @@ def app_over(
         pipeline = with_preset(settings, request.preset)
         return refusal or StartRun(request.kind, request.inputs, request.out, request.preset, pipeline)
 
-    return make_app(engine, settings, prepare=prepare, job_facts=partial(facts_of, engine), keep=str)
+    return make_app(
+        engine, settings, prepare=prepare, job_facts=partial(facts_of, engine), keep=str, own_themes=own_themes
+    )
 
 
 def facts_of(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:

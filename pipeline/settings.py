@@ -84,6 +84,9 @@ class EngineSettings(Section):
         5.0, description="A GPU that has not answered for this long is shown as lost."
     )
     rate_window_s: Annotated[float, Field(gt=0)] = Field(30.0, description="Seconds over which rates are averaged.")
+    history_s: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="Seconds of which a graph shows the mean as one reading."
+    )
     history_kept: Annotated[int, Field(ge=2, le=10_000)] = Field(
         120, description="Past readings that a snapshot holds of each rate and gauge."
     )

@@ -92,6 +92,8 @@ class GpuView:
     decoder: float | None
     temperature_c: float | None
     power_w: float | None
+    throttle: str | None = None
+    """What holds its clocks down, empty if nothing does."""
     fault: str = ""
     history: tuple[float, ...] = ()
 

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.engine.faults import Trouble
 from pipeline.engine.heap import Heap
 from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
+from pipeline.engine.readings import Readings
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.scheduler import Queue
 from pipeline.engine.surroundings import Surroundings
@@ -73,7 +74,7 @@ class ActiveRun:
         limits = settings.engine
         self.video_s = Window(limits.rate_window_s)
         self.stages: dict[Stage, StageRates] = {
-            stage: stage_rates(limits.rate_window_s, limits.history_kept)
+            stage: stage_rates(limits.rate_window_s, Readings(limits.history_s, limits.history_kept))
             for stage in STAGES[record.kind]
             if _is_asked_for(stage, settings)
         }

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,7 +9,20 @@ from typing import Any
 
 import pynvml
 
+from pipeline.engine.readings import Readings
 from pipeline.snapshot import GpuView
+
+_THROTTLES = (
+    ("power limit", "SwPowerCap"),
+    ("heat", "SwThermalSlowdown"),
+    ("heat", "HwThermalSlowdown"),
+    ("power brake", "HwPowerBrakeSlowdown"),
+    ("hardware", "HwSlowdown"),
+    ("sync boost", "SyncBoost"),
+    ("fixed clocks", "ApplicationsClocksSetting"),
+    ("display", "DisplayClockSetting"),
+)
+"""What holds the clocks of a GPU down, in words, and what NVML calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +37,13 @@ class _Reading:
 class GpuReader:
     """The last reading of every GPU; `view` never waits."""
 
-    def __init__(self, period_s: float, deadline_s: float, history_kept: int, nvml: Any = pynvml) -> None:
+    def __init__(self, period_s: float, deadline_s: float, history: Callable[[], Readings], nvml: Any = pynvml) -> None:
         self._period_s = period_s
         self._deadline_s = deadline_s
-        self._kept = history_kept
+        self._history = history
         self._nvml = nvml
         self._stop = threading.Event()
-        self._histories: dict[int, deque[float]] = {}
+        self._histories: dict[int, Readings] = {}
         self._last = _Reading(time.monotonic(), (), "No reading of the GPU yet.")
         self.first = threading.Event()
         """Set once the first round is over."""
@@ -97,8 +109,8 @@ class GpuReader:
         temperature = self._ask(nvml.nvmlDeviceGetTemperature, device, nvml.NVML_TEMPERATURE_GPU)
         power_mw = self._ask(nvml.nvmlDeviceGetPowerUsage, device)
         utilisation = None if rates is None else rates.gpu / 100
-        history = self._histories.setdefault(index, deque(maxlen=self._kept))
-        history.append(utilisation or 0.0)
+        history = self._histories.setdefault(index, self._history())
+        history.add(time.monotonic(), utilisation or 0.0)
         return GpuView(
             index=index,
             name=name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name),
@@ -109,8 +121,17 @@ class GpuReader:
             decoder=None if decoder is None else decoder[0] / 100,
             temperature_c=None if temperature is None else float(temperature),
             power_w=None if power_mw is None else power_mw / 1000,
-            history=tuple(history),
+            throttle=self._throttle(device),
+            history=history.view(),
         )
+
+    def _throttle(self, device: Any) -> str | None:
+        """Return what holds the clocks down, empty if nothing does, None if the driver does not tell."""
+        reasons = self._ask(self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons, device)
+        if reasons is None:
+            return None
+        held = (words for words, name in _THROTTLES if reasons & getattr(self._nvml, f"nvmlClocksThrottleReason{name}"))
+        return ", ".join(dict.fromkeys(held))
 
     def _ask(self, call: Callable[..., Any], *args: Any) -> Any:
         """Return what one call gives, None if this sensor cannot be read."""
@@ -129,5 +150,6 @@ def _blind(gpu: GpuView, fault: str) -> GpuView:
         decoder=None,
         temperature_c=None,
         power_w=None,
+        throttle=None,
         fault=fault,
     )

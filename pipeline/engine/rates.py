@@ -4,6 +4,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from pipeline.engine.readings import Readings
 from pipeline.model import Stage
 from pipeline.text import plural
 
@@ -50,7 +51,7 @@ class StageRates:
     done: int = 0
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES_KEPT))
     busy: Window = field(default_factory=lambda: Window(30.0))
-    history: deque[float] = field(default_factory=lambda: deque(maxlen=120))
+    history: Readings = field(default_factory=lambda: Readings(1.0, 120))
 
     def passed(self, seconds: float) -> None:
         """Count one job that has passed this stage."""
@@ -63,11 +64,9 @@ class StageRates:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def stage_rates(window_s: float, kept: int) -> StageRates:
-    """Return empty rates over `window_s` seconds with a history of `kept` readings."""
-    rates = StageRates(Window(window_s), Window(window_s), busy=Window(window_s))
-    rates.history = deque(maxlen=kept)
-    return rates
+def stage_rates(window_s: float, history: Readings) -> StageRates:
+    """Return empty rates over `window_s` seconds."""
+    return StageRates(Window(window_s), Window(window_s), busy=Window(window_s), history=history)
 
 
 class Estimate:

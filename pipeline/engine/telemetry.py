@@ -3,13 +3,13 @@
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 import psutil
 
 from pipeline.engine.gpus import GpuReader
+from pipeline.engine.readings import Readings
 from pipeline.settings import EngineSettings
 from pipeline.snapshot import MachineView
 
@@ -21,11 +21,13 @@ class Telemetry:
         self._period_s = limits.sensor_s
         self._changed = changed
         self._stop = threading.Event()
-        self._cpu_history: deque[float] = deque(maxlen=limits.history_kept)
+        self._cpu_history = Readings(limits.history_s, limits.history_kept)
         self._disk_before: tuple[float, int, int] | None = None
         self.disk_path = disk_path
         """The volume whose space is shown."""
-        self.gpus = GpuReader(limits.sensor_s, limits.sensor_deadline_s, limits.history_kept)
+        self.gpus = GpuReader(
+            limits.sensor_s, limits.sensor_deadline_s, lambda: Readings(limits.history_s, limits.history_kept)
+        )
         self.view = MachineView()
 
     def start(self) -> None:
@@ -48,7 +50,7 @@ class Telemetry:
     def _read(self) -> MachineView:
         per_core = tuple(share / 100 for share in psutil.cpu_percent(percpu=True))
         cpu = sum(per_core) / len(per_core) if per_core else 0.0
-        self._cpu_history.append(cpu)
+        self._cpu_history.add(time.monotonic(), cpu)
         memory = psutil.virtual_memory()
         free, total = _disk_space(self.disk_path)
         read_rate, write_rate = self._disk_rates()
@@ -62,7 +64,7 @@ class Telemetry:
             disk_total_bytes=total,
             disk_read_bytes_per_s=read_rate,
             disk_write_bytes_per_s=write_rate,
-            cpu_history=tuple(self._cpu_history),
+            cpu_history=self._cpu_history.view(),
             gpus=gpus,
             gpu_note=note,
         )

@@ -42,7 +42,7 @@ class View:
         )
 
     def sample(self) -> None:
-        """Note at this moment which worker is in which stage; histories gain a reading every second."""
+        """Note at this moment which worker is in which stage, and how fast each stage goes."""
         core, run = self._core, self._core.active
         if run is None:
             return
@@ -58,8 +58,7 @@ class View:
                 shares[stage] = shares.get(stage, 0) + 1
         for stage, rates in run.stages.items():
             rates.busy.add(now, passed * shares.get(stage, 0) / max(1, core.pool.target))
-            if int(now) != int(now - passed):
-                rates.history.append(round(rates.items.per_s(now), 3))
+            rates.history.add(now, rates.items.per_s(now))
 
     def _stages(self, run: ActiveRun) -> tuple[StageView, ...]:
         now, host = run.rates_at(self._core.clock()), self._core.host.view
@@ -79,7 +78,7 @@ class View:
                     queue_depth=queued if first else self._in_stage(stage, waiting=True),
                     busy_share=round(host.busy_share if embeds else min(1.0, rates.busy.per_s(now)), 3),
                     bytes_waiting=host.queue_bytes if embeds else 0,
-                    history=tuple(rates.history),
+                    history=rates.history.view(),
                 )
             )
         return tuple(views)

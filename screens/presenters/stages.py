@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.snapshot import Snapshot, StageView
-from screens.presenters.words import NONE, number, percent, seconds_short, size, spark
+from screens.presenters.words import NONE, graph, number, percent, seconds_short, size, spark
 from screens.widgets.outside import Cell, Line, Tone, cell
 
 
@@ -19,7 +19,7 @@ class _Column:
 
 _COLUMNS = (
     _Column("items/s", 7, lambda stage: number(stage.items_per_s)),
-    _Column("video", 7, lambda stage: f"{number(stage.video_s_per_s)}×" if stage.video_s_per_s > 0 else NONE, 60),
+    _Column("video", 7, lambda stage: f"{number(stage.video_s_per_s)}×" if stage.video_s_per_s > 0 else NONE, 56),
     _Column("p50", 6, lambda stage: seconds_short(stage.p50_s)),
     _Column("p95", 6, lambda stage: seconds_short(stage.p95_s), 44),
     _Column("wait", 5, lambda stage: f"{stage.queue_depth:,}" if stage.queue_depth else NONE),
@@ -30,20 +30,37 @@ _COLUMNS = (
 _NAME = 8
 _BUSY = frozenset({"busy", "waiting"})
 _SHORTEST_HISTORY = 6
+_GRAPH = 5
+"""Lines that one stage takes at most, an empty one below its graph included."""
 
 
-def stages(snapshot: Snapshot, width: int) -> tuple[Line, ...]:
-    """Return a heading and one line a stage; with no stage, one quiet line."""
+def stages(snapshot: Snapshot, width: int, height: int) -> tuple[Line, ...]:
+    """Return a heading and one line a stage, more where a graph over several lines has room; none: one quiet line."""
     if not snapshot.stages:
         return ((Cell("Each stage's rate shows here", "quiet"),), (Cell("once a run is going.", "quiet"),))
     columns = [column for column in _COLUMNS if width >= column.from_width]
-    room = width - _NAME - sum(column.width for column in columns) - 2  # what is left for the history
+    figures = _NAME + sum(column.width for column in columns) + 2
+    rows = min(_GRAPH, max(1, (height - 1) // len(snapshot.stages)))
     busiest = max(stage.busy_share for stage in snapshot.stages)
-    heading = (
-        cell("stage", _NAME, "quiet"),
-        *(cell(column.title, column.width, "quiet", right=True) for column in columns),
-    )
-    return heading, *(_row(stage, columns, room, busiest) for stage in snapshot.stages)
+    lines: list[Line] = [
+        (
+            cell("stage", _NAME, "quiet"),
+            *(cell(column.title, column.width, "quiet", right=True) for column in columns),
+        )
+    ]
+    for stage in snapshot.stages:
+        row = _row(stage, columns, busiest)
+        if width - figures < _SHORTEST_HISTORY:
+            lines.append(row)
+        elif rows == 1:
+            lines.append((*row, Cell("  "), Cell(spark(stage.history, width - figures), "graph")))
+        else:
+            blank = (Cell(" " * (figures - 2)),)
+            drawn = graph(stage.history, width - figures, rows - 1, top=max((*stage.history, 1e-9)))
+            for at, part in enumerate(drawn):
+                lines.append((*(blank if at else row), Cell("  "), Cell(part, "graph")))
+            lines.append(())
+    return tuple(lines)
 
 
 def workers_title(snapshot: Snapshot) -> str:
@@ -57,12 +74,11 @@ def workers_title(snapshot: Snapshot) -> str:
     return pool if there == wanted else f"{pool}, {wanted} wanted"
 
 
-def _row(stage: StageView, columns: list[_Column], room: int, busiest: float) -> Line:
+def _row(stage: StageView, columns: list[_Column], busiest: float) -> Line:
     idle = stage.items_per_s <= 0 and stage.busy_share <= 0
     tone: Tone = "quiet" if idle else ""
     name_tone: Tone = "accent" if stage.busy_share == busiest > 0 else tone
-    row = (
+    return (
         cell(stage.stage, _NAME, name_tone),
         *(cell(column.text(stage), column.width, tone, right=True) for column in columns),
     )
-    return (*row, Cell("  "), Cell(spark(stage.history, room), "graph")) if room >= _SHORTEST_HISTORY else row

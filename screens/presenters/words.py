@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.model import JobState, RunState
-from screens.widgets.outside import Cell, Tone
+from screens.widgets.outside import Cell, Line, Tone, cell
 
 JOB_SIGNS: dict[JobState, tuple[str, Tone]] = {
     JobState.SETTLING: ("~", "quiet"),
@@ -33,6 +33,9 @@ RUN_SIGNS: dict[RunState, tuple[str, Tone]] = {
 NONE = "–"
 """What stands where a value is not known."""
 
+LABEL = 5
+"""Cells of the label before a gauge."""
+_FIGURE = 15
 _SPARKS = "▁▂▃▄▅▆▇█"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -98,6 +101,14 @@ def bar(share: float, width: int, tone: Tone = "bar") -> tuple[Cell, Cell]:
     halves = min(2 * width, max(0, round(share * 2 * width)))
     filled = "━" * (halves // 2) + ("╸" if halves % 2 else "")
     return Cell(filled, tone), Cell("─" * (width - len(filled)), "track")
+
+
+def gauge(label: str, share: float | None, figure: str, width: int, tone: Tone = "") -> Line:
+    """Return label, gauge and figure in `width` cells; a dash where there is no share."""
+    if share is None:
+        return cell(label, LABEL), cell(NONE, width - LABEL, "quiet", right=True)
+    done, rest = bar(share, max(4, width - LABEL - _FIGURE), tone or load_tone(share))
+    return cell(label, LABEL), done, rest, cell(figure, _FIGURE, right=True)
 
 
 def spark(history: Sequence[float], width: int, top: float = 0.0) -> str:

@@ -213,7 +213,7 @@ class StagesPane(Pane):
     def draw(self) -> None:
         """Lay the columns out for the width."""
         self.note(workers_title(self.snapshot))
-        self.show(stages(self.snapshot, self.line_width))
+        self.show(stages(self.snapshot, self.line_width, self.page_rows))
 
 
 class DevicesPane(Pane):

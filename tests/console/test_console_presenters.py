@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from console_script import HOSTILE, MACHINE, PLAN, busy, failure, interrupted_before, job, run_view, stage_views
+from console_script import HOSTILE, MACHINE, NAMES, PLAN, busy, failure, interrupted_before, job, run_view, stage_views
 from rich.cells import cell_len
 
 from pipeline.model import FailureClass, JobState, RunState, Stage
-from pipeline.snapshot import GpuView, HostView, Notice, Snapshot
+from pipeline.snapshot import GpuView, HostView, Notice, Snapshot, WorkerView
 from pipeline.text import clock
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_row, failures_empty
@@ -197,7 +197,7 @@ def test_the_queue_title_counts() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_stages_fit_and_show_the_essentials(width: int) -> None:
-    lines = stages(busy(), width)
+    lines = stages(busy(), width, 8)
     assert len(lines) == 1 + len(stage_views())
     assert all(line_width(line) <= width for line in lines)
     assert "412" in text(lines[3])
@@ -223,6 +223,43 @@ def test_a_card_shows_its_sensors_and_a_dash_for_a_missing_one() -> None:
     said = page(devices(replace(busy(), machine=replace(MACHINE, gpus=(card,))), 50, 28))
     for word in ("GPU 0  NVIDIA H100", "31%", "22.0/80.0 GiB", "decoder 45%", "encoder –", "61 °C"):
         assert word in said
+
+
+def test_a_card_tells_what_holds_its_clocks_down_and_for_whom_it_works() -> None:
+    card = GpuView(0, "NVIDIA H100", 0.31, 22 * 2**30, 80 * 2**30, 0.0, 0.45, 61.0, 700.0, history=(0.2, 0.9))
+    idle = replace(busy(), machine=replace(MACHINE, gpus=(card,)))
+    assert [text(line) for line in devices(idle, 50, 28)[4:6]] == ["     clocks –".ljust(50), "for  –".ljust(50)]
+    workers = (
+        WorkerView(0, 11, "busy", job_id=13, stage=Stage.SCENES),
+        WorkerView(1, 12, "waiting", job_id=14, stage=Stage.EMBED),
+    )
+    host = HostView(device="cuda:0", state="ready", busy_share=0.4)
+    held = replace(card, throttle="power limit")
+    said = page(devices(replace(idle, machine=replace(MACHINE, gpus=(held,)), workers=workers, hosts=(host,)), 60, 28))
+    assert "held down: power limit" in said
+    assert f"embed: {NAMES[4]}" in said
+    assert NAMES[3] not in said
+    elsewhere = replace(host, device="cuda:1")
+    assert "embed:" not in page(devices(replace(idle, workers=workers, hosts=(elsewhere,)), 60, 28))
+
+
+@pytest.mark.parametrize("cores", [2, 16, 192])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("gpus", [0, 1, 8])
+def test_devices_fit_and_show_every_core(gpus: int, width: int, cores: int) -> None:
+    card = GpuView(0, "NVIDIA H100", 0.31, 22 * 2**30, 80 * 2**30, 0.0, 0.45, 61.0, 700.0, history=(0.2, 0.9))
+    machine = replace(MACHINE, gpus=(card,) * gpus, cpu_per_core=(0.5,) * cores)
+    lines = devices(replace(busy(), machine=machine), width, 400)
+    assert all(line_width(line) <= width for line in lines)
+    said = page(lines)
+    columns = [line for line in map(text, lines) if set(line) == {" ", "▄"}]
+    assert said.count(" 50%") == cores or sum(line.count("▄") for line in columns) >= cores
+
+
+def test_stages_take_the_room_there_is_for_graphs() -> None:
+    lines = stages(busy(), 140, 40)
+    assert 30 < len(lines) <= 40
+    assert all(line_width(line) <= 140 for line in lines)
 
 
 def test_a_lost_card_is_told_in_words() -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pynvml
 import pytest
 
 from pipeline.engine.gpus import GpuReader
+from pipeline.engine.readings import Readings
 
 
 class FakeNvmlError(Exception):
@@ -35,6 +37,8 @@ def nvml(**changes: Any) -> Any:
         "nvmlDeviceGetDecoderUtilization": lambda device: (75, 0),
         "nvmlDeviceGetTemperature": lambda device, kind: 60,
         "nvmlDeviceGetPowerUsage": lambda device: 250_000,
+        "nvmlDeviceGetCurrentClocksThrottleReasons": lambda device: 0,
+        **{name: getattr(pynvml, name) for name in dir(pynvml) if name.startswith("nvmlClocksThrottleReason")},
     }
     return SimpleNamespace(**(calls | changes))
 
@@ -47,7 +51,7 @@ def until(holds: Callable[[], Any]) -> None:
 
 
 def read(driver: Any, deadline_s: float = 10.0) -> GpuReader:
-    reader = GpuReader(0.01, deadline_s, 5, driver)
+    reader = GpuReader(0.01, deadline_s, lambda: Readings(0.01, 5), driver)
     reader.start()
     assert reader.first.wait(10)
     reader.stop()
@@ -69,12 +73,36 @@ def test_every_field_is_read() -> None:
         ("nvmlDeviceGetEncoderUtilization", "encoder"),
         ("nvmlDeviceGetPowerUsage", "power_w"),
         ("nvmlDeviceGetTemperature", "temperature_c"),
+        ("nvmlDeviceGetDecoderUtilization", "decoder"),
+        ("nvmlDeviceGetCurrentClocksThrottleReasons", "throttle"),
     ],
 )
 def test_a_sensor_that_is_not_there_is_none_and_the_others_stay(call: str, field: str) -> None:
     (gpu,), _ = read(nvml(**{call: unsupported})).view()
     assert getattr(gpu, field) is None
     assert sum(value is None for value in (gpu.utilisation, gpu.power_w, gpu.temperature_c, gpu.encoder)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ((), ""),
+        (("GpuIdle",), ""),
+        (("SwPowerCap", "GpuIdle"), "power limit"),
+        (("SwThermalSlowdown", "HwThermalSlowdown"), "heat"),
+    ],
+)
+def test_what_holds_the_clocks_down_is_told_in_words(names: tuple[str, ...], words: str) -> None:
+    reasons = sum(getattr(pynvml, f"nvmlClocksThrottleReason{name}") for name in names)
+    (gpu,), _ = read(nvml(nvmlDeviceGetCurrentClocksThrottleReasons=lambda device: reasons)).view()
+    assert gpu.throttle == words
+
+
+def test_readings_are_means_of_equal_spans() -> None:
+    readings = Readings(5.0, 2)
+    for second, value in enumerate((0.25, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)):
+        readings.add(float(second), value)
+    assert readings.view() == (0.25, 0.3)
 
 
 def test_without_nvml_the_reason_is_told() -> None:
@@ -95,7 +123,7 @@ def test_a_call_that_hangs_blanks_the_gauges_and_blocks_nobody() -> None:
             release.wait(30)
         return 1000
 
-    reader = GpuReader(0.01, 0.05, 5, nvml(nvmlDeviceGetPowerUsage=power))
+    reader = GpuReader(0.01, 0.05, lambda: Readings(0.01, 5), nvml(nvmlDeviceGetPowerUsage=power))
     reader.start()
     assert reader.first.wait(10)
     hang.set()

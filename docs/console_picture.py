@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from pipeline.commands import StartRun
@@ -14,6 +15,7 @@ from pipeline.engine import Engine
 from pipeline.model import TERMINAL, RunKind
 from pipeline.settings import Settings, with_preset
 from vconsole.app import make_app, preparer
+from vconsole.doctor import examination_of
 from vconsole.jobs import job_reader, keeper
 
 
@@ -35,6 +37,7 @@ async def main(arguments: argparse.Namespace) -> None:
                 prepare=preparer(lambda _: run_settings, lambda _: None),
                 job_facts=job_reader(engine.state_dir),
                 keep=keeper(engine.state_dir),
+                examine=partial(examination_of, settings, Path(folder) / "state"),
             )
             async with app.run_test(size=(width, height)) as pilot:
                 while (run := engine.latest().run) is None or run.count(*TERMINAL) < arguments.done:

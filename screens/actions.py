@@ -7,7 +7,7 @@ from typing import Literal
 from textual.binding import Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
-Place = Literal["anywhere", "monitor", "list", "room", "new run", "job"]
+Place = Literal["anywhere", "monitor", "list", "room", "new run", "job", "doctor"]
 """Where an action can be taken: `list` is any pane or page with lines, `room` any full screen but the monitor."""
 
 
@@ -165,6 +165,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("job.copy-source", ("Y",), "copy('source')", "copy source", "Copy the path of the video.", "job"),
     Action("job.retry", ("r",), "retry", "retry", "Try the video again.", "job", 7),
     Action("job.back", ("escape",), "back", "back", "Leave the zoom, then go back.", "job", 3),
+    Action("doctor.open", ("D",), "app.open('doctor')", "doctor", "Try whether all works on this machine.", "monitor"),
+    Action("doctor.again", ("r",), "again", "look again", "Look at everything again.", "doctor", 1),
+    Action(
+        "doctor.problems", ("p",), "problems", "problems", "Show only what asks for something, or all.", "doctor", 2
+    ),
+    Action("doctor.back", ("escape",), "leave", "back", "Go back; what is under way is ended.", "doctor", 3),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action(
         "app.help",

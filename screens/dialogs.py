@@ -175,6 +175,7 @@ _GROUPS: tuple[tuple[Place, str], ...] = (
     ("list", "in a pane"),
     ("new run", "a new run"),
     ("job", "a video"),
+    ("doctor", "the doctor"),
     ("anywhere", "anywhere"),
 )
 

@@ -1,10 +1,11 @@
 """What screens need from outside `screens`: somebody to look at, to ask, and to check a run before it starts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.commands import Command, StartRun
+from pipeline.health import Health
 from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
 from pipeline.model import RunKind
 from pipeline.settings import Preset
@@ -61,6 +62,18 @@ class Album(Protocol):
         ...
 
 
+class Examination(Protocol):
+    """One examination of this machine."""
+
+    def reports(self) -> Iterator[Health]:
+        """Yield what is found each time it is more; blocks in between, so a screen iterates in a thread."""
+        ...
+
+    def close(self) -> None:
+        """End it, from any thread and at once; `reports` then ends, too."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of it; `vconsole` fills it in once, and each screen takes what it needs."""
@@ -75,3 +88,5 @@ class Ports:
     """Gives the pictures of one more video."""
     keep: Callable[[str], str]
     """Puts a text into a file, for a terminal that takes nothing into its clipboard, and says where; or why not."""
+    examine: Callable[[], Examination]
+    """Gives a new examination of this machine; it begins when it is asked for its reports."""

@@ -5,10 +5,12 @@ from typing import Any
 
 from textual.screen import Screen
 
+from screens.doctor import Doctor
 from screens.new_run import NewRun
 from screens.ports import Ports
 
 ROOMS: dict[str, Callable[[Ports], Screen[Any]]] = {
+    "doctor": Doctor,
     "new run": NewRun,
 }
 """Name -> what makes the screen; `app.open('new run')` opens one."""

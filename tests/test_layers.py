@@ -22,7 +22,9 @@ def modules_after(code: str, *arguments: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"], ["models", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["extract", "--help"], ["models", "--help"], ["doctor", "--help"], ["--version"]]
+)
 def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
     held = modules_after(f"from vconsole.__main__ import main\nassert main({arguments}) == 0")
     assert held.isdisjoint({*HEAVY, *SCREEN, "pydantic", "numpy", "h5py"})
@@ -34,7 +36,7 @@ def test_the_engine_needs_no_screen_and_no_codec() -> None:
 
 
 def test_the_door_needs_neither_codec_nor_arrays() -> None:
-    door = ("model", "errors", "settings", "commands", "snapshot", "text", "wire", "job_facts")
+    door = ("model", "errors", "settings", "commands", "snapshot", "text", "health", "wire", "job_facts")
     held = modules_after("import " + ", ".join(f"pipeline.{name}" for name in door))
     assert held.isdisjoint({*HEAVY, *SCREEN, "numpy", "h5py"})
 
@@ -50,7 +52,7 @@ def test_the_model_host_needs_no_screen() -> None:
 
 
 def test_headless_commands_need_no_textual_and_no_codec() -> None:
-    names = ("extract", "resume", "verify", "runs", "models", "demo", "find")
+    names = ("extract", "resume", "verify", "runs", "models", "doctor", "demo", "find")
     held = modules_after("import " + ", ".join(f"vconsole.{name}" for name in names))
     assert held.isdisjoint({*HEAVY, "textual"})
 

@@ -24,7 +24,7 @@ from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
-from screens.ports import JobReader, Ports, Prepare, Refusal, RunRequest, Source
+from screens.ports import Examination, JobReader, Ports, Prepare, Refusal, RunRequest, Source
 from screens.presenters.header import is_live
 from screens.rooms import ROOMS
 from screens.widgets.keyline import KeyLine
@@ -190,6 +190,7 @@ def make_app(
     prepare: Prepare,
     job_facts: JobReader,
     keep: Callable[[str], str],
+    examine: Callable[[], Examination],
     own_themes: Path | None = None,
 ) -> ConsoleApp:
     """Return the app over an engine; the command line and the tests use the same.
@@ -199,7 +200,7 @@ def make_app(
     presets = {**PRESETS, **settings.presets}
     keymap = checked(settings.keys)
     remap(keymap)
-    ports = Ports(engine, prepare, presets, settings.console.refresh_hz, job_facts, Album, keep)
+    ports = Ports(engine, prepare, presets, settings.console.refresh_hz, job_facts, Album, keep, examine)
     app = ConsoleApp(engine, settings, ports, looks(own_themes))
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
     return app
@@ -231,6 +232,7 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
     """
     from pipeline.engine import Engine
     from pipeline.engine.plan import check
+    from vconsole.doctor import examination_of
 
     engine = Engine(settings, state_dir=state_dir)
     engine.start()
@@ -241,6 +243,7 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
         job_facts=job_reader(state_dir),
         keep=keeper(state_dir),
         own_themes=own_themes,
+        examine=partial(examination_of, settings, state_dir),
     )
     with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
         try:

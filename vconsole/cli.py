@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "vconsole.verify:run",
     "runs": "vconsole.runs:run",
     "models": "vconsole.models:run",
+    "doctor": "vconsole.doctor:run",
     "demo": "vconsole.demo:run",
     None: "vconsole.console:run",
 }
@@ -32,6 +33,7 @@ examples:
   vconsole                                     open the console
   vconsole extract ~/videos --out ~/features   extract a folder, all in it included
   vconsole resume                              go on with what was interrupted
+  vconsole doctor                              try whether all works on this machine
   vconsole demo                                see it work on small videos made for it
 
 exit codes: 0 all well; 1 finished, some videos failed; 2 bad usage, settings or a missing model, before any work;
@@ -64,6 +66,18 @@ settings they were made with, and a damaged file stays until the new one takes i
 for the next run of their video to adopt.
 
 exit codes: 0 all whole, or whole again; 1 something is wrong; 2 nothing could be done; 130 interrupted."""
+
+DOCTOR_EXAMPLES = """\
+examples:
+  vconsole doctor                      try everything; half a minute
+  vconsole doctor --out /data/out      and the disk of an output folder (else that of the last run)
+  vconsole doctor --json | jq 'select(.verdict != "ok")'
+
+Libraries are imported, codecs and GPU engines encode and decode a few frames, disks write and read a file of 64 MiB
+that has no name. Each is tried in a process of its own, so that one that crashes or hangs is one line of the report.
+Nothing is changed and nothing is left behind. A configuration that cannot be used is a fault; the defaults are taken.
+
+exit codes: 0 all well, or warnings only; 1 at least one fault; 2 bad usage; 130 interrupted."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -129,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_runs(commands)
     _add_models(commands)
+    _add_doctor(commands)
     _add_demo(commands)
     return parser
 
@@ -244,6 +259,15 @@ def _add_models(commands: Commands) -> None:
     _add_json(listing, ends="")
     for action in (listing, fetching):
         _add_settings(action)
+
+
+def _add_doctor(commands: Commands) -> None:
+    parser = _command_parser(
+        commands, "doctor", "Try whether all works on this machine, and say what to do if not.", DOCTOR_EXAMPLES
+    )
+    parser.add_argument("--out", default="", metavar="DIR", help="an output folder to look at; it may not exist yet")
+    _add_json(parser)
+    _add_settings(parser)
 
 
 def _add_demo(commands: Commands) -> None:

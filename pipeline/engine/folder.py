@@ -109,17 +109,22 @@ class FolderLock:
 
 def is_held(state_dir: Path) -> bool:
     """Return whether an engine holds the state folder at this moment; changes nothing."""
+    return bool(holder(state_dir))
+
+
+def holder(state_dir: Path) -> str:
+    """Return who holds the state folder at this moment, empty if nobody does; changes nothing. Raises OSError."""
     try:
         descriptor = os.open(state_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return ""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return True
+        return _describe(os.pread(descriptor, 4096, 0))
     finally:
         os.close(descriptor)
-    return False
+    return ""
 
 
 def _describe(holder: bytes) -> str:

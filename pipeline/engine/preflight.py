@@ -37,7 +37,7 @@ def check_device(device: str, nvml: Any = pynvml) -> None:
     """Raise SettingsError for a `cuda:N` that the driver does not report; `auto` and `cpu` are always there."""
     if not device.startswith("cuda:"):
         return
-    count = _gpu_count(nvml)
+    count = gpu_count(nvml)
     if count is not None and int(device.removeprefix("cuda:")) >= count:
         there = plural(count, "GPU") if count else "no GPU"
         raise SettingsError(
@@ -66,7 +66,7 @@ def check_checkpoint(status: WeightsStatus) -> None:
         )
 
 
-def _gpu_count(nvml: Any) -> int | None:
+def gpu_count(nvml: Any = pynvml) -> int | None:
     """Return how many GPUs the driver reports, 0 without a driver, None if it does not answer in time."""
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
 

@@ -4,7 +4,7 @@ import html
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from pipeline.commands import Command, StartRun
+from pipeline.health import Check, Health, Verdict
 from pipeline.job_facts import AttemptFacts, JobFacts
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.settings import Settings, with_preset
@@ -77,6 +78,25 @@ class ScriptedEngine:
         self.snapshot = replace(self.snapshot, serial=self.snapshot.serial + 1, **parts)
 
 
+class ScriptedExamination:
+    """Gives the reports of a test, one each time it is let."""
+
+    def __init__(self, *reports: Health) -> None:
+        self._reports = reports or (HEALTH,)
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.closed = False
+
+    def reports(self) -> Iterator[Health]:
+        for report in self._reports:
+            yield report
+            self.may_go_on.wait(20)
+
+    def close(self) -> None:
+        self.closed = True
+        self.may_go_on.set()
+
+
 def app_over(
     engine: ScriptedEngine,
     *,
@@ -84,6 +104,7 @@ def app_over(
     theme: str = "vconsole-dark",
     settings: Settings | None = None,
     own_themes: Path | None = None,
+    examine: Callable[[], ScriptedExamination] = ScriptedExamination,
 ) -> ConsoleApp:
     """Return the console over a scripted engine, with checks that pass unless a refusal is given."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -93,7 +114,13 @@ def app_over(
         return refusal or StartRun(request.kind, request.inputs, request.out, request.preset, pipeline)
 
     return make_app(
-        engine, settings, prepare=prepare, job_facts=partial(facts_of, engine), keep=str, own_themes=own_themes
+        engine,
+        settings,
+        prepare=prepare,
+        job_facts=partial(facts_of, engine),
+        keep=str,
+        examine=examine,
+        own_themes=own_themes,
     )
 
 
@@ -136,6 +163,23 @@ def facts_of(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:
         pictures_folder="/data/videos-features/frames",
     )
 
+
+HEALTH = Health(
+    (
+        Check("terminal", "size", Verdict.OK, "80 x 24"),
+        Check("libraries", "torch", Verdict.OK, "2.13.0+cpu, built for the CPU"),
+        Check("codecs", "H.264", Verdict.OK, "libx264 encodes, h264 decodes"),
+        Check("codecs", "AV1", Verdict.FAULT, "The check failed: its process crashed (SIGSEGV).", "Install av again."),
+        Check(
+            "models",
+            "clip-vit-b-32",
+            Verdict.WARNING,
+            "the weights of model clip-vit-b-32 are not on this machine; looked in /home/me/.cache/huggingface/hub",
+            "Either fetch them: `vconsole models fetch clip-vit-b-32`; or do without vectors: `--preset scenes`.",
+        ),
+    ),
+    elapsed_s=21.0,
+)
 
 MACHINE = MachineView(
     cpu_share=0.91,

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from console_script import SMALL, picture, until
+from console_script import SMALL, ScriptedExamination, picture, until
 
 from pipeline.engine import Engine
 from pipeline.engine.plan import check
@@ -31,6 +31,7 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
         prepare=preparer(partial(with_preset, settings), check),
         job_facts=job_reader(tmp_path / "state"),
         keep=keeper(tmp_path / "state"),
+        examine=ScriptedExamination,
     )
     try:
         async with app.run_test(size=SMALL) as pilot:

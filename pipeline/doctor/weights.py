@@ -1,0 +1,26 @@
+"""Looks at the weights of one model: whether they are here, and whether they are what they should be."""
+
+from typing import Any
+
+from pipeline.engine.preflight import check_checkpoint
+from pipeline.errors import MissingWeightsError, SettingsError
+from pipeline.health import Check, Verdict
+from pipeline.models.registry import catalogue, locate, require
+from pipeline.settings import PipelineSettings
+
+GROUP = "models"
+
+
+def weights(key: str, models: dict[str, Any]) -> list[Check]:
+    """Return whether the model `key` of the catalogue `models` could be loaded; reads all of its file."""
+    settings = PipelineSettings.model_validate({"models": models})
+    try:
+        require([key], settings)
+        status = locate(key, catalogue(settings)[key])
+        check_checkpoint(status)
+    except MissingWeightsError as error:
+        return [Check(GROUP, key, Verdict.WARNING, str(error), error.remedy)]
+    except SettingsError as error:
+        return [Check(GROUP, key, Verdict.FAULT, str(error), error.remedy)]
+    checked = "checksum right" if status.expected_sha256 else "no checksum known"
+    return [Check(GROUP, key, Verdict.OK, f"{status.size_bytes / 1e6:.0f} MB, {checked}, {status.path}")]

@@ -14,9 +14,10 @@ from pipeline.commands import StartRun
 from pipeline.engine import Engine
 from pipeline.model import TERMINAL, RunKind
 from pipeline.settings import Settings, with_preset
-from vconsole.app import make_app, preparer
+from vconsole.app import make_app
 from vconsole.doctor import examination_of
 from vconsole.jobs import job_reader, keeper
+from vconsole.planning import Planner
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -34,7 +35,7 @@ async def main(arguments: argparse.Namespace) -> None:
             app = make_app(
                 engine,
                 settings,
-                prepare=preparer(lambda _: run_settings, lambda _: None),
+                planning=Planner(settings, engine.state_dir),
                 job_facts=job_reader(engine.state_dir),
                 keep=keeper(engine.state_dir),
                 examine=partial(examination_of, settings, Path(folder) / "state"),

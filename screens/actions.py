@@ -7,8 +7,9 @@ from typing import Literal
 from textual.binding import Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
-Place = Literal["anywhere", "monitor", "list", "room", "new run", "job", "doctor"]
-"""Where an action can be taken: `list` is any pane or page with lines, `room` any full screen but the monitor."""
+Place = Literal["anywhere", "monitor", "list", "room", "new run", "tree", "pick", "plan", "job", "doctor"]
+"""Where an action can be taken: `list` is any pane or page with lines, `pick` one whose lines can be picked, `tree` the
+tree of folders, `room` any full screen but the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ _NAMES = {
     "home": "Home",
     "end": "End",
     "tab": "Tab",
+    "delete": "Del",
+    "backspace": "Backspace",
 }
 
 
@@ -153,10 +156,15 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "screen.back", ("escape",), "back", "back", "Leave the filter, the zoom, the selection or a dialog.", "monitor"
     ),
-    Action("newrun.start", ("f5", "f2", "ctrl+s"), "start", "start", "Check the run and start it.", "new run", 1, True),
-    Action("newrun.back", ("escape",), "leave", "back", "Go back and start nothing.", "new run", 2),
     Action(
-        "newrun.parent", ("ctrl+o",), "parent", "folder above", "Show the folder above in the tree.", "new run", 3, True
+        "newrun.plan",
+        ("f5", "f2", "ctrl+s"),
+        "plan",
+        "plan",
+        "Show what the run would do; nothing starts before you have seen it.",
+        "new run",
+        1,
+        True,
     ),
     Action("job.before", ("left",), "frame(-1)", "frame before", "Show the kept frame before.", "job", 1, True),
     Action("job.next", ("right",), "frame(1)", "next frame", "Show the next kept frame.", "job", 2, True),
@@ -171,6 +179,29 @@ ACTIONS: tuple[Action, ...] = (
         "doctor.problems", ("p",), "problems", "problems", "Show only what asks for something, or all.", "doctor", 2
     ),
     Action("doctor.back", ("escape",), "leave", "back", "Go back; what is under way is ended.", "doctor", 3),
+    Action(
+        "newrun.mark", ("space",), "mark", "choose", "Choose the file or folder, or drop it; more than one.", "tree", 2
+    ),
+    Action("newrun.back", ("escape",), "leave", "back", "Go back and start nothing.", "new run", 3),
+    Action(
+        "newrun.parent", ("ctrl+o",), "parent", "folder above", "Show the folder above in the tree.", "new run", 4, True
+    ),
+    Action("newrun.stop", ("x",), "stop_counting", "stop counting", "Count no further.", "new run", 12),
+    Action("newrun.drop", ("delete", "backspace"), "drop", "drop", "Drop the path at the mark.", "new run"),
+    Action("pick.pick", ("enter",), "pick", "change", "Change the setting at the mark.", "pick"),
+    Action(
+        "plan.start",
+        ("f5", "f2", "ctrl+s"),
+        "start",
+        "start",
+        "Start the run, which is refused only if it would surely fail.",
+        "plan",
+        1,
+    ),
+    Action("plan.back", ("escape",), "leave", "back to the form", "Go back to the form and start nothing.", "plan", 2),
+    Action("plan.stop", ("x",), "stop", "stop planning", "Look at no further input.", "plan", 3),
+    Action("plan.next", ("right", "l"), "show(1)", "next verdict", "Show the inputs with the next verdict.", "plan", 4),
+    Action("plan.previous", ("left", "h"), "show(-1)", "verdict before", "Show those with the one before.", "plan"),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action(
         "app.help",
@@ -203,7 +234,9 @@ ACTIONS: tuple[Action, ...] = (
 def meet(first: Place, second: Place) -> bool:
     """Return whether actions of both places can be taken on one screen, so that one key must not mean both."""
     both = {first, second}
-    return len(both) == 1 or bool(both & {"anywhere", "list"}) or ("room" in both and "monitor" not in both)
+    form = {"new run", "tree", "pick"}
+    in_rooms = "room" in both and "monitor" not in both
+    return len(both) == 1 or bool(both & {"anywhere", "list"}) or in_rooms or both <= form
 
 
 def remap(keys: Mapping[str, tuple[str, ...]]) -> None:

@@ -176,6 +176,9 @@ _GROUPS: tuple[tuple[Place, str], ...] = (
     ("new run", "a new run"),
     ("job", "a video"),
     ("doctor", "the doctor"),
+    ("tree", "its tree of folders"),
+    ("pick", "its settings"),
+    ("plan", "its plan"),
     ("anywhere", "anywhere"),
 )
 

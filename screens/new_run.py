@@ -1,6 +1,7 @@
-"""The form for a new run: kind, folder, preset and output; the run starts only after its checks passed."""
+"""The form of a new run: kind, files and folders, preset, settings and output; its plan is the next screen."""
 
 import os
+import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,107 +11,156 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Button, DirectoryTree, Input, OptionList
+from textual.timer import Timer
+from textual.widgets import DirectoryTree, Input, OptionList, Tree
 from textual.widgets.option_list import Option
 
-from pipeline.commands import StartRun
+from pipeline.forecast import Holding
 from pipeline.model import STAGES
+from pipeline.settings import PipelineSettings
 from screens.actions import bindings
+from screens.choice import Choice, Counting
+from screens.plan import RunPlan
 from screens.ports import Ports, Refusal, RunRequest
+from screens.presenters.choice import chosen_lines, here_lines, output_for, short, total_words
+from screens.presenters.run_settings import RunSetting, run_settings, setting_lines
+from screens.setting_value import SettingValue
 from screens.widgets.folders import FolderTree, PathInput
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
-from screens.widgets.outside import Cell, Line, Tone, outside, wrap
+from screens.widgets.outside import Cell, Tone, outside, wrap
+from screens.widgets.picks import Picks
 
 _KINDS = tuple(STAGES)
-_SUFFIX = b"-features"
+_REST_S = 0.25
+"""How long the cursor of the tree rests on an entry before that is counted."""
 
 
 class NewRun(Screen[None]):
-    """Fills in a `RunRequest`, has it checked in a thread and sends the command."""
+    """Fills in a `RunRequest` and shows its plan."""
 
     CSS_PATH = "new_run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("new run")]
     AUTO_FOCUS = "FolderTree"
 
-    class Checked(Message):
-        """The checks of a request are over."""
+    class Counted(Message):
+        """What a path holds, as far as it is counted."""
 
-        def __init__(self, answer: StartRun | Refusal) -> None:
+        def __init__(self, path: bytes, holding: Holding, stop: threading.Event) -> None:
             super().__init__()
-            self.answer = answer
+            self.path = path
+            self.holding = holding
+            self.asked = stop
 
     def __init__(self, ports: Ports) -> None:
         super().__init__()
-        self._source = ports.source
-        self._prepare = ports.prepare
+        self._ports = ports
         self._presets = dict(ports.presets)
         self._names = list(ports.presets)
-        self._folder = Path.cwd()
+        self._choice = Choice()
+        self._counting = Counting(self._choice, self._count)
+        self._rest: Timer | None = None
         self._out_follows = b""
-        self._checking = False
+        self._changes: dict[str, str] = {}
+        self._settings: list[RunSetting] = []
 
     def compose(self) -> ComposeResult:
         """Build the form."""
         with Horizontal(id="form"):
-            yield FolderTree(self._folder)
+            with Vertical(id="where"):
+                yield FolderTree(Path.cwd(), self._told)
+                yield Lines(id="here")
             with Vertical(id="fields"):
-                yield PathInput(id="folder", placeholder="a folder, or one file")
+                yield Picks(id="chosen", said=((Cell("Space in the tree chooses.", "quiet"),),))
+                yield PathInput(id="typed", placeholder="or type a path; Enter adds it")
                 yield PathInput(id="out", placeholder="folder for the outputs")
-                yield OptionList(*(Option(outside(kind)) for kind in _KINDS), id="kind")
-                yield OptionList(*(Option(outside(name)) for name in self._names), id="preset")
+                with Horizontal(id="what"):
+                    yield OptionList(*(Option(outside(kind)) for kind in _KINDS), id="kind")
+                    yield OptionList(*(Option(outside(name)) for name in self._names), id="preset")
                 yield Lines(id="meaning")
-                yield Button("Check and start", variant="primary", id="start", compact=True)
+                yield Picks(id="settings")
         yield Lines(id="answer")
-        yield KeyLine("new run")
+        yield KeyLine("new run", "tree")
 
     def on_mount(self) -> None:
         """Name the fields and select what is usual."""
-        titles = {"#folder": "videos in", "#out": "outputs in", "#kind": "kind", "#preset": "preset"}
-        for selector, title in titles.items():
+        titles = {"#tree": "where are the videos?", "#chosen": "videos in", "#out": "outputs in", "#kind": "kind"}
+        for selector, title in (titles | {"#preset": "preset", "#settings": "settings"}).items():
             self.query_one(selector).border_title = outside(title)
-        tree = self.query_one(FolderTree)
-        tree.border_title = outside("new run: where are the videos?")
-        tree.border_subtitle = outside("Enter takes it")
-        for name in ("#meaning", "#answer"):
+        for name in ("#meaning", "#answer", "#here"):
             self.query_one(name).can_focus = False
         self.query_one("#kind", OptionList).highlighted = 0
         usual = self._names.index("standard") if "standard" in self._names else 0
         self.query_one("#preset", OptionList).highlighted = usual
-        self._say("Choose a folder in the tree, or type one.", "quiet")
+        self._show_choice()
+        self._say("Space chooses what is under the cursor, more than one if you like. F5 shows the plan.", "quiet")
 
-    @on(DirectoryTree.DirectorySelected)
-    @on(DirectoryTree.FileSelected)
-    def _chosen(self, event: DirectoryTree.DirectorySelected | DirectoryTree.FileSelected) -> None:
-        self.query_one("#folder", PathInput).put(os.fsencode(event.path.absolute()))
-
-    @on(Input.Changed, "#folder")
-    def _folder_changed(self) -> None:
-        out = self.query_one("#out", PathInput)
-        if out.path != self._out_follows:
-            return
-        folder = self.query_one("#folder", PathInput).path
-        self._out_follows = folder + _SUFFIX if folder.strip(b"/") else b""
-        out.put(self._out_follows)
-
-    @on(OptionList.OptionHighlighted, "#preset")
-    def _preset_moved(self) -> None:
-        text = self._presets[self._preset].description
-        meaning = self.query_one("#meaning", Lines)
-        meaning.show(tuple((Cell(row, "quiet"),) for row in wrap(text, max(20, meaning.line_width))))
+    def on_unmount(self) -> None:
+        """Count for nobody no longer."""
+        self._counting.stop()
 
     def on_resize(self) -> None:
-        """Wrap the description again."""
-        self.call_after_refresh(self._preset_moved)
+        """Lay out the texts again."""
+        self.call_after_refresh(self._show_preset)
+        self.call_after_refresh(self._show_choice)
 
-    @on(Input.Submitted, "#folder")
-    def _folder_typed(self) -> None:
-        self.set_focus(self.query_one("#out"))
+    @on(Tree.NodeHighlighted)
+    def _moved(self) -> None:
+        if self._rest:
+            self._rest.stop()
+        self._rest = self.set_timer(_REST_S, self._look)
+        self._show_choice()
 
-    @on(Button.Pressed, "#start")
-    @on(Input.Submitted, "#out")
-    def _start_pressed(self) -> None:
-        self.action_start()
+    @on(FolderTree.Marked)
+    def _marked(self, event: FolderTree.Marked) -> None:
+        self._toggle(event.path)
+
+    @on(DirectoryTree.FileSelected)
+    def _file_taken(self, event: DirectoryTree.FileSelected) -> None:
+        self._toggle(os.fsencode(event.path.absolute()))
+
+    @on(Input.Submitted, "#typed")
+    def _typed(self) -> None:
+        field = self.query_one("#typed", PathInput)
+        if field.path:
+            self._toggle(field.path)
+            field.value = ""
+
+    @on(Picks.Picked, "#chosen")
+    def action_drop(self) -> None:
+        """Drop the path that is selected among those chosen."""
+        at = self.query_one("#chosen", Picks).cursor
+        if at >= 0:
+            self._toggle(self._choice.paths[at])
+
+    def _toggle(self, path: bytes) -> None:
+        self._say(self._choice.toggle(path) or "F5 shows the plan.", "quiet")
+        out = self.query_one("#out", PathInput)
+        if out.path == self._out_follows:
+            self._out_follows = output_for(self._choice.paths)
+            out.put(self._out_follows)
+        self._look()
+
+    def _look(self) -> None:
+        self._counting.look(self.query_one(FolderTree).here)
+        self._show_choice()
+
+    @work(thread=True, group="count")
+    def _count(self, path: bytes, stop: threading.Event) -> None:
+        def tell(holding: Holding) -> None:
+            self.post_message(self.Counted(path, holding, stop))
+
+        tell(self._ports.planning.count(path, stop, tell))
+
+    @on(Counted)
+    def _counted(self, event: Counted) -> None:
+        if self._counting.took(event.path, event.holding, event.asked):
+            self._look() if event.holding.over else self._show_choice()
+
+    def action_stop_counting(self) -> None:
+        """Count no further."""
+        self._counting.stop()
+        self._show_choice()
 
     def action_parent(self) -> None:
         """Show the folder above in the tree."""
@@ -121,40 +171,79 @@ class NewRun(Screen[None]):
         """Go back and start nothing."""
         self.dismiss(None)
 
-    def action_start(self) -> None:
-        """Check what is filled in; the run starts if nothing would surely fail."""
-        folder = self.query_one("#folder", PathInput).path
+    @on(OptionList.OptionHighlighted, "#preset")
+    def _preset_moved(self) -> None:
+        self._changes.clear()
+        self._show_preset()
+
+    @on(Picks.Picked, "#settings")
+    def _setting_picked(self, event: Picks.Picked) -> None:
+        setting = self._settings[event.position]
+
+        def fault(text: str) -> str:
+            answer = self._ports.planning.settings(self._preset, self._changes | {setting.key: text})
+            return answer.message if isinstance(answer, Refusal) else ""
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                self._changes[setting.key] = text
+                self._show_preset()
+
+        self.app.push_screen(SettingValue(setting, fault), take)
+
+    def action_plan(self) -> None:
+        """Show the plan of what is filled in."""
+        self._typed()
         out = self.query_one("#out", PathInput).path
-        if not folder:
-            self._say("There is no folder yet: take one from the tree with Enter, or type its path.", "warn")
+        if not self._choice.paths:
+            self._say("Nothing is chosen yet: choose in the tree with Space, or type a path.", "warn")
         elif not out:
             self._say("There is no output folder yet.", "warn")
-        elif not self._checking:
-            self._checking = True
-            self._say("Checking…", "quiet")
-            kind = _KINDS[self.query_one("#kind", OptionList).highlighted or 0]
-            self._check(RunRequest(kind, (folder,), out, self._preset))
-
-    @work(thread=True)
-    def _check(self, request: RunRequest) -> None:
-        self.post_message(self.Checked(self._prepare(request)))
-
-    @on(Checked)
-    def _answered(self, event: Checked) -> None:
-        self._checking = False
-        if isinstance(event.answer, Refusal):
-            self._say(f"{event.answer.message} {event.answer.remedy}".strip(), "bad")
         else:
-            self._source.send(event.answer)
+            kind = _KINDS[self.query_one("#kind", OptionList).highlighted or 0]
+            request = RunRequest(kind, tuple(self._choice.paths), out, self._preset, tuple(self._changes.items()))
+            total = self._choice.total()
+            counted = total.videos if total.over and not total.capped else 0
+            self.app.push_screen(RunPlan(self._ports, request, counted), self._planned)
+
+    def _planned(self, started: bool | None) -> None:
+        if started:
             self.dismiss(None)
 
     @property
     def _preset(self) -> str:
         return self._names[self.query_one("#preset", OptionList).highlighted or 0]
 
+    def _told(self, path: bytes) -> tuple[bool, str]:
+        holding = self._choice.holdings.get(path)
+        return path in self._choice.paths, short(holding) if holding else ""
+
+    def _show_choice(self) -> None:
+        tree, here, chosen = (
+            self.query_one(FolderTree),
+            self.query_one("#here", Lines),
+            self.query_one("#chosen", Picks),
+        )
+        here.show(here_lines(tree.here, self._choice.holdings.get(tree.here), max(20, here.line_width)))
+        chosen.show(chosen_lines(self._choice, max(20, chosen.line_width)))
+        chosen.border_subtitle = outside(total_words(self._choice))
+        self.query_one(KeyLine).rename({} if self._counting.goes_on else {"newrun.stop": ""})
+        tree.show_again()
+
+    def _show_preset(self) -> None:
+        text = self._presets[self._preset].description
+        meaning, settings = self.query_one("#meaning", Lines), self.query_one("#settings", Picks)
+        meaning.show(tuple((Cell(row, "quiet"),) for row in wrap(text, max(20, meaning.line_width))))
+        plain = self._ports.planning.settings(self._preset, {})
+        now = self._ports.planning.settings(self._preset, self._changes)
+        if isinstance(plain, PipelineSettings) and isinstance(now, PipelineSettings):
+            self._settings = run_settings(plain, now, self._changes)
+            settings.show(setting_lines(self._settings, max(20, settings.line_width)))
+            differ = sum(setting.differs for setting in self._settings)
+            settings.border_title = outside(f"settings: {differ} not at their default")
+
     def _say(self, text: str, tone: Tone) -> None:
         answer = self.query_one("#answer", Lines)
-        sign = "✗ " if tone == "bad" else ""
-        rows: tuple[Line, ...] = tuple((Cell(row, tone),) for row in wrap(sign + text, max(20, self.size.width - 3)))
-        answer.styles.height = min(8, max(1, len(rows)))
-        answer.show(rows)
+        rows = wrap(text, max(20, self.size.width - 3))
+        answer.styles.height = min(4, len(rows))
+        answer.show(tuple((Cell(row, tone),) for row in rows))

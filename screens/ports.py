@@ -1,14 +1,16 @@
-"""What screens need from outside `screens`: somebody to look at, to ask, and to check a run before it starts."""
+"""What screens need from outside `screens`: somebody to look at, to ask, and to plan a run before it starts."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.commands import Command, StartRun
+from pipeline.forecast import Holding, Plan
 from pipeline.health import Health
 from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
 from pipeline.model import RunKind
-from pipeline.settings import Preset
+from pipeline.settings import PipelineSettings, Preset
 from pipeline.snapshot import Snapshot
 
 
@@ -40,10 +42,28 @@ class RunRequest:
     inputs: tuple[bytes, ...]
     out: bytes
     preset: str
+    changes: tuple[tuple[str, str], ...] = ()
+    """Settings that differ from those of the preset: section.key and its value as text, empty for the default."""
 
 
-Prepare = Callable[[RunRequest], StartRun | Refusal]
-"""Turns a request into a command after checking it. It may take seconds, so a screen calls it from a thread."""
+class Planning(Protocol):
+    """What the screens of a new run ask; all but `settings` may take long, so they are called from a thread."""
+
+    def settings(self, preset: str, changes: Mapping[str, str]) -> PipelineSettings | Refusal:
+        """Return the settings of a run with `preset` and `changes` laid over it."""
+        ...
+
+    def count(self, path: bytes, stop: threading.Event, tell: Callable[[Holding], object]) -> Holding:
+        """Return what a file or folder holds; `tell` is given the number so far."""
+        ...
+
+    def plan(self, request: RunRequest, stop: threading.Event, tell: Callable[[Plan], object]) -> Plan | Refusal:
+        """Return what a run would do; `tell` is given the plan so far."""
+        ...
+
+    def command(self, request: RunRequest) -> StartRun | Refusal:
+        """Return the command that starts the run, or why that would surely fail."""
+        ...
 
 
 JobReader = Callable[[int], JobFacts | Refusal]
@@ -79,7 +99,7 @@ class Ports:
     """All of it; `vconsole` fills it in once, and each screen takes what it needs."""
 
     source: Source
-    prepare: Prepare
+    planning: Planning
     presets: Mapping[str, Preset]
     refresh_hz: float
     """How often a screen looks at the newest snapshot."""

@@ -14,17 +14,16 @@ from textual.message import Message
 from textual.widgets import Input
 
 import themes
-from pipeline.commands import Drain, StartRun, Unpause
-from pipeline.errors import VconsoleError
+from pipeline.commands import Drain, Unpause
 from pipeline.job_pictures import Album
 from pipeline.model import JobState
-from pipeline.settings import PRESETS, PipelineSettings, Settings, with_preset
+from pipeline.settings import PRESETS, Settings
 from pipeline.text import plural
 from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
-from screens.ports import Examination, JobReader, Ports, Prepare, Refusal, RunRequest, Source
+from screens.ports import Examination, JobReader, Planning, Ports, Source
 from screens.presenters.header import is_live
 from screens.rooms import ROOMS
 from screens.widgets.keyline import KeyLine
@@ -187,7 +186,7 @@ def make_app(
     engine: EngineLike,
     settings: Settings,
     *,
-    prepare: Prepare,
+    planning: Planning,
     job_facts: JobReader,
     keep: Callable[[str], str],
     examine: Callable[[], Examination],
@@ -200,29 +199,10 @@ def make_app(
     presets = {**PRESETS, **settings.presets}
     keymap = checked(settings.keys)
     remap(keymap)
-    ports = Ports(engine, prepare, presets, settings.console.refresh_hz, job_facts, Album, keep, examine)
+    ports = Ports(engine, planning, presets, settings.console.refresh_hz, job_facts, Album, keep, examine)
     app = ConsoleApp(engine, settings, ports, looks(own_themes))
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
     return app
-
-
-def preparer(resolve: Callable[[str], PipelineSettings], check: Callable[[StartRun], None]) -> Prepare:
-    """Return the function that turns a request into a checked command.
-
-    Args:
-        resolve: Gives the settings of a run with a preset of that name.
-        check: Raises a VconsoleError if the run would surely fail.
-    """
-
-    def prepare(request: RunRequest) -> StartRun | Refusal:
-        try:
-            command = StartRun(request.kind, request.inputs, request.out, request.preset, resolve(request.preset))
-            check(command)
-        except VconsoleError as error:
-            return Refusal(str(error), error.remedy)
-        return command
-
-    return prepare
 
 
 def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = None) -> int:
@@ -231,15 +211,15 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
     Raises LedgerError or EngineRunningError where the engine cannot start, before anything is drawn.
     """
     from pipeline.engine import Engine
-    from pipeline.engine.plan import check
     from vconsole.doctor import examination_of
+    from vconsole.planning import Planner
 
     engine = Engine(settings, state_dir=state_dir)
     engine.start()
     app = make_app(
         engine,
         settings,
-        prepare=preparer(partial(with_preset, settings), check),
+        planning=Planner(settings, state_dir),
         job_facts=job_reader(state_dir),
         keep=keeper(state_dir),
         own_themes=own_themes,

@@ -80,6 +80,24 @@ def themes_dir() -> Path:
     return platformdirs.user_config_path(APP) / "themes"
 
 
+def with_changes(base: PipelineSettings, changes: Mapping[str, str]) -> PipelineSettings:
+    """Return `base` with other values, given as section.key -> text; an empty text stands for the default.
+
+    Raises SettingsError with a line for each value that will not do.
+    """
+    values = base.model_dump()
+    for dotted in changes:
+        section, _, name = dotted.partition(".")
+        values.get(section, {}).pop(name, None)
+    entries = read_overrides([f"{dotted}={text}" for dotted, text in changes.items() if text.strip()])
+    for section, table in merge(entries).items():
+        values[section] = {**values[section], **table}
+    try:
+        return PipelineSettings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, ())) from None
+
+
 def _with_catalogue(entries: list[Entry]) -> list[Entry]:
     """Put the built-in description under each catalogue entry that `entries` change.
 

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands import StartRun
-from pipeline.engine.plan import PlannedJob, plan
+from pipeline.engine.plan import plan
+from pipeline.forecast import WORK, PlannedJob
 from pipeline.models.registry import catalogue, locate
 from pipeline.outputs.paths import features_name
 from pipeline.text import plural, visible
 from vconsole.exits import Exit
 from vconsole.output import write_json
-
-WORK = frozenset({"to do", "changed", "settling"})
-"""Verdicts that lead to an output."""
 
 
 def show(command: StartRun, folder: Path, *, as_json: bool) -> int:

@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.commands import StartRun
@@ -12,20 +11,12 @@ from pipeline.engine.planner import Planner
 from pipeline.engine.preflight import check_models
 from pipeline.engine.records import NewJob, RunRecord
 from pipeline.errors import SettingsError
+from pipeline.forecast import WORK, PlannedJob, Verdict
 from pipeline.model import STAGES, JobState, RunState
 from pipeline.models import registry
 from pipeline.text import visible
 
-
-@dataclass(frozen=True, slots=True)
-class PlannedJob:
-    """One input of a planned run."""
-
-    relative: bytes
-    verdict: str
-    """to do | changed | done already | duplicate | skipped | unreadable | settling"""
-    reason: str
-    size_bytes: int
+_COMPARED = WORK | {Verdict.DONE}
 
 
 def check(command: StartRun) -> None:
@@ -42,14 +33,14 @@ def check_again(command: StartRun) -> None:
     for path in command.inputs:
         if not os.path.exists(path):
             raise SettingsError(f"The input {visible(path)} does not exist.", remedy="Check the path.")
-    _check_out(command.out)
+    check_out(command.out)
     check_models(command.settings)
 
 
-def plan(command: StartRun, state_dir: Path) -> Iterator[PlannedJob]:
-    """Yield what a run would do with each input, in the order of discovery; changes nothing on the disk.
+def plan(command: StartRun, state_dir: Path, stop: threading.Event | None = None) -> Iterator[PlannedJob]:
+    """Yield what a run would do with each input, in the order of discovery, until `stop` is set.
 
-    Raises what `check` raises.
+    Changes nothing on the disk. Raises what `check` raises, and LedgerError.
     """
     check(command)
     settings = command.settings
@@ -72,19 +63,19 @@ def plan(command: StartRun, state_dir: Path) -> Iterator[PlannedJob]:
         discovered=False,
     )
     seen: dict[object, bytes] = {}
-    for new in Planner(record, settings, fingerprints, state_dir).jobs(threading.Event()):
+    for new in Planner(record, settings, fingerprints, state_dir).jobs(stop or threading.Event()):
         yield _planned(new, seen)
 
 
 def _planned(new: NewJob, seen: dict[object, bytes]) -> PlannedJob:
     """Return the verdict on one input; `seen` maps files and contents met before to their names."""
     verdict, reason = _verdict(new), new.reason
-    if new.identity.inode and verdict in {"to do", "changed", "done already", "settling"}:
+    if new.identity.inode and verdict in _COMPARED:
         file_key = (new.identity.device, new.identity.inode)
         for key, words in ((file_key, "the same file as"), (new.content_id, "duplicate of")):
             if key and key in seen:
                 return PlannedJob(
-                    new.relative, "duplicate", f"{words} {os.fsdecode(seen[key])}", new.identity.size_bytes
+                    new.relative, Verdict.DUPLICATE, f"{words} {os.fsdecode(seen[key])}", new.identity.size_bytes
                 )
         seen[file_key] = new.relative
         if new.content_id:
@@ -92,19 +83,19 @@ def _planned(new: NewJob, seen: dict[object, bytes]) -> PlannedJob:
     return PlannedJob(new.relative, verdict, reason, new.identity.size_bytes)
 
 
-def _verdict(new: NewJob) -> str:
+def _verdict(new: NewJob) -> Verdict:
     if new.failure is not None:
-        return "unreadable"
+        return Verdict.UNREADABLE
     if new.state is JobState.SKIPPED:
-        return "skipped"
+        return Verdict.SKIPPED
     if new.state is JobState.SETTLING:
-        return "settling"
+        return Verdict.SETTLING
     if new.reused:
-        return "done already"
-    return "changed" if new.changed else "to do"
+        return Verdict.DONE
+    return Verdict.CHANGED if new.changed else Verdict.TO_DO
 
 
-def _check_out(out: bytes) -> None:
+def check_out(out: bytes) -> None:
     """Raise SettingsError unless the folder `out` can be written to, or made."""
     path = os.path.abspath(out)
     while not os.path.lexists(path):

@@ -1,13 +1,20 @@
 """Choosing a path: a tree of folders, and a field that holds a path even where its name cannot be typed."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
+from textual.binding import BindingType
+from textual.message import Message
 from textual.widgets import DirectoryTree, Input
+from textual.widgets.directory_tree import DirEntry
+from textual.widgets.tree import TreeNode
 
 from pipeline.text import visible
+from screens.actions import bindings
 from screens.widgets.outside import outside_label
 
 MOST_FOLDERS, MOST_FILES = 2000, 200
@@ -15,11 +22,66 @@ MOST_FOLDERS, MOST_FILES = 2000, 200
 
 
 class FolderTree(DirectoryTree):
-    """Folders and files as they are named, hidden ones left out."""
+    """Folders and files as they are named, hidden ones left out, with what is chosen and what was counted."""
 
     ICON_NODE = "▸ "
     ICON_NODE_EXPANDED = "▾ "
     ICON_FILE = "  "
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("tree"), *bindings("list")]
+
+    class Marked(Message):
+        """The entry under the cursor is to be chosen, or dropped."""
+
+        def __init__(self, path: bytes) -> None:
+            super().__init__()
+            self.path = path
+
+    def __init__(self, path: Path, told: Callable[[bytes], tuple[bool, str]]) -> None:
+        """`told` says of a path whether it is chosen, and a few words on what it holds, empty if not known."""
+        super().__init__(path, id="tree")
+        self._told = told
+
+    @property
+    def here(self) -> bytes:
+        """The path under the cursor, empty if there is none."""
+        node = self.cursor_node
+        return os.fsencode(node.data.path.absolute()) if node is not None and node.data is not None else b""
+
+    def show_again(self) -> None:
+        """Draw the entries again, because what is told of them has changed."""
+        for line in range(self.last_line + 1):
+            node = self.get_node_at_line(line)
+            if node is not None:
+                node.refresh()
+
+    def action_mark(self) -> None:
+        """Choose the entry under the cursor, or drop it."""
+        if self.here:
+            self.post_message(self.Marked(self.here))
+
+    def action_move(self, step: int) -> None:
+        """Go to another entry."""
+        self.cursor_line = max(0, min(self.last_line, self.cursor_line + step))
+
+    def action_page(self, step: int) -> None:
+        """Go on by a page."""
+        self.action_move(step * max(1, self.size.height - 1))
+
+    def action_top(self) -> None:
+        """Go to the first entry."""
+        self.cursor_line = 0
+
+    def action_bottom(self) -> None:
+        """Go to the last entry."""
+        self.cursor_line = self.last_line
+
+    def render_label(self, node: TreeNode[DirEntry], base_style: Style, style: Style) -> Text:
+        """Return the name with a mark if it is chosen, and behind it what it holds."""
+        label = super().render_label(node, base_style, style)
+        chosen, words = self._told(os.fsencode(node.data.path.absolute())) if node.data else (False, "")
+        if words:
+            label.append_text(outside_label(f"  {words}"))
+        return outside_label("● ").append_text(label) if chosen else label
 
     def process_label(self, label: str | Text) -> Text:
         """Show a name literally."""

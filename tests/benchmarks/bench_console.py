@@ -61,22 +61,25 @@ async def probe(app: Any, lags: list[float], pictures: dict[str, Any]) -> None:
 def child(arguments: argparse.Namespace) -> None:
     """Be the console over a real run, or over a scripted engine with many jobs; tell of it each half second."""
     from pipeline.settings import Settings, with_preset
-    from vconsole.app import make_app, preparer
+    from vconsole.app import make_app
+    from vconsole.jobs import job_reader, keeper
+    from vconsole.planning import Planner
 
+    state = Path(os.environ["VCONSOLE_STATE_DIR"])
     settings = Settings.model_validate({"engine": {"settle_s": 0, "workers": os.cpu_count()}})
     if arguments.videos:
         from pipeline.commands import StartRun
         from pipeline.engine import Engine
         from pipeline.model import RunKind
 
-        state = Path(os.environ["VCONSOLE_STATE_DIR"])
         engine: Any = Engine(settings, state_dir=state)
         engine.start()
         inputs, out = (os.fsencode(arguments.videos),), os.fsencode(state / "out")
         engine.send(StartRun(RunKind.EXTRACT, inputs, out, "scenes", with_preset(settings, "scenes")))
     else:
         engine = scripted(arguments.jobs)
-    app = make_app(engine, settings, prepare=preparer(lambda name: with_preset(settings, name), lambda _: None))
+    planning = Planner(settings, state)
+    app = make_app(engine, settings, planning=planning, job_facts=job_reader(state), keep=keeper(state))
     lags: list[float] = []
     pictures: dict[str, Any] = {}
     threading.Thread(target=tell, args=(engine, lags, pictures, arguments.report), daemon=True).start()

@@ -12,11 +12,11 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from pipeline.commands import Command, StartRun
+from pipeline.commands import Command
 from pipeline.health import Check, Health, Verdict
 from pipeline.job_facts import AttemptFacts, JobFacts
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
-from pipeline.settings import Settings, with_preset
+from pipeline.settings import Settings
 from pipeline.snapshot import (
     FailureRow,
     HostView,
@@ -29,9 +29,10 @@ from pipeline.snapshot import (
     StageView,
     WorkerPlan,
 )
-from screens.ports import Refusal, RunRequest
+from screens.ports import Planning, Refusal
 from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp, make_app
+from vconsole.planning import Planner
 
 SMALL, LARGE = (80, 24), (140, 45)
 
@@ -100,23 +101,20 @@ class ScriptedExamination:
 def app_over(
     engine: ScriptedEngine,
     *,
-    refusal: Refusal | None = None,
+    planning: Planning | None = None,
     theme: str = "vconsole-dark",
     settings: Settings | None = None,
     own_themes: Path | None = None,
     examine: Callable[[], ScriptedExamination] = ScriptedExamination,
 ) -> ConsoleApp:
-    """Return the console over a scripted engine, with checks that pass unless a refusal is given."""
+    """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
 
-    def prepare(request: RunRequest) -> StartRun | Refusal:
-        pipeline = with_preset(settings, request.preset)
-        return refusal or StartRun(request.kind, request.inputs, request.out, request.preset, pipeline)
-
+    planning = planning or Planner(settings, Path("/nowhere"))
     return make_app(
         engine,
         settings,
-        prepare=prepare,
+        planning=planning,
         job_facts=partial(facts_of, engine),
         keep=str,
         examine=examine,

@@ -84,7 +84,7 @@ def test_two_actions_may_change_their_keys_with_each_other() -> None:
 
 def test_a_letter_is_refused_for_what_works_while_text_is_typed() -> None:
     with pytest.raises(SettingsError, match="works while text is typed"):
-        checked({"newrun.start": ["w"]})
+        checked({"newrun.plan": ["w"]})
 
 
 def test_an_unknown_action_is_refused_with_the_nearest_one() -> None:

@@ -99,12 +99,12 @@ async def test_only_what_can_be_done_now_is_offered() -> None:
     async with app.run_test(size=SMALL) as pilot:
         of_a_run = {"run.pause", "run.drain", "run.cancel", "run.retry", "run.retry-all", "run.more-workers"}
         assert "run.new" in offered(app)
-        assert not offered(app) & {*of_a_run, "run.resume", "newrun.start", "app.palette"}
+        assert not offered(app) & {*of_a_run, "run.resume", "newrun.plan", "app.palette"}
         engine.change(**{name: getattr(busy(), name) for name in ("run", "jobs", "failures")})
         await until(pilot, lambda: of_a_run <= offered(app))
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.screen, NewRun))
-        assert "newrun.start" in offered(app)
+        assert "newrun.plan" in offered(app)
         assert not offered(app) & of_a_run
 
 

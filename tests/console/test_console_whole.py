@@ -1,18 +1,17 @@
 """The console over the real engine: a run is started, watched, retried and left, with real workers and a real video."""
 
-from functools import partial
 from pathlib import Path
 
 from console_script import SMALL, ScriptedExamination, picture, until
 
 from pipeline.engine import Engine
-from pipeline.engine.plan import check
 from pipeline.media.samples import Recipe, make_video
-from pipeline.settings import Settings, with_preset
+from pipeline.settings import Settings
 from screens.new_run import NewRun
 from screens.widgets.folders import PathInput
-from vconsole.app import make_app, preparer
+from vconsole.app import make_app
 from vconsole.jobs import job_reader, keeper
+from vconsole.planning import Planner
 
 LIMIT_S = 90
 BROKEN = "[red]\x1b[2J.mp4"
@@ -28,7 +27,7 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
     app = make_app(
         engine,
         settings,
-        prepare=preparer(partial(with_preset, settings), check),
+        planning=Planner(settings, tmp_path / "state"),
         job_facts=job_reader(tmp_path / "state"),
         keep=keeper(tmp_path / "state"),
         examine=ScriptedExamination,
@@ -37,10 +36,13 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
         async with app.run_test(size=SMALL) as pilot:
             await pilot.press("a")
             await until(pilot, lambda: isinstance(app.screen, NewRun))
-            app.screen.query_one("#folder", PathInput).value = str(videos)
+            app.screen.query_one("#typed", PathInput).value = str(videos)
             app.screen.query_one("#preset").focus()
             await pilot.press("down", "down")
             await until(pilot, lambda: "without vectors" in picture(app))
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: "F5 starts the run" in picture(app))
+            assert not (tmp_path / "videos-features").exists()
             await pilot.press("ctrl+s")
             await until(pilot, lambda: "finished; outputs in" in picture(app), LIMIT_S)
             assert "✓ 1 done  ✗ 1 failed" in picture(app)

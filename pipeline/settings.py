@@ -272,6 +272,14 @@ class ConsoleSettings(Section):
     )
 
 
+class LogSettings(Section):
+    """The log file of the console."""
+
+    dir: str = Field("", description="Folder of the log; empty = the platform's log folder.")
+    file_mb: Annotated[float, Field(ge=0.01, le=1000)] = Field(2.0, description="Megabytes of one log file.")
+    files: Annotated[int, Field(ge=2, le=100)] = Field(3, description="Log files kept, the one written to included.")
+
+
 class PipelineSettings(Section):
     """What the stages and the engine read: the part of the settings that a preset may change and a run records."""
 
@@ -315,6 +323,7 @@ class Settings(PipelineSettings):
 
     state_dir: str = Field("", description="Folder of the ledger; empty = the platform's state folder.")
     console: ConsoleSettings = ConsoleSettings()
+    log: LogSettings = LogSettings()
     presets: dict[str, Preset] = Field(default_factory=dict, description="Presets by name.")
     keys: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_by_action)] = Field(
         default_factory=dict, description="Keys of the console by action."

@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import App
@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 import themes
 from pipeline.commands import Drain, Unpause
+from pipeline.errors import VconsoleError
 from pipeline.job_pictures import Album
 from pipeline.model import JobState
 from pipeline.settings import PRESETS, Settings
@@ -23,7 +24,7 @@ from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
-from screens.ports import Examination, JobReader, Planning, Ports, Source
+from screens.ports import Examination, JobReader, Planning, Ports
 from screens.presenters.header import is_live
 from screens.rooms import ROOMS
 from screens.widgets.keyline import KeyLine
@@ -31,18 +32,12 @@ from screens.widgets.outside import tell
 from vconsole.exits import Exit
 from vconsole.jobs import job_reader, keeper
 from vconsole.keymap import checked
+from vconsole.log import LOGGER, Closable, Recorder, logged
 from vconsole.looks import Looks, looks
 from vconsole.signals import ended_in_time
+from vconsole.stray import strays_told
 
 _LEAVE_DRAIN, _LEAVE_NOW, _STAY = "drain", "now", "stay"
-
-
-class EngineLike(Source, Protocol):
-    """The engine as the app holds it."""
-
-    def close(self, *, now: bool = False) -> None:
-        """Checkpoint and end; with `now`, at once. Blocks, so the app calls it from a thread."""
-        ...
 
 
 class ConsoleApp(App[int], inherit_bindings=False):
@@ -56,7 +51,9 @@ class ConsoleApp(App[int], inherit_bindings=False):
     class Closed(Message):
         """The engine is closed."""
 
-    def __init__(self, engine: EngineLike, settings: Settings, ports: Ports, looks: Looks) -> None:
+    def __init__(
+        self, engine: Closable, settings: Settings, ports: Ports, looks: Looks, problems: Sequence[str] = ()
+    ) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if plain else None)
         self._engine = engine
@@ -64,7 +61,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self._ports = ports
         self._stopping = False
         self._own_loop: asyncio.AbstractEventLoop | None = None
-        self._problems = list(looks.problems)
+        self._problems = [*problems, *looks.problems]
         for theme in looks.themes.values():
             self.register_theme(theme)
         self._theme_names = list(looks.themes)
@@ -80,7 +77,15 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self._own_loop = asyncio.get_running_loop()
         self.push_screen(Monitor(self._ports))
         for problem in self._problems:
+            LOGGER.warning("%s", problem)
             tell(self, problem, problem=True)
+        self.begin_capture_print(self)
+        LOGGER.info("the console is open: %d x %d, theme %s", *self.size, self.theme)
+
+    def on_print(self, event: events.Print) -> None:
+        """Put what a library prints into the log."""
+        if event.text.strip():
+            LOGGER.warning("printed: %s", event.text.rstrip())
 
     def on_key(self, event: events.Key) -> None:
         """Put a letter into the text that is typed, where it came too fast and went to the widget before it."""
@@ -183,7 +188,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
 
 def make_app(
-    engine: EngineLike,
+    engine: Closable,
     settings: Settings,
     *,
     planning: Planning,
@@ -191,16 +196,18 @@ def make_app(
     keep: Callable[[str], str],
     examine: Callable[[], Examination],
     own_themes: Path | None = None,
+    problems: tuple[str, ...] = (),
 ) -> ConsoleApp:
     """Return the app over an engine; the command line and the tests use the same.
 
-    Raises SettingsError for keys that cannot be. `own_themes` is a folder of further themes.
+    Raises SettingsError for keys that cannot be. `own_themes` is a folder of further themes,
+    `problems` are told at first.
     """
     presets = {**PRESETS, **settings.presets}
     keymap = checked(settings.keys)
     remap(keymap)
     ports = Ports(engine, planning, presets, settings.console.refresh_hz, job_facts, Album, keep, examine)
-    app = ConsoleApp(engine, settings, ports, looks(own_themes))
+    app = ConsoleApp(engine, settings, ports, looks(own_themes), problems)
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
     return app
 
@@ -216,17 +223,22 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
 
     engine = Engine(settings, state_dir=state_dir)
     engine.start()
-    app = make_app(
-        engine,
-        settings,
-        planning=Planner(settings, state_dir),
-        job_facts=job_reader(state_dir),
-        keep=keeper(state_dir),
-        own_themes=own_themes,
-        examine=partial(examination_of, settings, state_dir),
-    )
-    with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
-        try:
-            return app.run() or 0
-        finally:
-            engine.close()
+    with logged(settings.log) as log, strays_told(partial(LOGGER.warning, "printed: %s")):
+        app = make_app(
+            Recorder(engine),
+            settings,
+            planning=Planner(settings, state_dir),
+            job_facts=job_reader(state_dir),
+            keep=keeper(state_dir),
+            own_themes=own_themes,
+            examine=partial(examination_of, settings, state_dir),
+            problems=(log.problem,) if log.problem else (),
+        )
+        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
+            try:
+                code = app.run() or 0
+            finally:
+                engine.close()
+    if app.return_code:
+        raise VconsoleError("The console failed; what it ran can be resumed.", remedy=f"The log says why: {log.path}")
+    return code

@@ -1,0 +1,141 @@
+"""The log file: what was asked of the engine, what it told, and what libraries said; bounded."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from pathlib import Path
+from queue import Full, Queue
+from typing import Protocol
+
+import platformdirs
+
+from pipeline.commands import Command, StartRun
+from pipeline.model import BAD
+from pipeline.settings import LogSettings
+from pipeline.snapshot import Snapshot
+from pipeline.text import visible
+from screens.ports import Source
+from vconsole.events import Event, JobChanged, RunChanged, Told, changes
+
+MOST_WAITING = 10_000
+"""Records that wait for a slow disk; those beyond are lost rather than waited for."""
+
+MOST_LINES, MOST_COLUMNS = 200, 2000
+"""What is kept of one record."""
+
+LOGGER = logging.getLogger("vconsole")
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where the log is written, or why it cannot be."""
+
+    path: Path
+    problem: str = ""
+
+
+def log_dir(settings: LogSettings) -> Path:
+    """Return the folder of the log (absolute; it may not exist yet)."""
+    return Path(settings.dir).expanduser().absolute() if settings.dir else platformdirs.user_log_path("vconsole")
+
+
+@contextmanager
+def logged(settings: LogSettings) -> Iterator[Log]:
+    """While inside, write what is logged and warned of into the log file, from a thread that nobody waits for."""
+    path = log_dir(settings) / "vconsole.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = RotatingFileHandler(
+            path, maxBytes=int(settings.file_mb * 1e6), backupCount=settings.files - 1, encoding="utf-8"
+        )
+    except OSError as error:
+        yield Log(path, f"There is no log file, for {path} cannot be written: {error.strerror}.")
+        return
+    file.setFormatter(_OneRecord("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    waiting: Queue[logging.LogRecord] = Queue(MOST_WAITING)
+    listener = QueueListener(waiting, file)
+    handler = QueueHandler(waiting)
+    root, complains, level = logging.getLogger(), logging.raiseExceptions, LOGGER.level
+    logging.raiseExceptions = False  # a log that cannot be written must not be complained of on the screen
+    logging.captureWarnings(True)
+    root.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    listener.start()
+    try:
+        yield Log(path)
+    finally:
+        root.removeHandler(handler)
+        LOGGER.setLevel(level)
+        logging.captureWarnings(False)
+        with suppress(Full):
+            listener.stop()
+        with suppress(OSError):
+            file.close()
+        logging.raiseExceptions = complains
+
+
+class _OneRecord(logging.Formatter):
+    """Makes outside text visible, indents all lines but the first, and bounds the whole."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of one record."""
+        lines = super().format(record).splitlines()[:MOST_LINES]
+        return "\n    ".join(visible(line)[:MOST_COLUMNS] for line in lines)
+
+
+class Closable(Source, Protocol):
+    """An engine as the app holds it."""
+
+    def close(self, *, now: bool = False) -> None:
+        """Checkpoint and end; with `now`, at once. Blocks, so the app calls it from a thread."""
+        ...
+
+
+class Recorder:
+    """An engine that logs what it is asked and what it tells."""
+
+    def __init__(self, engine: Closable) -> None:
+        self._engine = engine
+        self._seen = Snapshot(serial=-1)
+
+    def latest(self) -> Snapshot:
+        """Return the newest snapshot, and log what is new in it."""
+        before, after = self._seen, self._engine.latest()
+        if after.serial != before.serial:
+            self._seen = after
+            for event in changes(before, after):
+                _log_event(event)
+            if after.fatal != before.fatal:
+                LOGGER.error("the engine can go no further: %s", after.fatal)
+        return after
+
+    def send(self, command: Command) -> None:
+        """Pass a command on."""
+        LOGGER.info("asked: %s", _said(command))
+        self._engine.send(command)
+
+    def close(self, *, now: bool = False) -> None:
+        """Close the engine."""
+        LOGGER.info("the engine closes%s", " at once" if now else "")
+        self._engine.close(now=now)
+
+
+def _log_event(event: Event) -> None:
+    match event:
+        case Told(notice):
+            LOGGER.log(_LEVELS.get(notice.level, logging.INFO), "%s", notice.text)
+        case RunChanged(run):
+            counts = ", ".join(f"{number} {state}" for state, number in run.counts)
+            LOGGER.info("run %d (%s, %s, %s): %s; %s", run.run_id, run.kind, run.preset, run.out, run.state, counts)
+        case JobChanged(row) if row.state in BAD:
+            LOGGER.warning("%s: %s, %s: %s", row.name, row.state, row.failure, row.note)
+
+
+def _said(command: Command) -> str:
+    if isinstance(command, StartRun):
+        inputs = ", ".join(map(visible, command.inputs))
+        return f"StartRun({command.kind}, {command.preset}, {inputs} -> {visible(command.out)})"
+    return repr(command)

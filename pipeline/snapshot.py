@@ -187,6 +187,8 @@ class RunView:
     counts: tuple[tuple[JobState, int], ...]
     """Jobs by state; the counts sum to `total`."""
     discovering: bool = False
+    loading: bool = False
+    """Whether jobs that the ledger knows of the run are still being taken in."""
     reused: int = 0
     """Jobs that were whole already and not done again."""
     eta_s: float | None = None

@@ -25,14 +25,17 @@ def check(command: StartRun) -> None:
         raise SettingsError(f"A run of kind {command.kind} cannot be made by this version.")
     if not command.inputs:
         raise SettingsError("No input was given.", remedy="Name files or folders of videos.")
+    for path in command.inputs:
+        if not os.path.exists(path):
+            raise SettingsError(f"The input {visible(path)} does not exist.", remedy="Check the path.")
     check_again(command)
 
 
 def check_again(command: StartRun) -> None:
-    """Raise SettingsError or MissingWeightsError if a recorded run could not go on; changes nothing on the disk."""
-    for path in command.inputs:
-        if not os.path.exists(path):
-            raise SettingsError(f"The input {visible(path)} does not exist.", remedy="Check the path.")
+    """Raise SettingsError or MissingWeightsError if a recorded run could not go on; changes nothing on the disk.
+
+    Inputs that are not there are no reason: their volume may be gone, and the run waits for it.
+    """
     check_out(command.out)
     check_models(command.settings)
 

@@ -104,6 +104,7 @@ class View:
             total=len(run.rows),
             counts=tuple((state, run.counts[state]) for state in JobState if run.counts[state]),
             discovering=run.discovering,
+            loading=not run.begun,
             reused=run.reused,
             eta_s=estimate[0] if estimate else None,
             eta_low_s=estimate[1] if estimate else None,

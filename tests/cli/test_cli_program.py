@@ -192,14 +192,25 @@ def test_a_signal_stops_a_run_and_resume_ends_it(samples: Path, long_video: Path
     assert (process.returncode, err) == (130, b"")
     summary = objects(rest)[-1]
     assert (summary["event"], summary["interrupted"], summary["counts"]["done"]) == ("summary", True, 1)
-    resumed = vconsole("resume", "--json")
-    events = objects(resumed.stdout)
+    away = folder.rename(tmp_path / "away")  # as when its volume is not mounted yet
+    resumed = start("resume", "--json")
+    events = list(_events_until_paused(resumed))
+    away.rename(folder)
+    events += objects(resumed.communicate(timeout=60)[0])
     assert resumed.returncode == 0
     assert events[-1]["counts"] == {"done": 3}
     assert events[-1]["run_id"] == summary["run_id"]
     assert "1.mp4" not in {entry["name"] for entry in events if entry["event"] == "job"}
     assert vconsole("verify", out, "--deep").returncode == 0
     assert b"Nothing to resume" in vconsole("resume").stdout
+
+
+def _events_until_paused(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
+    for event in _events(process):
+        yield event
+        if event["event"] == "run" and event["state"] == "paused":
+            assert "is gone. Mount it again" in event["paused_because"]
+            return
 
 
 def _events(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:

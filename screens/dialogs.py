@@ -170,7 +170,7 @@ def _stopping() -> str:
     )
 
 
-_GROUPS: tuple[tuple[Place, str], ...] = (
+GROUPS: tuple[tuple[Place, str], ...] = (
     ("monitor", "the monitor"),
     ("list", "in a pane"),
     ("new run", "a new run"),
@@ -186,7 +186,7 @@ _GROUPS: tuple[tuple[Place, str], ...] = (
 def help_lines(width: int, here: tuple[Place, ...] = ()) -> tuple[Line, ...]:
     """Return every action with its keys, by place, those `here` first; then what the configuration calls them."""
     lines: list[Line] = []
-    groups = dict(_GROUPS)
+    groups = dict(GROUPS)
     for place in sorted(groups, key=lambda place: here.index(place) if place in here else len(here)):
         title = f"{groups[place]} (here)" if place in here[:1] else groups[place]
         lines += [(Cell(title, "strong"),)]

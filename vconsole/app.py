@@ -240,5 +240,6 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
             finally:
                 engine.close()
     if app.return_code:
-        raise VconsoleError("The console failed; what it ran can be resumed.", remedy=f"The log says why: {log.path}")
+        why = log.problem or f"The log says why: {log.path}"
+        raise VconsoleError("The console failed; what it ran can be resumed.", remedy=why)
     return code

@@ -20,5 +20,5 @@ def key_labels(snapshot: Snapshot) -> dict[str, str]:
     if is_live(run) or (interrupted(snapshot) is None and (run is None or run.state is not RunState.INTERRUPTED)):
         labels["run.resume"] = ""
     if not snapshot.jobs:
-        labels |= {"queue.filter": "", "list.details": ""}
+        labels |= dict.fromkeys(("queue.filter", "queue.next", "queue.previous", "queue.sort", "list.details"), "")
     return labels

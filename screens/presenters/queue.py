@@ -66,17 +66,14 @@ def queue_empty(snapshot: Snapshot, needle: str) -> tuple[Line, ...]:
         waiting = "Looking for videos…" if snapshot.run.discovering else "This run has no videos."
         return ((Cell(f"  {waiting}", "quiet"),),)
     run = interrupted(snapshot)
-    resume: tuple[Line, ...] = ()
+    said = {"run.new": "new run: folder, preset, output", "app.help": "all keys", "app.quit": "leave"}
     if run is not None:
-        resume = ((Cell("  "), Cell(key_of("run.resume"), "accent"), Cell(f"  go on with run {run.run_id}")),)
-    return (
-        (Cell("  Nothing to do yet.", "strong"),),
-        (),
-        (Cell("  "), Cell(key_of("run.new"), "accent"), Cell("  new run: folder, preset, output")),
-        *resume,
-        (Cell("  "), Cell(key_of("app.help"), "accent"), Cell("  all keys")),
-        (Cell("  "), Cell(key_of("app.quit"), "accent"), Cell("  leave")),
-    )
+        said = {"run.new": said["run.new"], "run.resume": f"go on with run {run.run_id}", **said}
+    widest = max(len(key_of(action)) for action in said)
+    keys: list[Line] = [
+        (Cell("  "), cell(key_of(action), widest, "accent"), Cell(f"  {text}")) for action, text in said.items()
+    ]
+    return (Cell("  Nothing to do yet.", "strong"),), (), *keys
 
 
 def queue_title(snapshot: Snapshot, shown: int, needle: str) -> str:

@@ -10,11 +10,15 @@ import sys
 import termios
 import threading
 from dataclasses import replace
+from functools import partial
 
 from console_script import ScriptedEngine, app_over, busy, run_view
 
+from pipeline.settings import LogSettings
 from pipeline.snapshot import Snapshot
+from vconsole.log import LOGGER, Recorder, logged
 from vconsole.signals import ended_in_time
+from vconsole.stray import strays_told
 
 GRACE_S = 2.0
 
@@ -44,12 +48,13 @@ class RestlessEngine(ScriptedEngine):
 def main() -> int:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     engine = RestlessEngine(int(sys.argv[1]), hangs=sys.argv[2] == "hangs")
-    app = app_over(engine)
-    with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=GRACE_S):
-        try:
-            return app.run() or 0
-        finally:
-            engine.close()
+    with logged(LogSettings()), strays_told(partial(LOGGER.warning, "printed: %s")):
+        app = app_over(Recorder(engine))
+        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=GRACE_S):
+            try:
+                return app.run() or 0
+            finally:
+                engine.close()
 
 
 if __name__ == "__main__":

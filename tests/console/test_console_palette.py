@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from pipeline.commands import Drain, ResumeRun
 from screens.actions import ACTIONS, Place, readable
-from screens.dialogs import Page, help_lines
+from screens.dialogs import GROUPS, Page, help_lines
 from screens.new_run import NewRun
 from screens.palette import Palette, offers
 from vconsole.app import ConsoleApp
@@ -32,6 +32,10 @@ async def opened(pilot: Pilot[int], key: str = "colon") -> None:
 def test_the_help_begins_with_the_screen_one_is_on() -> None:
     assert words(("new run", "anywhere"))[0] == "a new run (here)"
     assert words(("monitor", "anywhere"))[0] == "the monitor (here)"
+
+
+def test_every_place_of_an_action_has_a_title_in_the_help() -> None:
+    assert {action.place for action in ACTIONS} <= {place for place, _ in GROUPS}
 
 
 def test_keys_are_called_what_is_printed_on_them() -> None:

@@ -22,6 +22,12 @@ MEMORY_BYTES = 2 << 30
 """Address space that a decoder may take beyond what the libraries take when they are loaded."""
 MAX_PIXELS = 100_000_000
 MAX_REQUEST_BYTES = 1 << 16
+_BEFORE_S = 10.0
+"""How long before a frame decoding begins where a seek did not lead to it."""
+_ALARM_S = 5
+"""How much longer a picture may take than whoever asked waits for it."""
+_ROUNDED = [min(255, (value + 4) // 8 * 8) for value in range(256)] * 3
+"""Five bits a colour: cells that look the same become equal, which a terminal is sent as one."""
 
 
 def main() -> int:
@@ -31,7 +37,7 @@ def main() -> int:
     os.nice(10)
     while line := sys.stdin.buffer.readline(MAX_REQUEST_BYTES):
         request = json.loads(line)
-        signal.alarm(request["seconds"])
+        signal.alarm(request["seconds"] + _ALARM_S)
         head, pixels = _answer(request)
         signal.alarm(0)
         answers.write(json.dumps(head).encode() + b"\n" + pixels)
@@ -50,7 +56,10 @@ def _answer(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         return {"error": "The picture needs more memory than may be spent on showing it."}, b""
     except Exception as error:  # noqa: BLE001 - damaged media raises anything, and whoever asked is told
         return {"error": f"The picture cannot be shown: {type(error).__name__}: {error}"}, b""
+    if picture is None:
+        return {"error": "The frame is not found in the video again; the video has changed since it was read."}, b""
     picture.thumbnail((request["width"], request["height"]), Image.Resampling.BOX)
+    picture = picture.point(_ROUNDED)
     return {"width": picture.width, "height": picture.height, "saved": saved}, picture.tobytes()
 
 
@@ -68,8 +77,11 @@ def _saved(request: dict[str, Any]) -> Image.Image | None:
         return None
 
 
-def _decoded(request: dict[str, Any]) -> Image.Image:
-    """Return the frame decoded from the video once more. Raises JobError, and whatever damaged media raises."""
+def _decoded(request: dict[str, Any]) -> Image.Image | None:
+    """Return the frame decoded from the video once more, None if it is not found.
+
+    Raises JobError, and whatever damaged media raises.
+    """
     from pipeline.media.fetch import fetch
     from pipeline.media.result import KeptFrame, KnownFrames
     from pipeline.settings import PipelineSettings
@@ -77,21 +89,50 @@ def _decoded(request: dict[str, Any]) -> Image.Image:
 
     _bound_memory()
     settings, path = PipelineSettings(), os.fsencode(request["source"])
-    known = KnownFrames((), (KeptFrame(*request["frame"]),), "", 0, 0, (), 0.0, 0.0)
+    frame, crop = KeptFrame(*request["frame"]), tuple(request["crop_xywh"])
     found: list[Image.Image] = []
+    facts = probe(path, settings.probe)
     fetch(
         path,
-        probe(path, settings.probe),
-        tuple(request["crop_xywh"]),
+        facts,
+        crop,
         settings,
-        known,
+        KnownFrames((), (frame,), "", 0, 0, (), 0.0, 0.0),
         decode_threads=1,
         on_frame=lambda frame: found.append(Image.fromarray(frame.picture())),
         progress=lambda video_s, frames: None,
     )
-    if not found:
-        raise LookupError("it is not found again; the video has changed since, or cannot be sought in")
-    return found[0]
+    return found[0] if found else _looked_for(path, facts, crop, frame, settings.probe.max_pixels)
+
+
+def _looked_for(path: bytes, facts: Any, crop: Any, wanted: Any, max_pixels: int) -> Image.Image | None:
+    """Return the frame met by decoding from a while before it, then from the start: not every file seeks exactly."""
+    from av.error import FFmpegError
+
+    from pipeline.media.open import open_media, prepare_decoder
+    from pipeline.media.picture import coded_box, to_rgb
+    from pipeline.model import Stage
+    from pipeline.stages.dedupe import frame_dhash
+    from pipeline.stages.probe import coded_size
+
+    box = coded_box(crop, facts.rotation_deg, *coded_size(facts))
+    for begin_s in {max(0.0, wanted.time_s - _BEFORE_S): None, 0.0: None}:
+        with open_media(path, Stage.FRAMES, max_pixels) as container:
+            stream = container.streams[facts.video_stream]
+            prepare_decoder(stream, max_pixels, 1)
+            if begin_s:
+                container.seek(int((begin_s + facts.start_s) * 1e6))
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except FFmpegError:
+                    continue  # a damaged place: what comes after it may be whole
+                for frame in frames:
+                    at_s = wanted.time_s if frame.pts is None else frame.pts * facts.tick_s - facts.start_s
+                    near = abs(at_s - wanted.time_s) < 0.5 * facts.tick_s + 1e-9
+                    if near and frame_dhash(frame, box, facts.rotation_deg) == wanted.dhash:
+                        return Image.fromarray(to_rgb(frame, facts.rotation_deg, crop))
+    return None
 
 
 def _bound_memory() -> None:

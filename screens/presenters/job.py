@@ -9,6 +9,7 @@ from pipeline.text import clock, plural
 from screens.presenters.words import JOB_SIGNS, NONE, bar, joined, number, percent, seconds_short, size
 from screens.widgets.outside import Cell, Line, Tone, cell, line_width, sentence, wrap
 
+_CALM = frozenset({JobState.DONE, JobState.QUEUED, JobState.SKIPPED, JobState.CANCELLED})
 _LABEL = 10
 _BAR = 12
 _DATED = 46
@@ -43,16 +44,13 @@ def _going(facts: JobFacts | None, row: JobRow | None, width: int) -> Line:
     state = row.state if row else facts.state if facts else None
     if facts and state in BAD:
         return (sentence(facts.message or (row.note if row else ""), width, "bad"),)
-    if row and (row.waiting_for or row.note):
-        return (sentence(row.waiting_for or row.note, width, "warn"),)
-    if facts and facts.reason:
-        return (sentence(facts.reason, width, "warn"),)
-    if facts and facts.timeline:
+    if state is JobState.DONE and facts and facts.timeline:
         kept = (plural(facts.timeline.scenes_total, "scene"), f"{plural(facts.timeline.frames_total, 'frame')} kept")
         took = f"{'once took' if facts.reused else 'took'} {seconds_short(sum(s for _, s in facts.seconds))}"
         whole = ("whole already, not done again",) if facts.reused else ()
         return (Cell(joined((*whole, *kept, took if facts.seconds else ""), width)),)
-    return ()
+    told = row.waiting_for or row.note if row else facts.reason if facts else ""
+    return (sentence(told, width, "quiet" if state in _CALM else "warn"),)
 
 
 def _streams(facts: JobFacts | None, row: JobRow | None, width: int) -> tuple[Line, Line]:
@@ -133,7 +131,7 @@ def _stages(facts: JobFacts, width: int) -> list[Line]:
     if not facts.seconds:
         return [_title("stages"), (Cell("  no stage has been timed", "quiet"),)]
     longest = max(seconds for _, seconds in facts.seconds) or 1.0
-    lines = [_title("stages, of the run that made the output" if facts.reused else "stages")]
+    lines = [_title("stages, of an earlier run" if facts.reused else "stages")]
     for stage, seconds in facts.seconds:
         gauge = bar(seconds / longest, min(_BAR, max(0, width - 20)))
         lines.append((cell(f"  {stage}", _LABEL + 1), cell(seconds_short(seconds), 7, right=True), Cell("  "), *gauge))
@@ -142,7 +140,8 @@ def _stages(facts: JobFacts, width: int) -> list[Line]:
 
 def _attempts(facts: JobFacts, width: int) -> list[Line]:
     if not facts.attempts:
-        return [_title("attempts"), (Cell("  none yet", "quiet"),)]
+        why = "  none: the output was whole already" if facts.reused else "  none yet"
+        return [_title("attempts"), (Cell(why, "quiet"),)]
     return [_title("attempts"), *(_attempt(attempt, width) for attempt in facts.attempts)]
 
 
@@ -184,7 +183,7 @@ def _log(facts: JobFacts, width: int) -> list[Line]:
         lines += _field("  note", facts.reason, width)
     for text in facts.detail.splitlines():
         lines += [(Cell("  "), Cell(row, "quiet")) for row in wrap(text, max(8, width - 2))]
-    return lines if len(lines) > 1 else [*lines, (Cell("  empty: nothing has been tried yet", "quiet"),)]
+    return lines if len(lines) > 1 else [*lines, (Cell("  empty: nothing was tried", "quiet"),)]
 
 
 def _entry(at_s: float, text: str, width: int) -> list[Line]:

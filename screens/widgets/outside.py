@@ -126,7 +126,8 @@ def picture_row(picture: SmallPicture, row: int, width: int, ground: Style, *, c
     lower = picture.rgb[start + stride : start + 2 * stride] or upper
     pairs = [(upper[at : at + 3], lower[at : at + 3]) for at in range(0, stride, 3)]
     if colour:
-        drawn = [Segment("▀" * len(list(run)), _halves(*pair)) for pair, run in groupby(pairs)]
+        runs = ((one, other, len(list(run))) for (one, other), run in groupby(pairs))
+        drawn = [Segment((" " if one == other else "▀") * count, _halves(one, other)) for one, other, count in runs]
     else:
         shades = (_SHADES[sum(one + other) * len(_SHADES) // (6 * 255 + 1)] for one, other in pairs)
         drawn = [Segment("".join(shades), ground)]

@@ -2,6 +2,9 @@
 
 import os
 import re
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +31,7 @@ from vconsole.app import ConsoleApp, make_app
 from vconsole.jobs import job_reader, keeper
 
 LIMIT_S = 120
+NUMBERS = (1, 2, 3)
 RED, BLUE = (200, 40, 40), (40, 80, 200)
 
 
@@ -39,16 +43,17 @@ class Made(NamedTuple):
     videos: Path
 
     def number(self, name: str) -> int:
-        return next(number for number in range(1, 9) if read_job(self.state, number).name == name)
+        return next(number for number in NUMBERS if read_job(self.state, number).name == name)
 
     def facts(self, name: str) -> JobFacts:
         return read_job(self.state, self.number(name))
 
 
 def extracted(folder: Path, save: str) -> Made:
-    """Extract a video of two scenes, a damaged one and a broken one."""
+    """Extract a video of two scenes, a longer one in which seeking is not exact, and one that is none."""
     made = Made(folder / "state", folder / "out", folder / "videos")
     make_video(made.videos, Recipe("two [red].mp4", (("red", "circle"), ("blue", "square"))))
+    make_video(made.videos, Recipe("long.ts", (("green", "star"), ("red", "ring"), ("blue", "cross")), seconds=4.0))
     (made.videos / "broken.mp4").write_bytes(b"no video at all")
     settings = Settings.model_validate({"engine": {"settle_s": 0, "workers": 1}, "frames": {"save": save}})
     engine = Engine(settings, state_dir=made.state)
@@ -89,7 +94,7 @@ def album() -> Iterator[Album]:
 def rows_of(made: Made) -> tuple[JobRow, ...]:
     """Return what a snapshot would say of the jobs of an extraction."""
     rows = []
-    for number in (1, 2):
+    for number in NUMBERS:
         facts = read_job(made.state, number)
         rows.append(job(number, facts.state, name=facts.name, attempts=facts.attempts_charged, failure=facts.failure))
     return tuple(rows)
@@ -174,6 +179,13 @@ def test_kept_frames_are_real_pictures(kind: str, album: Album, request: pytest.
     assert near(last, BLUE) and not near(last, RED)
 
 
+def test_frames_are_found_where_seeking_is_not_exact(plain: Made, album: Album) -> None:
+    facts = plain.facts("long.ts")
+    assert facts.timeline is not None and facts.timeline.frames[-1].time_s > 8
+    answers = [album.picture(facts, frame, 60, 40) for frame in reversed(facts.timeline.frames)]
+    assert [type(answer) for answer in answers] == [SmallPicture] * len(answers)
+
+
 def test_a_saved_picture_that_is_damaged_is_decoded_from_the_video(saving: Made, album: Album) -> None:
     facts = saving.facts("two [red].mp4")
     assert facts.timeline is not None
@@ -194,7 +206,7 @@ def test_a_video_that_is_gone_or_another_is_told(plain: Made, album: Album, tmp_
     assert gone == "The file cannot be opened: No such file or directory."
     make_video(tmp_path, Recipe("other.mp4", (("green", "star"),)))
     other = album.picture(replace(facts, source=str(tmp_path / "other.mp4")), facts.timeline.frames[-1], 60, 40)
-    assert isinstance(other, str) and "not found again" in other
+    assert isinstance(other, str) and "not found in the video again" in other
     assert isinstance(album.picture(facts, facts.timeline.frames[0], 60, 40), SmallPicture)
 
 
@@ -213,6 +225,42 @@ def test_a_child_that_dies_or_says_nothing_is_told_and_replaced(
     assert isinstance(album.picture(facts, frame, 60, 40), SmallPicture)
     album.close()
     assert isinstance(album.picture(facts, frame, 61, 41), str)
+
+
+def test_whoever_reads_and_shows_a_video_holds_no_codec(plain: Made) -> None:
+    program = """
+import sys
+from pathlib import Path
+from vconsole.app import Album
+from pipeline.job_reader import read_job
+facts = next(facts for facts in (read_job(Path(sys.argv[1]), number) for number in (1, 2, 3)) if facts.timeline)
+album = Album()
+print(type(album.picture(facts, facts.timeline.frames[0], 60, 40)).__name__)
+album.close()
+print(*sorted({"av", "cv2", "torch", "PIL", "scenedetect"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", program, str(plain.state)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["SmallPicture"]
+
+
+def test_the_child_ends_with_its_album_even_in_the_middle_of_a_picture(
+    plain: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = plain.facts("two [red].mp4")
+    assert facts.timeline is not None
+    monkeypatch.setattr("pipeline.job_pictures.COMMAND", ("sleep", "600"))
+    album, answers = Album(), []
+    frame = facts.timeline.frames[0]
+    asking = threading.Thread(target=lambda: answers.append(album.picture(facts, frame, 60, 40)))
+    asking.start()
+    while album._child is None:
+        time.sleep(0.01)
+    child = album._child
+    album.close()
+    asking.join(LIMIT_S)
+    assert child.poll() is not None
+    assert len(answers) == 1 and isinstance(answers[0], str)
 
 
 def course(**parts: object) -> TimelineFacts:
@@ -246,7 +294,8 @@ def test_bit_rates_read_as_encoders_name_them() -> None:
 
 
 def test_a_partial_video_says_what_was_lost(plain: Made) -> None:
-    facts = replace(plain.facts("two [red].mp4"), timeline=course(), reason="2.0 s could not be read")
+    facts = plain.facts("two [red].mp4")
+    facts = replace(facts, state=JobState.PARTIAL, timeline=course(), reason="2.0 s could not be read")
     assert "2.0 s could not be read" in said(job_head(facts, None, facts.name, 80))
     assert "30.0 to 32.0 s: cut" in said(job_body(facts, 60))
 

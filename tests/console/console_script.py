@@ -29,7 +29,7 @@ from pipeline.snapshot import (
     StageView,
     WorkerPlan,
 )
-from screens.ports import Planning, Refusal
+from screens.ports import JobReader, Planning, Refusal
 from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp, make_app
 from vconsole.planning import Planner
@@ -106,6 +106,8 @@ def app_over(
     settings: Settings | None = None,
     own_themes: Path | None = None,
     examine: Callable[[], ScriptedExamination] = ScriptedExamination,
+    job_facts: JobReader | None = None,
+    keep: Callable[[str], str] = str,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -115,8 +117,8 @@ def app_over(
         engine,
         settings,
         planning=planning,
-        job_facts=partial(facts_of, engine),
-        keep=str,
+        job_facts=job_facts or partial(facts_of, engine),
+        keep=keep,
         examine=examine,
         own_themes=own_themes,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from console_script import LARGE, SMALL, ScriptedEngine, facts_of, job, picture, run_view, until
+from console_script import LARGE, SMALL, ScriptedEngine, app_over, facts_of, job, picture, run_view, until
 
 from pipeline.commands import Retry, StartRun
 from pipeline.engine import Engine
@@ -24,10 +24,11 @@ from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.settings import Settings, with_preset
 from pipeline.snapshot import JobRow, Snapshot
 from screens.job import Job
+from screens.ports import Refusal
 from screens.presenters.job import bit_rate, job_body, job_head
 from screens.presenters.timeline import timeline
 from screens.widgets.outside import Line
-from vconsole.app import ConsoleApp, make_app
+from vconsole.app import ConsoleApp
 from vconsole.jobs import job_reader, keeper
 
 LIMIT_S = 120
@@ -104,11 +105,7 @@ def app_of(made: Made) -> tuple[ScriptedEngine, ConsoleApp]:
     """Return the console over a snapshot of an extraction, with its real ledger."""
     rows = rows_of(made)
     engine = ScriptedEngine(Snapshot(serial=1, run=run_view(rows, state=RunState.DONE), jobs=rows))
-    settings = Settings.model_validate({"console": {"refresh_hz": 20}})
-    reader = job_reader(made.state)
-    return engine, make_app(
-        engine, settings, prepare=lambda request: pytest.fail(), job_facts=reader, keep=keeper(made.state)
-    )
+    return engine, app_over(engine, job_facts=job_reader(made.state), keep=keeper(made.state))
 
 
 def said(lines: tuple[Line, ...]) -> str:
@@ -349,12 +346,11 @@ async def test_what_the_snapshot_says_is_followed_and_the_ledger_read_again() ->
     engine = ScriptedEngine(Snapshot(serial=1, run=run_view(rows), jobs=rows))
     asked: list[int] = []
 
-    def reader(job_id: int) -> object:
+    def reader(job_id: int) -> JobFacts | Refusal:
         asked.append(job_id)
         return facts_of(engine, job_id)
 
-    settings = Settings.model_validate({"console": {"refresh_hz": 20}})
-    app = make_app(engine, settings, prepare=lambda request: pytest.fail(), job_facts=reader, keep=str)  # type: ignore[arg-type]
+    app = app_over(engine, job_facts=reader)
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("j", "enter")
         await until(pilot, lambda: "10% · probe · worker 1" in picture(app))

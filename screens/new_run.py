@@ -18,17 +18,18 @@ from textual.widgets.option_list import Option
 from pipeline.forecast import Holding
 from pipeline.model import STAGES
 from pipeline.settings import PipelineSettings
-from screens.actions import bindings
+from screens.actions import bindings, key_of
 from screens.choice import Choice, Counting
 from screens.plan import RunPlan
 from screens.ports import Ports, Refusal, RunRequest
 from screens.presenters.choice import chosen_lines, here_lines, output_for, short, total_words
 from screens.presenters.run_settings import RunSetting, run_settings, setting_lines
 from screens.setting_value import SettingValue
+from screens.widgets.answer import Answer
 from screens.widgets.folders import FolderTree, PathInput
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
-from screens.widgets.outside import Cell, Tone, outside, wrap
+from screens.widgets.outside import Cell, outside, wrap
 from screens.widgets.picks import Picks
 
 _KINDS = tuple(STAGES)
@@ -42,6 +43,8 @@ class NewRun(Screen[None]):
     CSS_PATH = "new_run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("new run")]
     AUTO_FOCUS = "FolderTree"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]  # noqa: RUF012
 
     class Counted(Message):
         """What a path holds, as far as it is counted."""
@@ -71,7 +74,7 @@ class NewRun(Screen[None]):
                 yield FolderTree(Path.cwd(), self._told)
                 yield Lines(id="here")
             with Vertical(id="fields"):
-                yield Picks(id="chosen", said=((Cell("Space in the tree chooses.", "quiet"),),))
+                yield Picks(id="chosen", said=((Cell("Nothing yet.", "quiet"),),))
                 yield PathInput(id="typed", placeholder="or type a path; Enter adds it")
                 yield PathInput(id="out", placeholder="folder for the outputs")
                 with Horizontal(id="what"):
@@ -79,7 +82,7 @@ class NewRun(Screen[None]):
                     yield OptionList(*(Option(outside(name)) for name in self._names), id="preset")
                 yield Lines(id="meaning")
                 yield Picks(id="settings")
-        yield Lines(id="answer")
+        yield Answer()
         yield KeyLine("new run", "tree")
 
     def on_mount(self) -> None:
@@ -87,13 +90,14 @@ class NewRun(Screen[None]):
         titles = {"#tree": "where are the videos?", "#chosen": "videos in", "#out": "outputs in", "#kind": "kind"}
         for selector, title in (titles | {"#preset": "preset", "#settings": "settings"}).items():
             self.query_one(selector).border_title = outside(title)
-        for name in ("#meaning", "#answer", "#here"):
+        for name in ("#meaning", "#here"):
             self.query_one(name).can_focus = False
         self.query_one("#kind", OptionList).highlighted = 0
         usual = self._names.index("standard") if "standard" in self._names else 0
         self.query_one("#preset", OptionList).highlighted = usual
         self._show_choice()
-        self._say("Space chooses what is under the cursor, more than one if you like. F5 shows the plan.", "quiet")
+        choose, plan = key_of("newrun.mark"), key_of("newrun.plan")
+        self.query_one(Answer).say(f"{choose} chooses what is under the cursor, one or several; {plan} shows the plan.")
 
     def on_unmount(self) -> None:
         """Count for nobody no longer."""
@@ -134,7 +138,7 @@ class NewRun(Screen[None]):
             self._toggle(self._choice.paths[at])
 
     def _toggle(self, path: bytes) -> None:
-        self._say(self._choice.toggle(path) or "F5 shows the plan.", "quiet")
+        self.query_one(Answer).say(self._choice.toggle(path) or f"{key_of('newrun.plan')} shows the plan.")
         out = self.query_one("#out", PathInput)
         if out.path == self._out_follows:
             self._out_follows = output_for(self._choice.paths)
@@ -192,13 +196,13 @@ class NewRun(Screen[None]):
         self.app.push_screen(SettingValue(setting, fault), take)
 
     def action_plan(self) -> None:
-        """Show the plan of what is filled in."""
+        """Show the plan of what is filled in, or what is still missing for one."""
         self._typed()
         out = self.query_one("#out", PathInput).path
         if not self._choice.paths:
-            self._say("Nothing is chosen yet: choose in the tree with Space, or type a path.", "warn")
+            self.query_one(Answer).say("Nothing is chosen yet: choose in the tree, or type a path.", "warn")
         elif not out:
-            self._say("There is no output folder yet.", "warn")
+            self.query_one(Answer).say("There is no output folder yet.", "warn")
         else:
             kind = _KINDS[self.query_one("#kind", OptionList).highlighted or 0]
             request = RunRequest(kind, tuple(self._choice.paths), out, self._preset, tuple(self._changes.items()))
@@ -241,9 +245,3 @@ class NewRun(Screen[None]):
             settings.show(setting_lines(self._settings, max(20, settings.line_width)))
             differ = sum(setting.differs for setting in self._settings)
             settings.border_title = outside(f"settings: {differ} not at their default")
-
-    def _say(self, text: str, tone: Tone) -> None:
-        answer = self.query_one("#answer", Lines)
-        rows = wrap(text, max(20, self.size.width - 3))
-        answer.styles.height = min(4, len(rows))
-        answer.show(tuple((Cell(row, tone),) for row in rows))

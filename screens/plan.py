@@ -13,13 +13,14 @@ from textual.screen import Screen
 from pipeline.commands import StartRun
 from pipeline.forecast import Plan, PlannedJob, PlanState, Verdict
 from pipeline.text import plural, visible
-from screens.actions import bindings
+from screens.actions import bindings, key_of
 from screens.ports import Ports, Refusal, RunRequest
 from screens.presenters.header import is_live
 from screens.presenters.plan import VERDICTS, check_lines, job_line, summary_lines
+from screens.widgets.answer import Answer
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
-from screens.widgets.outside import Cell, Line, Tone, outside, wrap
+from screens.widgets.outside import Cell, Line, outside
 
 _UNDER_WAY = frozenset({PlanState.CHECKING, PlanState.LOOKING})
 
@@ -58,6 +59,7 @@ class RunPlan(Screen[bool]):
     CSS_PATH = "new_run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("plan")]
     AUTO_FOCUS = "#inputs"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012
 
     class Planned(Message):
         """The plan, as far as it is made, or why there is none."""
@@ -91,7 +93,7 @@ class RunPlan(Screen[bool]):
             yield Lines(id="summary")
             yield Lines(id="checks")
         yield PlannedInputs()
-        yield Lines(id="answer")
+        yield Answer()
         yield KeyLine("plan")
 
     def on_mount(self) -> None:
@@ -99,8 +101,7 @@ class RunPlan(Screen[bool]):
         request = self._request
         where = f"{plural(len(request.inputs), 'input')}" if len(request.inputs) > 1 else visible(request.inputs[0])
         self.query_one("#summary").border_title = outside(f"{request.kind} · {request.preset}: {where}")
-        self.query_one("#checks").border_title = outside(f"checks · outputs in {visible(request.out)}")
-        self.query_one("#answer").can_focus = False
+        self.query_one("#checks").border_title = outside("checks")
         self._redraw()
         self._make_plan()
 
@@ -156,13 +157,15 @@ class RunPlan(Screen[bool]):
     def action_start(self) -> None:
         """Start the run; what is still planned is left to it."""
         if self._plan.state is PlanState.CHECKING:
-            self._say("The checks are not over yet.", "warn")
+            self.query_one(Answer).say("The checks are not over yet.", "warn")
         elif self._plan.refused or self._refusal:
-            self._say("It would surely fail: put right what is marked as a fault, and plan again.", "bad")
+            self.query_one(Answer).say(
+                "It would surely fail: put right what is marked as a fault, and plan again.", "bad"
+            )
         elif not self._starting:
             self._starting = True
             self._stop.set()
-            self._say("Starting…", "quiet")
+            self.query_one(Answer).say("Starting…", "quiet")
             self._prepare()
 
     @work(thread=True, group="start")
@@ -173,7 +176,7 @@ class RunPlan(Screen[bool]):
     def _prepared(self, event: Prepared) -> None:
         self._starting = False
         if isinstance(event.answer, Refusal):
-            self._say(f"✗ {event.answer.message} {event.answer.remedy}".strip(), "bad")
+            self.query_one(Answer).say(f"✗ {event.answer.message} {event.answer.remedy}".strip(), "bad")
         else:
             self._ports.source.send(event.answer)
             self.dismiss(True)
@@ -182,19 +185,20 @@ class RunPlan(Screen[bool]):
         summary, checks = self.query_one("#summary", Lines), self.query_one("#checks", Lines)
         summary.show(summary_lines(self._plan, self._counted, max(20, summary.line_width)))
         checks.show(check_lines(self._plan.checks, max(20, checks.line_width)))
-        under_way = self._plan.state in _UNDER_WAY
-        self.query_one(KeyLine).rename({} if under_way else {"plan.stop": ""})
+        under_way, any_jobs = self._plan.state in _UNDER_WAY, bool(self._plan.jobs)
+        hidden = {
+            "plan.stop": under_way,
+            "plan.start": not (self._plan.refused or self._refusal),
+            "plan.next": any_jobs,
+        }
+        self.query_one(KeyLine).rename({action: "" for action, shown in hidden.items() if not shown})
         if self._refusal:
-            self._say(f"✗ {self._refusal.message} {self._refusal.remedy}".strip(), "bad")
+            self.query_one(Answer).say(f"✗ {self._refusal.message} {self._refusal.remedy}".strip(), "bad")
         elif self._plan.refused:
-            self._say("Put right what is marked as a fault: Esc goes back to the form.", "bad")
+            self.query_one(Answer).say(
+                f"Put right what is marked as a fault: {key_of('plan.back')} goes back to the form.", "bad"
+            )
         elif not self._starting and not under_way:
             run = self._ports.source.latest().run
             waits = f" Run {run.run_id} is under way; this one waits for it." if run and is_live(run) else ""
-            self._say(f"Nothing has started yet. F5 starts the run.{waits}", "quiet")
-
-    def _say(self, text: str, tone: Tone) -> None:
-        answer = self.query_one("#answer", Lines)
-        rows = wrap(text, max(20, self.size.width - 3))
-        answer.styles.height = min(4, len(rows))
-        answer.show(tuple((Cell(row, tone),) for row in rows))
+            self.query_one(Answer).say(f"Nothing has started yet. {key_of('plan.start')} starts the run.{waits}")

@@ -1,8 +1,8 @@
 """Answers what the screens of a new run ask: settings, what a folder holds, the plan, the command that starts it."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 
 from pipeline.commands import StartRun
@@ -16,6 +16,9 @@ from pipeline.settings import PipelineSettings, Settings, with_preset
 from screens.ports import Refusal, RunRequest
 from vconsole.config import with_changes
 
+LENGTHS_S = 30.0
+"""How long the lengths of videos that the ledger told are taken for the newest."""
+
 
 class Planner:
     """`screens.ports.Planning` over the settings of the program and its ledger."""
@@ -23,6 +26,9 @@ class Planner:
     def __init__(self, settings: Settings, state_dir: Path) -> None:
         self._settings = settings
         self._state_dir = state_dir
+        self._reading = threading.Lock()
+        self._read_s = float("-inf")
+        self._lengths = Lengths({})
 
     def settings(self, preset: str, changes: Mapping[str, str]) -> PipelineSettings | Refusal:
         """Return the settings of a run with `preset` and `changes` (section.key -> text) laid over it."""
@@ -33,7 +39,7 @@ class Planner:
 
     def count(self, path: bytes, stop: threading.Event, tell: Callable[[Holding], object]) -> Holding:
         """Return what a file or folder holds; `tell` is given the number so far."""
-        return count(path, self._lengths, stop.is_set, tell)
+        return count(path, self._known_lengths(), stop.is_set, tell)
 
     def plan(self, request: RunRequest, stop: threading.Event, tell: Callable[[Plan], object]) -> Plan | Refusal:
         """Return what a run would do; `tell` is given the plan so far."""
@@ -58,10 +64,13 @@ class Planner:
     def _resolved(self, preset: str, changes: Mapping[str, str]) -> PipelineSettings:
         return with_changes(with_preset(self._settings, preset), changes)
 
-    @cached_property
-    def _lengths(self) -> Lengths:
-        """What the ledger knows when the first folder is counted; hours that a run finds meanwhile are left out."""
-        try:
-            return Lengths.read(self._state_dir)
-        except LedgerError:  # then no hours are known; the plan tells what is wrong with the ledger
-            return Lengths({})
+    def _known_lengths(self) -> Lengths:
+        """Return what the ledger knew not long ago, since to read it for each folder would take too long."""
+        with self._reading:
+            if time.monotonic() - self._read_s > LENGTHS_S:
+                try:
+                    self._lengths = Lengths.read(self._state_dir)
+                except LedgerError:  # then no hours are known; the plan tells what is wrong with the ledger
+                    self._lengths = Lengths({})
+                self._read_s = time.monotonic()
+            return self._lengths

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pipeline.commands import StartRun
 from pipeline.engine.plan import check_out
 from pipeline.engine.preflight import check_checkpoint, check_device, gpu_count
-from pipeline.errors import VconsoleError
+from pipeline.errors import MissingWeightsError, VconsoleError
 from pipeline.forecast import Check, Grade
 from pipeline.models import registry
 from pipeline.settings import PipelineSettings
@@ -90,6 +90,12 @@ def _weights(key: str, settings: PipelineSettings) -> Check:
         registry.require([key], settings)
         status = registry.locate(key, registry.catalogue(settings)[key])
         check_checkpoint(status)
+    except MissingWeightsError as error:
+        remedy = (
+            f"Fetch them with `vconsole models fetch {key}`, name a checkpoint file as path in [models.{key}] of the "
+            "configuration, or take the preset scenes, which needs none."
+        )
+        return Check(name, Grade.FAULT, _sentence(str(error)), remedy)
     except VconsoleError as error:
         return Check(name, Grade.FAULT, _sentence(str(error)), error.remedy)
     return Check(name, Grade.OK, f"{key} is on this machine: {visible(str(status.path))}")

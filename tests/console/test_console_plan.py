@@ -2,12 +2,14 @@
 
 import os
 import threading
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from console_script import LARGE, SMALL, ScriptedEngine, app_over, busy, picture, until
+import pytest
+from console_script import LARGE, SMALL, ScriptedEngine, app_over, busy, picture, until, words_of
 from textual.pilot import Pilot
 
 from pipeline.commands import StartRun
@@ -92,6 +94,21 @@ async def test_a_plan_shows_how_far_it_is_and_then_all_of_it() -> None:
             assert words in picture(app), words
         assert "Run 7 is under way; this one waits for it." in picture(app)
         assert engine.sent == []
+
+
+@pytest.mark.parametrize("theme", ["vconsole-dark", "ansi"])
+@pytest.mark.parametrize("size", [SMALL, LARGE, (60, 20)])
+async def test_the_plan_has_a_picture(size: tuple[int, int], theme: str) -> None:
+    engine, planner = ScriptedEngine(), Scripted(LOOKING, WHOLE)
+    planner.may_end.set()
+    app = app_over(engine, theme=theme)
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot, app, planner)
+        words = ("3 inputs looked at", "duplicates", "! warning", "all inputs: 3", "F5", "start")
+        await until(pilot, lambda: all(word in picture(app) for word in words))
+        svg = app.export_screenshot()
+        ET.fromstring(svg)
+        assert all(word in words_of(svg) for word in words)
 
 
 async def test_the_inputs_can_be_narrowed_to_a_verdict() -> None:

@@ -58,7 +58,7 @@ class Doctor(Screen[None]):
         self.call_after_refresh(self.redraw)
 
     def redraw(self) -> None:
-        """Show what is known."""
+        """Show what is known; a list that stands at its end goes on with what comes in."""
         checks = self.query_one("#checks", Lines)
         checks.border_title = outside("doctor: only what asks for something" if self._problems else "doctor")
         checks.border_subtitle = outside(doctor_title(self.health))
@@ -69,6 +69,9 @@ class Doctor(Screen[None]):
         """Look at everything again."""
         if self._examination is not None:
             self._examination.close()
+        self.health = Health(looking_at="this machine")
+        self.query_one("#checks", Lines).anchor()
+        self.redraw()
         self._examination = self._examine()
         self._run(self._examination)
 

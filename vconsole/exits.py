@@ -8,7 +8,7 @@ class Exit(IntEnum):
 
     OK = 0
     SOME_FAILED = 1
-    """Finished, but some videos failed, or the engine could go no further."""
+    """Finished, but some videos failed, the engine could go no further, or the doctor found a fault."""
     UNUSABLE = 2
     """Bad usage, bad settings, a missing model or a ledger that cannot be had; nothing was done."""
     INTERRUPTED = 130

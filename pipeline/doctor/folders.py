@@ -46,8 +46,7 @@ def state(folder: str) -> list[Check]:
         checks.append(Check(STATE, "file system", Verdict.WARNING, found, OTHER[STATE]))
     else:
         checks.append(Check(STATE, "file system", Verdict.OK, kind or "unknown"))
-    held_by = holder(Path(folder)) or "nobody"
-    return [*checks, Check(STATE, "lock", Verdict.OK, f"held by {held_by}"), _ledger(Path(folder))]
+    return [*checks, _lock(Path(folder)), _ledger(Path(folder))]
 
 
 def output(folder: str, state_folder: str) -> list[Check]:
@@ -64,8 +63,11 @@ def output(folder: str, state_folder: str) -> list[Check]:
 
 def disk(group: str, folder: str) -> list[Check]:
     """Return the room on the disk of a folder, and how fast a file is written there, flushed and read again."""
-    where = _nearest(Path(folder))
-    status = os.statvfs(where)
+    try:
+        where = _nearest(Path(folder))
+        status = os.statvfs(where)
+    except OSError as error:
+        return [Check(group, "space", Verdict.FAULT, f"{folder}: {error.strerror}", OTHER[group])]
     free, total = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     found = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free"
     if free < FULL_BYTES:
@@ -98,6 +100,15 @@ def _place(group: str, folder: Path) -> Check:
     if foreign:
         return Check(group, "place", Verdict.FAULT, f"{folder} belongs to another user", OTHER[group])
     return Check(group, "place", Verdict.OK, f"{folder}{'' if nearest == folder else ', made when it is needed'}")
+
+
+def _lock(folder: Path) -> Check:
+    try:
+        held_by = holder(folder) or "nobody"
+    except OSError as error:
+        return Check(STATE, "lock", Verdict.FAULT, f"it cannot be opened: {error.strerror}", OTHER[STATE])
+    ours = held_by.startswith(f"process {os.getppid()} ")
+    return Check(STATE, "lock", Verdict.OK, "held by this console" if ours else f"held by {held_by}")
 
 
 def _ledger(folder: Path) -> Check:

@@ -81,6 +81,9 @@ def cuda(index: int) -> list[Check]:
         right = bool(torch.allclose(product, left @ left.T, rtol=1e-2))
         major, minor = torch.cuda.get_device_capability(index)
     except RuntimeError as error:
+        if "out of memory" in str(error).lower():
+            found = "its memory is full, so nothing could be tried"
+            return [Check(GROUP, name, Verdict.WARNING, found, "Look again when nothing else uses it.")]
         return [Check(GROUP, name, Verdict.FAULT, said(error), "Set host.device = cpu, or mend the driver.")]
     if not right:
         found = "a product of matrices comes out wrong"

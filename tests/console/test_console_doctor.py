@@ -95,6 +95,24 @@ async def test_the_examination_blocks_no_key() -> None:
         hung.set()
 
 
+async def test_the_list_goes_on_with_what_comes_in_until_the_operator_scrolls() -> None:
+    checks = tuple(Check("codecs", f"codec {number}", Verdict.OK, "works") for number in range(60))
+    reports = [Health(checks[:count], looking_at="codecs") for count in (20, 40, 60)]
+    examination = ScriptedExamination(*reports)
+    examination.may_go_on.clear()
+    app = app_over(ScriptedEngine(busy()), examine=lambda: examination)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("D")
+        await until(pilot, lambda: "looking at codecs" in picture(app) and "codec 19" in picture(app))
+        await pilot.press("g")
+        await until(pilot, lambda: "codec 0" in picture(app))
+        examination.may_go_on.set()
+        await until(pilot, lambda: "60 ok" in picture(app))
+        assert "codec 0 " in picture(app)
+        await pilot.press("r")
+        await until(pilot, lambda: "codec 59" in picture(app))
+
+
 async def test_hostile_findings_are_shown_as_symbols() -> None:
     checks = tuple(Check(name, name, Verdict.FAULT, name, name) for name in HOSTILE)
     app = app_over(ScriptedEngine(busy()), examine=lambda: ScriptedExamination(Health(checks, looking_at=HOSTILE[4])))

@@ -267,8 +267,8 @@ class ConsoleSettings(Section):
     theme: str = Field(
         "vconsole-dark",
         description="Name of the theme: vconsole-dark, vconsole-light, high-contrast (for colour-blind people too), "
-        "ansi (the terminal's own 16 colours), or a file in the folder themes beside the configuration file, "
-        "without its .toml.",
+        "ansi (the terminal's own 16 colours), or the name of a file of yours, "
+        "without its .toml, in the folder themes of the configuration folder.",
     )
 
 

@@ -121,7 +121,8 @@ class Page(ModalScreen[None]):
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,question_mark", "leave", show=False),
+        Binding("escape,enter,q", "leave", show=False),
+        Binding("question_mark,f1", "leave", show=False, id="app.help"),
     ]
 
     def __init__(self, title: str, make: Callable[[int], tuple[Line, ...]]) -> None:

@@ -9,14 +9,16 @@ from pathlib import Path
 from pipeline.errors import SettingsError
 from pipeline.text import visible
 
+_WITHOUT = "Without one: `vconsole extract INPUT... --out DIR`, `vconsole resume`, `vconsole runs`."
+
 
 def run(args: argparse.Namespace) -> int:
     """Open the console and return its exit code. Raises SettingsError where there is no terminal that can show it."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "") in {"", "dumb"}:
-        raise SettingsError(
-            "the console needs a terminal, and this is none",
-            remedy="Without one: `vconsole extract INPUT... --out DIR`, `vconsole resume`, `vconsole runs`.",
-        )
+    kind = os.environ.get("TERM", "")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise SettingsError("the console needs a terminal, and this is none", remedy=_WITHOUT)
+    if kind in {"", "dumb"}:
+        raise SettingsError(f"a terminal that says TERM={kind} cannot show the console", remedy=_WITHOUT)
     from vconsole.app import run_console
     from vconsole.config import config_path, load, state_dir, themes_dir
     from vconsole.keymap import checked

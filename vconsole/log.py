@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from queue import Full, Queue
@@ -12,12 +12,11 @@ from typing import Protocol
 import platformdirs
 
 from pipeline.commands import Command, StartRun
-from pipeline.model import BAD
 from pipeline.settings import LogSettings
 from pipeline.snapshot import Snapshot
 from pipeline.text import visible
 from screens.ports import Source
-from vconsole.events import Event, JobChanged, RunChanged, Told, changes
+from vconsole.events import Event, RunChanged, Told, changes
 
 MOST_WAITING = 10_000
 """Records that wait for a slow disk; those beyond are lost rather than waited for."""
@@ -106,8 +105,9 @@ class Recorder:
         before, after = self._seen, self._engine.latest()
         if after.serial != before.serial:
             self._seen = after
-            for event in changes(before, after):
+            for event in changes(replace(before, jobs=()), replace(after, jobs=())):
                 _log_event(event)
+            _log_failures(before, after)
             if after.fatal != before.fatal:
                 LOGGER.error("the engine can go no further: %s", after.fatal)
         return after
@@ -130,8 +130,18 @@ def _log_event(event: Event) -> None:
         case RunChanged(run):
             counts = ", ".join(f"{number} {state}" for state, number in run.counts)
             LOGGER.info("run %d (%s, %s, %s): %s; %s", run.run_id, run.kind, run.preset, run.out, run.state, counts)
-        case JobChanged(row) if row.state in BAD:
-            LOGGER.warning("%s: %s, %s: %s", row.name, row.state, row.failure, row.note)
+
+
+def _log_failures(before: Snapshot, after: Snapshot) -> None:
+    """Log what failed since; a failure is known by when it was, for a retry may fail again."""
+    if after.failures is before.failures:
+        return
+    known = {(row.job_id, row.at_s) for row in before.failures}
+    for row in reversed(after.failures):
+        if (row.job_id, row.at_s) not in known:
+            LOGGER.warning(
+                "%s: %s in %s, %s: %s", row.name, row.state, row.stage or "no stage", row.failure, row.message
+            )
 
 
 def _said(command: Command) -> str:

@@ -21,8 +21,8 @@ from vconsole.keymap import checked
 @pytest.mark.parametrize(
     ("written", "key"),
     [
-        ("p", "p"),
-        ("P", "P"),
+        ("ö", "ö"),
+        ("Q", "Q"),
         ("!", "exclamation_mark"),
         ("@", "at"),
         ("+", "plus"),
@@ -66,7 +66,7 @@ def test_a_key_that_cannot_be_typed_is_refused_with_a_sentence(written: str, rea
 
 
 def test_a_key_that_some_terminals_keep_may_stand_beside_another() -> None:
-    assert checked({"run.pause": ["ctrl+b", "p"]}) == {"run.pause": ("ctrl+b", "p")}
+    assert checked({"run.pause": ["ctrl+b", "f9"]}) == {"run.pause": ("ctrl+b", "f9")}
 
 
 def test_a_key_that_means_something_else_in_the_same_place_is_refused_by_both_names() -> None:
@@ -135,18 +135,18 @@ def test_the_console_refuses_a_clash_by_file_and_key_before_it_opens(
 
 async def test_remapped_keys_work_and_are_shown_wherever_keys_are() -> None:
     engine = ScriptedEngine(busy())
-    keys = {"run.pause": "p", "run.drain": ["f9", "D"], "app.help": "f6", "list.down": "e"}
+    keys = {"run.pause": "ö", "run.drain": ["f9", "f8"], "app.help": "f6", "list.down": "J"}
     app = app_over(engine, settings=Settings.model_validate({"keys": keys, "console": {"refresh_hz": 20}}))
     async with app.run_test(size=SMALL) as pilot:
-        await until(pilot, lambda: "p pause" in picture(app))
-        await pilot.press("space", "d", "p", "f9", "D")
+        await until(pilot, lambda: "ö pause" in picture(app))
+        await pilot.press("space", "d", "ö", "f9", "f8")
         await until(pilot, lambda: engine.sent == [Pause(), Drain(), Drain()])
-        await pilot.press("e", "question_mark")
+        await pilot.press("J", "question_mark")
         assert app.monitor.query_one("#queue").job is not None  # type: ignore[attr-defined]
         assert not isinstance(app.screen, Page)
         await pilot.press("f6")
-        await until(pilot, lambda: isinstance(app.screen, Page) and "F9  D" in picture(app))
-        await pilot.press("escape", "colon")
+        await until(pilot, lambda: isinstance(app.screen, Page) and "F9  F8" in picture(app))
+        await pilot.press("f6", "colon")
         await until(pilot, lambda: isinstance(app.screen, Palette))
         app.screen.query_one(Input).value = "drain"
         await until(pilot, lambda: "F9      drain" in picture(app))
@@ -157,3 +157,15 @@ def test_keys_of_one_console_are_not_those_of_the_next() -> None:
     assert key_of("run.new") == "F9"
     app_over(ScriptedEngine())
     assert key_of("run.new") == "a"
+
+
+@pytest.mark.parametrize("kind", ["dumb", ""])
+def test_a_terminal_that_can_show_nothing_is_pointed_to_the_commands(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    with pytest.raises(SettingsError, match=f"TERM={kind} cannot show the console") as refused:
+        console.run(argparse.Namespace())
+    assert "vconsole extract" in refused.value.remedy

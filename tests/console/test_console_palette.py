@@ -121,6 +121,16 @@ async def test_an_action_of_the_screen_below_is_taken_there() -> None:
         await until(pilot, lambda: engine.sent == [ResumeRun(6)])
 
 
+async def test_the_palette_opens_rooms_and_fits_the_smallest_screen() -> None:
+    app = app_over(ScriptedEngine())
+    async with app.run_test(size=(60, 20)) as pilot:
+        await opened(pilot)
+        await pilot.press(*"new run")
+        await until(pilot, lambda: "Enter takes it, Esc back" in picture(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, NewRun))
+
+
 async def test_a_row_of_the_palette_is_chosen_by_a_second_click() -> None:
     engine = ScriptedEngine(busy())
     app = app_over(engine)

@@ -26,7 +26,6 @@ from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
 from screens.ports import Examination, JobReader, Planning, Ports
 from screens.presenters.header import is_live
-from screens.rooms import ROOMS
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
@@ -111,6 +110,8 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def action_open(self, name: str) -> None:
         """Open a room, or go back to it where it is open already."""
+        from screens.rooms import ROOMS  # what is opened later need not delay the first picture
+
         room = ROOMS[name]
         open_already = next((screen for screen in self.screen_stack if type(screen) is room), None)
         if open_already is None:

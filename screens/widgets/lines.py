@@ -41,6 +41,8 @@ class LineView(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._lines: tuple[Line, ...] = ()
         self._drawn: dict[int, tuple[Line, bool]] = {}
+        self._cuts: dict[int, set[int]] = {}
+        """Where the rows that are to be drawn change: the screen sends whole segments, so they end there."""
         self._height = -1
 
     def show(self, lines: tuple[Line, ...]) -> None:
@@ -95,13 +97,19 @@ class LineView(ScrollView, can_focus=True):
         for y in range(self.scrollable_content_region.height):
             before, now = self._drawn.get(y), self._line_at(y)
             if before != now:
-                self.refresh(*(Region(first, y, end - first, 1) for first, end in _spans(before, now, width)))
+                spans = _spans(before, now, width)
+                self._cuts.setdefault(y, set()).update(edge for span in spans for edge in span)
+                self.refresh(*(Region(first, y, end - first, 1) for first, end in spans))
 
     def render_line(self, y: int) -> Strip:
         """Draw one row of the pane."""
         line, selected = self._drawn[y] = self._line_at(y)
         mark = _MARK if selected else _NO_MARK
-        drawn = strip((mark, *line), self.scrollable_content_region.width, self._styles_of(line))
+        width = self.scrollable_content_region.width
+        drawn = strip((mark, *line), width, self._styles_of(line))
+        cuts = self._cuts.pop(y, set()) - {0, width}
+        if cuts:
+            drawn = Strip.join(drawn.divide([*sorted(cuts), width]))
         return drawn.apply_style(self._cursor_style()) if selected and self.has_focus else drawn
 
     def action_move(self, step: int) -> None:
@@ -151,6 +159,7 @@ class LineView(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Forget what was drawn at another size."""
         self._drawn.clear()
+        self._cuts.clear()
         self._height = -1
         self.sync()
 

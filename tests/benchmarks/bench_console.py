@@ -60,26 +60,24 @@ async def probe(app: Any, lags: list[float], pictures: dict[str, Any]) -> None:
 
 def child(arguments: argparse.Namespace) -> None:
     """Be the console over a real run, or over a scripted engine with many jobs; tell of it each half second."""
-    from pipeline.settings import Settings, with_preset
-    from vconsole.app import make_app
-    from vconsole.jobs import job_reader, keeper
-    from vconsole.planning import Planner
+    from console_script import app_over
 
-    state = Path(os.environ["VCONSOLE_STATE_DIR"])
+    from pipeline.settings import Settings, with_preset
+
     settings = Settings.model_validate({"engine": {"settle_s": 0, "workers": os.cpu_count()}})
     if arguments.videos:
         from pipeline.commands import StartRun
         from pipeline.engine import Engine
         from pipeline.model import RunKind
 
+        state = Path(os.environ["VCONSOLE_STATE_DIR"])
         engine: Any = Engine(settings, state_dir=state)
         engine.start()
         inputs, out = (os.fsencode(arguments.videos),), os.fsencode(state / "out")
         engine.send(StartRun(RunKind.EXTRACT, inputs, out, "scenes", with_preset(settings, "scenes")))
     else:
         engine = scripted(arguments.jobs)
-    planning = Planner(settings, state)
-    app = make_app(engine, settings, planning=planning, job_facts=job_reader(state), keep=keeper(state))
+    app = app_over(engine, settings=settings)
     lags: list[float] = []
     pictures: dict[str, Any] = {}
     threading.Thread(target=tell, args=(engine, lags, pictures, arguments.report), daemon=True).start()
@@ -157,7 +155,10 @@ def over_a_run(folder: Path, seconds: float) -> Iterator[Console]:
     videos = make_videos(folder / "videos", count=int(60 + seconds * 6))
     console = Console(folder, "--videos", str(videos))
     try:
-        until(lambda: console.newest["done"] > 0, 120, "a first video that is done")
+        until(
+            lambda: console.newest["done"] > 0 or console.process.poll() is not None, 120, "a first video that is done"
+        )
+        assert console.process.poll() is None, "\n".join(console.rows())
         yield console
     finally:
         console.close()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from pipeline.job_facts import AttemptFacts, JobFacts, StreamFacts
-from pipeline.model import BAD, JobState
+from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow
 from pipeline.text import clock, plural
 from screens.presenters.words import JOB_SIGNS, NONE, bar, joined, number, percent, seconds_short, size
@@ -129,7 +129,8 @@ def _failure(facts: JobFacts, width: int) -> list[Line]:
 
 def _stages(facts: JobFacts, width: int) -> list[Line]:
     if not facts.seconds:
-        return [_title("stages"), (Cell("  no stage has been timed", "quiet"),)]
+        told = "no stage was timed" if facts.state in TERMINAL else "their seconds are known when the video is done"
+        return [_title("stages"), *((Cell(f"  {row}", "quiet"),) for row in wrap(told, max(8, width - 2)))]
     longest = max(seconds for _, seconds in facts.seconds) or 1.0
     lines = [_title("stages, of an earlier run" if facts.reused else "stages")]
     for stage, seconds in facts.seconds:

@@ -16,6 +16,7 @@ from pipeline.model import TERMINAL, RunKind
 from pipeline.settings import Settings, with_preset
 from vconsole.app import make_app
 from vconsole.doctor import examination_of
+from vconsole.failures import LedgerFailures
 from vconsole.jobs import job_reader, keeper
 from vconsole.planning import Planner
 
@@ -37,6 +38,7 @@ async def main(arguments: argparse.Namespace) -> None:
                 settings,
                 planning=Planner(settings, engine.state_dir),
                 job_facts=job_reader(engine.state_dir),
+                failed=LedgerFailures(engine.state_dir),
                 keep=keeper(engine.state_dir),
                 examine=partial(examination_of, settings, Path(folder) / "state"),
             )

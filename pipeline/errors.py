@@ -87,7 +87,8 @@ class JobError(VconsoleError):
 
     `stage` is where, `failure` the class, `detail` the technical text (untrusted: show it only as outside text),
     `errno` the system's error number that caused it, 0 if none did. `crash` says that a process ended of this video,
-    as a worker does that crashes on it.
+    as a worker does that crashes on it. `seen` is what its header told of the video by then, in the words of a
+    worker's result.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class JobError(VconsoleError):
         self.detail = detail
         self.errno = errno
         self.crash = crash
+        self.seen: dict[str, Any] = {}
 
     @property
     def retry(self) -> bool:

@@ -13,7 +13,7 @@ from pipeline.media.result import KeptFrame, KnownFrames, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.models.client import HostClient
-from pipeline.outcome import NO_PICTURES, Outcome, finished, loss_sentence
+from pipeline.outcome import NO_PICTURES, Outcome, failed, finished, loss_sentence
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Embedding, Features
 from pipeline.outputs.paths import features_name, features_path, frames_folder, picture_name
@@ -80,6 +80,7 @@ class _Extraction:
         self._settings = run.settings
         self._clock = StageClock(report)
         self._saved = NO_PICTURES
+        self._found: Probe | None = None
         self._video = HeldVideo(job.source, job.identity)
 
     def outcome(self) -> Outcome:
@@ -94,7 +95,7 @@ class _Extraction:
         failure.stage = failure.stage or self._clock.stage
         if failure.failure is FailureClass.EMPTY:
             return Outcome(JobState.SKIPPED, {"content_id": self._job.content_id, "reason": str(failure)})
-        return Outcome(JobState.FAILED, {"content_id": self._job.content_id}, failure)
+        return failed(self._job.content_id, failure, self._found)
 
     def _outcome(self) -> Outcome:
         self._clock.moved()
@@ -177,7 +178,7 @@ class _Extraction:
     def _probe(self) -> Probe:
         with self._clock.timed(Stage.PROBE, 1):
             found = probe(self._video.path, self._settings.probe)
-            self._clock.duration_s = found.duration_s
+            self._found, self._clock.duration_s = found, found.duration_s
             if not (found.width and found.height):
                 raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.PROBE)
         return found

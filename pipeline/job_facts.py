@@ -10,25 +10,27 @@ from pipeline.model import FailureClass, JobState, RunKind, Stage
 class StreamFacts:
     """What the probe found in the file; a zero or an empty text is not known."""
 
-    container: str
-    video_codec: str
-    pixel_format: str
-    bit_depth: int
-    width: int
-    height: int
-    fps: float
-    variable_rate: bool
-    duration_s: float
-    size_bytes: int
-    rotation_deg: int
-    hdr: str
-    interlaced: bool
-    audio_codec: str
-    """Empty without sound."""
-    audio_layout: str
-    audio_rate_hz: int
-    audio_streams: int
-    subtitle_streams: int
+    container: str = ""
+    video_codec: str = ""
+    pixel_format: str = ""
+    bit_depth: int = 0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    variable_rate: bool = False
+    duration_s: float = 0.0
+    size_bytes: int = 0
+    rotation_deg: int = 0
+    hdr: str = ""
+    interlaced: bool = False
+    audio_codec: str = ""
+    """Empty without sound, or where only the header was read."""
+    audio_layout: str = ""
+    audio_rate_hz: int = 0
+    audio_streams: int = 0
+    subtitle_streams: int = 0
+    only_header: bool = False
+    """Whether the probe failed, so that only the header told something."""
 
     @property
     def bits_per_s(self) -> float:
@@ -122,7 +124,7 @@ class JobFacts:
     reason: str
     ended_s: float
     streams: StreamFacts | None
-    """None where no probe told the ledger, as of a video that is not done or failed."""
+    """None where no probe told the ledger, as of a video that is not over or could not be opened."""
     seconds: tuple[tuple[Stage, float], ...]
     """Seconds of each stage that ran."""
     attempts: tuple[AttemptFacts, ...]

@@ -1,6 +1,7 @@
 """Reads all that is known of one job from the ledger and its feature file, beside an engine; it may take a second."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from pipeline.job_facts import (
     StreamFacts,
     TimelineFacts,
 )
-from pipeline.model import STAGES, TERMINAL, FailureClass, JobState
+from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState
+from pipeline.outputs.manifest import MEDIA_RESULTS
 from pipeline.outputs.paths import features_path, frames_folder
 
 MOST_FRAMES = 10_000
@@ -37,6 +39,15 @@ def read_job(state_dir: Path, job_id: int) -> JobFacts:
         return _facts(run, job, attempts)
     except (LookupError, TypeError, ValueError) as error:
         raise LedgerError(f"what the ledger holds of this video is damaged: {error!r}") from error
+
+
+def failed_jobs(reader: LedgerReader, run_id: int) -> Iterator[JobFacts]:
+    """Yield all that is known of each failed or quarantined video of a run, in the order of discovery."""
+    run = reader.run(run_id)
+    if run is None:
+        return
+    for job in reader.jobs(run_id, tuple(BAD)):
+        yield _facts(run, job, tuple(map(_attempt, reader.attempts(job.job_id))))
 
 
 def _facts(run: RunRecord, job: JobRecord, attempts: tuple[AttemptFacts, ...]) -> JobFacts:
@@ -81,9 +92,10 @@ def _streams(job: JobRecord) -> StreamFacts | None:
     probe = job.result.get("probe")
     if not probe:
         return None
-    measured = {name: job.result[name] for name in ("width", "height", "fps", "duration_s")}
-    names = set(StreamFacts.__dataclass_fields__) - measured.keys()
-    return StreamFacts(**{name: probe[name] for name in names}, **measured)
+    told = {"size_bytes": job.identity.size_bytes, **probe}
+    told |= {name: job.result[name] for name in MEDIA_RESULTS if name in job.result}
+    names = StreamFacts.__dataclass_fields__.keys() & told.keys()
+    return StreamFacts(**{name: told[name] for name in names}, only_header="pixel_format" not in told)
 
 
 def _outputs(run: RunRecord, job: JobRecord) -> list[OutputFacts]:

@@ -1,14 +1,16 @@
 """How a job ended, in the words that go to the engine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.errors import JobError
 from pipeline.model import JobState
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Features
+from pipeline.outputs.manifest import MEDIA_PROBED, MEDIA_RESULTS
 from pipeline.outputs.saved import PicturesSum
+from pipeline.stages.probe import Probe
 from pipeline.text import plural
 
 MAX_LOST_TOLD = 100
@@ -71,6 +73,15 @@ def finished(
     if features.partial:
         result["reason"] = loss_sentence(features.lost_s, info.frames_lost)
     return Outcome(JobState.PARTIAL if features.partial else JobState.DONE, result)
+
+
+def failed(content_id: str, failure: JobError, found: Probe | None) -> Outcome:
+    """Return the outcome of a job that failed, with what was known of its video by then."""
+    seen = failure.seen
+    if found is not None:
+        facts = asdict(found)
+        seen = {name: facts[name] for name in MEDIA_RESULTS} | {"probe": {name: facts[name] for name in MEDIA_PROBED}}
+    return Outcome(JobState.FAILED, {"content_id": content_id} | seen, failure)
 
 
 def loss_sentence(seconds: float, frames: int) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 from textual.binding import Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
-Place = Literal["anywhere", "monitor", "list", "room", "new run", "tree", "pick", "plan", "job", "doctor"]
+Place = Literal["anywhere", "monitor", "list", "room", "new run", "tree", "pick", "plan", "job", "doctor", "failures"]
 """Where an action can be taken: `list` is any pane or page with lines, `pick` one whose lines can be picked, `tree` the
 tree of folders, `room` any full screen but the monitor."""
 
@@ -202,6 +202,50 @@ ACTIONS: tuple[Action, ...] = (
     Action("plan.stop", ("x",), "stop", "stop planning", "Look at no further input.", "plan", 3),
     Action("plan.next", ("right", "l"), "show(1)", "next verdict", "Show the inputs with the next verdict.", "plan", 4),
     Action("plan.previous", ("left", "h"), "show(-1)", "verdict before", "Show those with the one before.", "plan"),
+    Action(
+        "failures.open",
+        ("f",),
+        "app.open('failures')",
+        "failures",
+        "Look into the failed videos: why, and what to do.",
+        "anywhere",
+        7,
+    ),
+    Action("failures.details", ("enter",), "open", "details", "Show a video in full; fold a group.", "failures", 2),
+    Action("failures.retry", ("r",), "retry", "retry", "Try the video again, or the whole group.", "failures", 3),
+    Action("failures.retry-all", ("R",), "retry_all", "retry all", "Try all of the list again.", "failures", 9),
+    Action(
+        "failures.preset",
+        ("p",),
+        "preset",
+        "other preset",
+        "Start a new run over the video or the group with another preset; asks first.",
+        "failures",
+        5,
+    ),
+    Action(
+        "failures.export",
+        ("e",),
+        "export",
+        "export",
+        "Write all failed videos of the run as JSON and CSV; asks where.",
+        "failures",
+        6,
+    ),
+    Action(
+        "failures.dismiss",
+        ("m", "delete"),
+        "set_aside",
+        "dismiss",
+        "Take the video or the group out of this list; on a dismissed one, put it back.",
+        "failures",
+        8,
+    ),
+    Action("failures.show", ("M",), "show_dismissed", "dismissed", "Show the dismissed ones too.", "failures"),
+    Action("failures.copy", ("y",), "copy", "copy path", "Copy the path of the video.", "failures", 10),
+    Action("failures.next", ("n",), "group(1)", "next group", "Go to the next group.", "failures"),
+    Action("failures.previous", ("N",), "group(-1)", "group before", "Go to the group before.", "failures"),
+    Action("failures.back", ("escape",), "leave", "back", "Go back.", "failures", 1),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action(
         "app.help",

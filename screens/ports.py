@@ -1,7 +1,7 @@
 """What screens need from outside `screens`: somebody to look at, to ask, and to plan a run before it starts."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -95,6 +95,34 @@ class Examination(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """Files that are whole on the disk; paths are absolute bytes."""
+
+    videos: int
+    paths: tuple[bytes, ...]
+
+
+class FailedVideos(Protocol):
+    """What the disk knows of failed videos; each call may take seconds, so a screen calls it from a thread."""
+
+    def sources(self, job_ids: Iterable[int]) -> tuple[bytes, ...] | Refusal:
+        """Return the absolute paths of videos."""
+        ...
+
+    def export(self, run_id: int, folder: bytes, dismissed: frozenset[int]) -> Exported | Refusal:
+        """Write every failed video of a run as JSON and as CSV into a folder."""
+        ...
+
+    def dismissed(self, run_id: int) -> frozenset[int]:
+        """Return the jobs of a run that were dismissed."""
+        ...
+
+    def dismiss(self, run_id: int, job_ids: frozenset[int]) -> Refusal | None:
+        """Keep which jobs of a run are dismissed, in place of what was kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """All of it; `vconsole` fills it in once, and each screen takes what it needs."""
 
@@ -110,3 +138,4 @@ class Ports:
     """Puts a text into a file, for a terminal that takes nothing into its clipboard, and says where; or why not."""
     examine: Callable[[], Examination]
     """Gives a new examination of this machine; it begins when it is asked for its reports."""
+    failed: FailedVideos

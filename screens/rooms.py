@@ -6,11 +6,13 @@ from typing import Any
 from textual.screen import Screen
 
 from screens.doctor import Doctor
+from screens.failures import Failures
 from screens.new_run import NewRun
 from screens.ports import Ports
 
 ROOMS: dict[str, Callable[[Ports], Screen[Any]]] = {
     "doctor": Doctor,
     "new run": NewRun,
+    "failures": Failures,
 }
 """Name -> what makes the screen; `app.open('new run')` opens one."""

@@ -24,7 +24,7 @@ from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
-from screens.ports import Examination, JobReader, Planning, Ports
+from screens.ports import Examination, FailedVideos, JobReader, Planning, Ports
 from screens.presenters.header import is_live
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
@@ -195,6 +195,7 @@ def make_app(
     planning: Planning,
     job_facts: JobReader,
     keep: Callable[[str], str],
+    failed: FailedVideos,
     examine: Callable[[], Examination],
     own_themes: Path | None = None,
     problems: tuple[str, ...] = (),
@@ -207,7 +208,7 @@ def make_app(
     presets = {**PRESETS, **settings.presets}
     keymap = checked(settings.keys)
     remap(keymap)
-    ports = Ports(engine, planning, presets, settings.console.refresh_hz, job_facts, Album, keep, examine)
+    ports = Ports(engine, planning, presets, settings.console.refresh_hz, job_facts, Album, keep, examine, failed)
     app = ConsoleApp(engine, settings, ports, looks(own_themes), problems)
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
     return app
@@ -220,6 +221,7 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
     """
     from pipeline.engine import Engine
     from vconsole.doctor import examination_of
+    from vconsole.failures import LedgerFailures
     from vconsole.planning import Planner
 
     engine = Engine(settings, state_dir=state_dir)
@@ -231,6 +233,7 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
             planning=Planner(settings, state_dir),
             job_facts=job_reader(state_dir),
             keep=keeper(state_dir),
+            failed=LedgerFailures(state_dir),
             own_themes=own_themes,
             examine=partial(examination_of, settings, state_dir),
             problems=(log.problem,) if log.problem else (),

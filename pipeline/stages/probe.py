@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -99,7 +100,11 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
     Raises JobError (stage probe): empty without a picture, corrupt, unsupported, encrypted, too_large, io.
     """
     began = time.monotonic()
-    with open_media(path, Stage.PROBE, settings.max_pixels) as container, translated(Stage.PROBE):
+    with (
+        open_media(path, Stage.PROBE, settings.max_pixels) as container,
+        _telling(container),
+        translated(Stage.PROBE),
+    ):
         stream = video_stream(container, Stage.PROBE)
         context = stream.codec_context
         check_size(context.width, context.height, settings.max_pixels, Stage.PROBE)
@@ -116,6 +121,21 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
             )
         timing = _timing(stream, header_s, indexed, times, is_picture)
         return _describe(container, stream, frame, timing, header_s, is_picture, os.stat(path).st_size, began)
+
+
+@contextmanager
+def _telling(container: InputContainer) -> Iterator[None]:
+    """Let a failure of the probe say what the header told of the video before."""
+    try:
+        yield
+    except JobError as error:
+        error.seen = {"probe": {"container": container.format.name}}
+        contexts = (stream.codec_context for stream in container.streams.video)
+        context = next((context for context in contexts if context is not None), None)
+        if context is not None:
+            known = {"video_codec": context.codec.canonical_name, "width": context.width, "height": context.height}
+            error.seen |= {name: value for name, value in known.items() if value}
+        raise
 
 
 def coded_size(probe: Probe) -> tuple[int, int]:

@@ -72,6 +72,9 @@ def _labelled(label: str, text: str, width: int) -> Line:
 
 
 def _video(streams: StreamFacts) -> tuple[str, ...]:
+    if streams.only_header:
+        told = (streams.video_codec or "codec not known", f"{streams.width}×{streams.height}" if streams.width else "")
+        return (*(part for part in told if part), "by its header alone")
     pixels = f"{streams.pixel_format} {streams.bit_depth} bit" if streams.pixel_format else ""
     rate = f"{streams.fps:.5g} fps{' on average' if streams.variable_rate else ''}" if streams.fps else "no frame rate"
     return (
@@ -86,9 +89,15 @@ def _video(streams: StreamFacts) -> tuple[str, ...]:
     )
 
 
+def stream_words(streams: StreamFacts) -> tuple[str, str]:
+    """Return the picture in one line, and sound and file in another."""
+    sound = (*_sound(streams), *_file(streams))
+    return " · ".join(filter(None, _video(streams))), " · ".join(filter(None, sound))
+
+
 def _sound(streams: StreamFacts) -> tuple[str, ...]:
     if not streams.audio_codec:
-        return ("none",)
+        return ("not known" if streams.only_header else "none",)
     hertz = f"{streams.audio_rate_hz / 1000:g} kHz" if streams.audio_rate_hz else ""
     more = f"{streams.audio_streams} streams" if streams.audio_streams > 1 else ""
     return f"{streams.audio_codec} {streams.audio_layout}".strip(), hertz, more
@@ -121,9 +130,9 @@ def _failure(facts: JobFacts, width: int) -> list[Line]:
     if facts.failure is None or facts.state not in BAD:
         return []
     return [
-        *_field("what", facts.message, width, "bad"),
-        *_field("class", f"{facts.failure.replace('_', ' ')}, in {facts.stage or 'no stage yet'}", width),
-        *_field("remedy", facts.remedy, width, "good"),
+        *field("what", facts.message, width, "bad"),
+        *field("class", f"{facts.failure.replace('_', ' ')}, in {facts.stage or 'no stage yet'}", width),
+        *field("remedy", facts.remedy, width, "good"),
     ]
 
 
@@ -143,10 +152,11 @@ def _attempts(facts: JobFacts, width: int) -> list[Line]:
     if not facts.attempts:
         why = "  none: the output was whole already" if facts.reused else "  none yet"
         return [_title("attempts"), (Cell(why, "quiet"),)]
-    return [_title("attempts"), *(_attempt(attempt, width) for attempt in facts.attempts)]
+    return [_title("attempts"), *(attempt_row(attempt, width) for attempt in facts.attempts)]
 
 
-def _attempt(attempt: AttemptFacts, width: int) -> Line:
+def attempt_row(attempt: AttemptFacts, width: int) -> Line:
+    """Return one attempt: its number, when it began, how long it took, how it ended."""
     over = attempt.ended_s > 0
     tone: Tone = "quiet" if not over else "good" if attempt.outcome == "done" else "warn"
     outcome = attempt.outcome.replace("_", " ") if over else "running"
@@ -161,12 +171,12 @@ def _outputs(facts: JobFacts, width: int) -> list[Line]:
     lines = [_title("files")]
     for output in facts.outputs:
         told = "missing" if output.missing else size(output.size_bytes)
-        lines += _field(f"  {output.kind}", f"{output.path} ({told})", width, "warn" if output.missing else "")
+        lines += field(f"  {output.kind}", f"{output.path} ({told})", width, "warn" if output.missing else "")
     if facts.timeline_note:
-        lines += _field("  features" if not facts.outputs else "", facts.timeline_note, width, "warn")
+        lines += field("  features" if not facts.outputs else "", facts.timeline_note, width, "warn")
     if facts.outputs and not facts.saved_as:
-        lines += _field("  pictures", "The preset saves none; those shown are decoded from the video.", width, "quiet")
-    lines += _field("  source", f"{facts.source} ({size(facts.size_bytes)})", width)
+        lines += field("  pictures", "The preset saves none; those shown are decoded from the video.", width, "quiet")
+    lines += field("  source", f"{facts.source} ({size(facts.size_bytes)})", width)
     return lines
 
 
@@ -179,9 +189,9 @@ def _log(facts: JobFacts, width: int) -> list[Line]:
             lines += _entry(attempt.ended_s, f"{attempt.outcome.replace('_', ' ')}{message}", width)
     if facts.timeline:
         for part in facts.timeline.lost:
-            lines += _field("  lost", f"{part.start_s:.1f} to {part.end_s:.1f} s: {part.reason}", width, "warn")
+            lines += field("  lost", f"{part.start_s:.1f} to {part.end_s:.1f} s: {part.reason}", width, "warn")
     if facts.reason:
-        lines += _field("  note", facts.reason, width)
+        lines += field("  note", facts.reason, width)
     for text in facts.detail.splitlines():
         lines += [(Cell("  "), Cell(row, "quiet")) for row in wrap(text, max(8, width - 2))]
     return lines if len(lines) > 1 else [*lines, (Cell("  empty: nothing was tried", "quiet"),)]
@@ -201,7 +211,8 @@ def _when(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _field(label: str, text: str, width: int, tone: Tone = "") -> list[Line]:
+def field(label: str, text: str, width: int, tone: Tone = "") -> list[Line]:
+    """Return a label, and beside it a text in as many lines as it takes."""
     label_width = _LABEL + 2
     rows = wrap(text, max(8, width - label_width))
     heads = [label] + [""] * (len(rows) - 1)

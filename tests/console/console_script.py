@@ -1,10 +1,11 @@
 """A scripted engine: it shows the snapshots a test gives it and keeps the commands it was sent."""
 
 import html
+import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from pipeline.snapshot import (
     StageView,
     WorkerPlan,
 )
-from screens.ports import JobReader, Planning, Refusal
+from screens.ports import Exported, FailedVideos, JobReader, Planning, Refusal
 from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp, make_app
 from vconsole.planning import Planner
@@ -106,6 +107,7 @@ def app_over(
     settings: Settings | None = None,
     own_themes: Path | None = None,
     examine: Callable[[], ScriptedExamination] = ScriptedExamination,
+    failed: FailedVideos | None = None,
     job_facts: JobReader | None = None,
     keep: Callable[[str], str] = str,
 ) -> ConsoleApp:
@@ -121,6 +123,7 @@ def app_over(
         keep=keep,
         examine=examine,
         own_themes=own_themes,
+        failed=failed or ScriptedLedger(engine),
     )
 
 
@@ -180,6 +183,32 @@ HEALTH = Health(
     ),
     elapsed_s=21.0,
 )
+
+
+class ScriptedLedger:
+    """Has an engine's videos in `folder`, and keeps in memory what is asked of it."""
+
+    def __init__(self, engine: ScriptedEngine, folder: Path = Path("/data/videos")) -> None:
+        self._engine = engine
+        self._folder = folder
+        self.kept: dict[int, frozenset[int]] = {}
+        self.exported: list[tuple[int, bytes, frozenset[int]]] = []
+
+    def sources(self, job_ids: Iterable[int]) -> tuple[bytes, ...] | Refusal:
+        names = {row.job_id: row.name for row in self._engine.snapshot.jobs}
+        return tuple(os.fsencode(self._folder / names[job_id]) for job_id in job_ids)
+
+    def export(self, run_id: int, folder: bytes, dismissed: frozenset[int]) -> Exported | Refusal:
+        self.exported.append((run_id, folder, dismissed))
+        return Exported(3, (folder + b"/failed.json", folder + b"/failed.csv"))
+
+    def dismissed(self, run_id: int) -> frozenset[int]:
+        return self.kept.get(run_id, frozenset())
+
+    def dismiss(self, run_id: int, job_ids: frozenset[int]) -> Refusal | None:
+        self.kept[run_id] = job_ids
+        return None
+
 
 MACHINE = MachineView(
     cpu_share=0.91,

@@ -22,6 +22,7 @@ SCREENS = {
     ),
     "doctor": (busy(), ("D",), ("codecs", "AV1", "SIGSEGV", "fix:", "3 ok, 1 warning, 1 fault")),
     "new run": (busy(), ("a",), ("where are the videos?", "outputs in", "standard", "engine.workers")),
+    "failures": (busy(), ("f",), ("Failures  run 7", "stalled · ", "corrupt · ", "remedy", "other preset")),
 }
 
 

@@ -10,6 +10,7 @@ from pipeline.settings import Settings
 from screens.new_run import NewRun
 from screens.widgets.folders import PathInput
 from vconsole.app import make_app
+from vconsole.failures import LedgerFailures
 from vconsole.jobs import job_reader, keeper
 from vconsole.planning import Planner
 
@@ -29,6 +30,7 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
         settings,
         planning=Planner(settings, tmp_path / "state"),
         job_facts=job_reader(tmp_path / "state"),
+        failed=LedgerFailures(tmp_path / "state"),
         keep=keeper(tmp_path / "state"),
         examine=ScriptedExamination,
     )

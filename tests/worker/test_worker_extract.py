@@ -98,6 +98,25 @@ def test_what_kind_of_video_it_is_reaches_result_file_and_manifest(engine: Engin
     assert "seconds" not in stored
 
 
+def test_a_failure_tells_what_was_known_of_the_video(engine: Engine, video: Path, tmp_path: Path) -> None:
+    engine.start_run(probe={"max_pixels": 1000})
+    by_header = engine.do(video)
+    assert by_header["failure"]["class"] == "too_large"
+    facts = media_of(by_header["result"])
+    assert facts["video_codec"] == "h264" and facts["width"] > 0 and "mp4" in facts["container"]
+
+    engine.out.mkdir()
+    (engine.out / "features").write_text("a file where the folder should be")
+    engine.start_run(2)
+    by_probe = engine.do(video, run_id=2)
+    assert by_probe["failure"]["stage"] == "write"
+    facts = media_of(by_probe["result"])
+    assert (facts["video_codec"], facts["duration_s"], facts["pixel_format"]) == ("h264", 3.0, "yuv420p")
+
+    (tmp_path / "none.mp4").write_bytes(b"no video")
+    assert media_of(engine.do(tmp_path / "none.mp4", run_id=2)["result"]) == {}
+
+
 def test_a_picture_is_a_one_frame_input(engine: Engine, tmp_path: Path) -> None:
     source = tmp_path / "picture.png"
     picture = Image.effect_noise((64, 48), 80).convert("RGB")

@@ -1,0 +1,253 @@
+"""The room of failures: why videos failed, in groups, and what to do about each: retry, export, dismiss."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from pipeline.commands import Retry, StartRun
+from pipeline.job_facts import JobFacts
+from pipeline.model import RunState
+from pipeline.snapshot import JobRow, Snapshot
+from pipeline.text import plural
+from screens.actions import bindings
+from screens.asking import Asking
+from screens.clipboard import copy
+from screens.dialogs import FolderQuestion
+from screens.failure_groups import Heading
+from screens.job import Job
+from screens.other_preset import other_run, preset_question
+from screens.ports import Exported, Ports, Refusal
+from screens.presenters.failed_videos import Facts, group_details, title, video_details
+from screens.widgets.failure_list import FailureList
+from screens.widgets.keyline import KeyLine
+from screens.widgets.lines import Lines, LineView
+from screens.widgets.outside import Line, tell
+
+
+class Failures(Asking):
+    """Follows the newest snapshot; what only the ledger knows is read in a thread when its video is selected."""
+
+    CSS_PATH = "failures.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("failures")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-low")]  # noqa: RUF012
+    AUTO_FOCUS = "FailureList"
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__()
+        self._ports = ports
+        self._snapshot = Snapshot(serial=-1)
+        self._run_id = 0
+        self._notices_s = 0.0
+        self._facts: tuple[JobRow | None, Facts] = (None, None)
+        """What the ledger said, and the row for which it was asked."""
+        self._reading = False
+        self._kept: frozenset[int] = frozenset()
+        self._keeping = False
+
+    def compose(self) -> ComposeResult:
+        """Build the title, the list with the details of what is selected, and the key line."""
+        yield Lines(id="title")
+        with Container(id="failed-body"):
+            yield FailureList()
+            yield Lines(id="details")
+        yield KeyLine("failures", "anywhere")
+
+    def on_mount(self) -> None:
+        """Start to pull."""
+        self.query_one("#title").can_focus = False
+        self._notices_s = max((note.at_s for note in self._ports.source.latest().notices), default=0.0)
+        self.pull()
+        self.set_interval(1 / self._ports.refresh_hz, self.pull)
+
+    def on_resize(self) -> None:
+        """Lay the lines out for the new width."""
+        self.call_after_refresh(self._redraw)
+
+    def pull(self) -> None:
+        """Take the newest snapshot; an unchanged one touches nothing."""
+        snapshot = self._ports.source.latest()
+        if snapshot.serial == self._snapshot.serial:
+            return
+        self._snapshot = snapshot
+        run_id = snapshot.run.run_id if snapshot.run else 0
+        if run_id != self._run_id:
+            self._run_id, self._kept = run_id, frozenset()
+            self._list.groups.dismissed.clear()
+            self.aside(lambda: self._ports.failed.dismissed(run_id), partial(self._recalled, run_id))
+        self._list.take(snapshot)
+        self._keep()
+        self._tell_refusals()
+        self._redraw()
+
+    @property
+    def _list(self) -> FailureList:
+        return self.query_one(FailureList)
+
+    def _redraw(self) -> None:
+        top, details = self.query_one("#title", Lines), self.query_one("#details", Lines)
+        top.show(title(self._snapshot, self._list.groups, top.line_width))
+        details.show(self._details(details.line_width))
+
+    def _details(self, width: int) -> tuple[Line, ...]:
+        entry, rows = self._list.entry, self._list.sample
+        if entry is None:
+            return ()
+        asked, facts = self._facts
+        if asked is None or asked.job_id != rows[0].job_id:
+            facts = None
+        return (
+            group_details(entry, rows, facts, width)
+            if isinstance(entry, Heading)
+            else video_details(entry, facts, width)
+        )
+
+    def _tell_refusals(self) -> None:
+        """Tell what the engine said against a command; the notices of before are the monitor's."""
+        for note in reversed(self._snapshot.notices):
+            if note.at_s > self._notices_s:
+                self._notices_s = note.at_s
+                if note.level == "error":
+                    tell(self.app, note.text, problem=True)
+
+    @on(FailureList.Moved)
+    def _moved(self) -> None:
+        self._redraw()
+        row = next(iter(self._list.sample), None)
+        if row is not None and row is not self._facts[0] and not self._reading:
+            self._reading = True
+            self.aside(lambda: self._ports.job_facts(row.job_id), partial(self._read, row))
+
+    def _read(self, row: JobRow, facts: Facts) -> None:
+        self._reading = False
+        self._facts = (row, facts)
+        self._moved()
+
+    def _recalled(self, run_id: int, job_ids: frozenset[int]) -> None:
+        if run_id == self._run_id and job_ids:
+            self._kept = job_ids
+            self._list.groups.dismiss(job_ids, back=False)
+            self._list.settle()
+
+    def _keep(self) -> None:
+        """Have it kept what is dismissed, where that is not what is kept; one thread at a time."""
+        run_id, wanted = self._run_id, frozenset(self._list.groups.dismissed)
+        if self._keeping or wanted == self._kept:
+            return
+
+        def kept(refusal: Refusal | None) -> None:
+            self._keeping, self._kept = False, wanted if run_id == self._run_id else self._kept
+            self._told(refusal)
+            self._keep()
+
+        self._keeping = True
+        self.aside(lambda: self._ports.failed.dismiss(run_id, wanted), kept)
+
+    @on(LineView.Chosen)
+    def action_open(self) -> None:
+        """Fold or unfold the selected group, or show all that is known of the selected video."""
+        entry = self._list.entry
+        if isinstance(entry, Heading):
+            self._list.groups.fold(entry.group)
+            self._list.settle()
+        elif entry is not None:
+            self.app.push_screen(Job(self._ports, entry.job_id, entry.name))
+
+    def action_copy(self) -> None:
+        """Copy the path of the selected video."""
+        asked, facts = self._facts
+        if isinstance(facts, JobFacts) and asked is self._list.entry:
+            copy(self.app, self._ports.keep, "path of the video", facts.source)
+        else:
+            tell(self.app, "No video is selected, or nothing is known of it yet.", problem=True)
+
+    def action_group(self, step: int) -> None:
+        """Go to the next group, or the one before."""
+        self._list.go(self._list.groups.next_heading(max(0, self._list.cursor), step))
+
+    def action_retry(self) -> None:
+        """Try the selected video, or those of the selected group, again."""
+        self._retry(tuple(row.job_id for row in self._list.chosen))
+
+    def action_retry_all(self) -> None:
+        """Try all videos of the list again."""
+        self._retry(tuple(self._list.groups.job_ids))
+
+    def _retry(self, job_ids: tuple[int, ...]) -> None:
+        run = self._snapshot.run
+        if not job_ids or run is None:
+            tell(self.app, "There is nothing to retry.", problem=True)
+        elif run.state is RunState.CANCELLED:
+            tell(self.app, "The run was cancelled: resume it, or retry with another preset.", problem=True)
+        else:
+            self._ports.source.send(Retry(job_ids=job_ids))
+            tell(self.app, f"Asked to retry {plural(len(job_ids), 'video')}.")
+
+    def action_preset(self) -> None:
+        """Ask for another preset, then start a new run over what is selected."""
+        job_ids, run = [row.job_id for row in self._list.chosen], self._snapshot.run
+        if not job_ids or run is None:
+            tell(self.app, "There is nothing to retry.", problem=True)
+            return
+        question = preset_question(self._ports.presets, run, len(job_ids))
+        if question is None:
+            tell(self.app, "There is no other preset.", problem=True)
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer:
+                preset = list(self._ports.presets)[int(answer)]
+                self.aside(lambda: other_run(self._ports, run, job_ids, preset), self._told)
+
+        self.app.push_screen(question, answered)
+
+    def action_export(self) -> None:
+        """Ask for a folder, then write all failed videos of the run there."""
+        run = self._snapshot.run
+        if run is None or not (len(self._list.groups) or self._list.groups.hidden):
+            tell(self.app, "Nothing has failed.", problem=True)
+            return
+
+        def answered(folder: bytes | None) -> None:
+            if folder:
+                dismissed = frozenset(self._list.groups.dismissed)
+                self.aside(lambda: self._ports.failed.export(run.run_id, folder, dismissed), self._told)
+
+        self.app.push_screen(FolderQuestion("export as JSON and CSV into", os.fsencode(run.out)), answered)
+
+    def _told(self, answer: StartRun | Exported | Refusal | None) -> None:
+        if isinstance(answer, Refusal):
+            tell(self.app, f"{answer.message} {answer.remedy}".strip(), problem=True)
+        elif isinstance(answer, Exported):
+            paths = [Path(os.fsdecode(path)) for path in answer.paths]
+            names = " and ".join(path.name for path in paths)
+            tell(self.app, f"Wrote {plural(answer.videos, 'failed video')} as {names} in {paths[0].parent}")
+        elif answer is not None:
+            self._ports.source.send(answer)
+            videos = plural(len(answer.inputs), "video")
+            tell(self.app, f"Asked for a run over {videos}, {answer.preset}, into {os.fsdecode(answer.out)}")
+
+    def action_set_aside(self) -> None:
+        """Take what is selected out of the list, or back into it where it is dismissed already."""
+        groups, rows = self._list.groups, self._list.chosen
+        back = bool(rows) and all(row.job_id in groups.dismissed for row in rows)
+        groups.dismiss([row.job_id for row in rows], back=back)
+        self._list.settle()
+        self._keep()
+
+    def action_show_dismissed(self) -> None:
+        """Show dismissed videos too, or leave them out again."""
+        groups = self._list.groups
+        groups.with_dismissed = not groups.with_dismissed
+        groups.rebuild()
+        self._list.settle()
+
+    def action_leave(self) -> None:
+        """Go back."""
+        self.dismiss(None)

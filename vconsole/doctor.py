@@ -65,8 +65,11 @@ def summary(health: Health) -> str:
 
 def _settings(args: argparse.Namespace) -> tuple[Check, Settings]:
     """Return the settings, or the defaults where they cannot be used: the machine can be examined all the same."""
+    from vconsole.keymap import checked
+
     try:
         settings = load(from_arguments(args))
+        checked(settings.keys)
     except SettingsError as error:
         return Check("program", "configuration", Verdict.FAULT, str(error), error.remedy), Settings()
     return Check("program", "configuration", Verdict.OK, "understood"), settings

@@ -129,7 +129,7 @@ def _temporary_folder() -> Check:
         with tempfile.TemporaryDirectory(prefix="vconsole-") as folder, socket.socket(socket.AF_UNIX) as listener:
             listener.bind(os.path.join(folder, "host.sock"))
     except OSError as error:
-        where = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - only named
+        where = tempfile.tempdir or "nowhere"
         return Check(
             MACHINE,
             "temporary folder",

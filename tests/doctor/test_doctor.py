@@ -28,6 +28,8 @@ from pipeline.engine.folder import FolderLock, prepare_folder
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.health import Check, Health, Verdict
 from pipeline.settings import Settings
+from vconsole.cli import build_parser
+from vconsole.doctor import _settings
 
 GROUPS = ["terminal", "program", "machine", "state folder", "output folder", "libraries", "codecs", "GPU", "models"]
 STUBS = ("torch", "torchvision", "open_clip", "easyocr", "whisper", "scenedetect")
@@ -275,6 +277,23 @@ def test_limits_of_the_control_group_are_told(tmp_path: Path, monkeypatch: pytes
     assert "allows 1.0 GiB" in machine._memory().found
     monkeypatch.setattr(machine, "_cgroup_values", {"pids.max": ["max", "64"]}.get)
     assert "at most 64" in machine._processes().found
+
+
+def test_a_temporary_folder_where_no_socket_fits_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    check = machine._temporary_folder()
+    assert check.verdict is Verdict.FAULT
+    assert "too long" in check.found
+
+
+def test_a_key_that_cannot_be_typed_is_a_fault_of_the_configuration() -> None:
+    args = build_parser().parse_args(["doctor", "--set", 'keys={"run.pause" = ["ctrl+m"]}'])
+    check, settings = _settings(args)
+    assert check.verdict is Verdict.FAULT
+    assert "cannot tell it from Enter" in check.found
+    assert settings == Settings()
 
 
 def vconsole(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":

@@ -19,6 +19,7 @@ from vconsole.doctor import examination_of
 from vconsole.failures import LedgerFailures
 from vconsole.jobs import job_reader, keeper
 from vconsole.planning import Planner
+from vconsole.settings_file import SettingsFile
 
 
 async def main(arguments: argparse.Namespace) -> None:
@@ -36,11 +37,12 @@ async def main(arguments: argparse.Namespace) -> None:
             app = make_app(
                 engine,
                 settings,
-                planning=Planner(settings, engine.state_dir),
+                planning=Planner(lambda: settings, engine.state_dir),
                 job_facts=job_reader(engine.state_dir),
                 failed=LedgerFailures(engine.state_dir),
                 keep=keeper(engine.state_dir),
                 examine=partial(examination_of, settings, Path(folder) / "state"),
+                store=SettingsFile(),
             )
             async with app.run_test(size=(width, height)) as pilot:
                 while (run := engine.latest().run) is None or run.count(*TERMINAL) < arguments.done:

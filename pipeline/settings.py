@@ -355,6 +355,25 @@ MODELS: dict[str, ModelSettings] = {
 """The built-in model catalogue; `tiny-shapes` is a toy for the demo and the tests and nothing more."""
 
 
+READ_AT_START: frozenset[tuple[str, ...]] = frozenset(
+    {
+        ("state_dir",),
+        ("engine", "grace_s"),
+        ("engine", "events_kept"),
+        ("engine", "history_kept"),
+        ("engine", "runs_queued"),
+        ("engine", "sensor_deadline_s"),
+        ("engine", "sensor_s"),
+        ("engine", "snapshot_hz"),
+        ("console", "refresh_hz"),
+        ("log", "dir"),
+        ("log", "file_mb"),
+        ("log", "files"),
+    }
+)
+"""Settings that are read once, when the program starts; what else a run reads is that of its beginning."""
+
+
 def with_preset(settings: Settings, name: str) -> PipelineSettings:
     """Return what a run with the preset `name` reads: its settings laid over `settings`.
 

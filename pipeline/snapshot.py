@@ -168,6 +168,8 @@ class WorkerPlan:
     by_memory: int
     by_gpu: int | None
     sentence: str
+    cores: int
+    free_memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

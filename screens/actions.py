@@ -7,7 +7,9 @@ from typing import Literal
 from textual.binding import Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
-Place = Literal["anywhere", "monitor", "list", "room", "new run", "tree", "pick", "plan", "job", "doctor", "failures"]
+Place = Literal[
+    "anywhere", "monitor", "list", "room", "new run", "tree", "pick", "plan", "job", "doctor", "failures", "settings"
+]
 """Where an action can be taken: `list` is any pane or page with lines, `pick` one whose lines can be picked, `tree` the
 tree of folders, `room` any full screen but the monitor."""
 
@@ -246,6 +248,56 @@ ACTIONS: tuple[Action, ...] = (
     Action("failures.next", ("n",), "group(1)", "next group", "Go to the next group.", "failures"),
     Action("failures.previous", ("N",), "group(-1)", "group before", "Go to the group before.", "failures"),
     Action("failures.back", ("escape",), "leave", "back", "Go back.", "failures", 1),
+    Action(
+        "settings.open",
+        ("s",),
+        "app.open('settings')",
+        "settings",
+        "Show every setting, where its value comes from, and change it.",
+        "monitor",
+        12,
+    ),
+    Action("settings.edit", ("enter",), "edit", "edit", "Type another value for the selected setting.", "settings", 1),
+    Action("settings.default", ("d",), "default", "default", "Take the setting out of the file.", "settings", 7),
+    Action("settings.undo", ("u",), "undo", "undo", "Take the last change back.", "settings", 5),
+    Action(
+        "settings.advice",
+        ("a",),
+        "advice",
+        "advice",
+        "Take what the tuning advisor recommends for workers, decode threads and batch size.",
+        "settings",
+        6,
+    ),
+    Action(
+        "settings.preset",
+        ("p",),
+        "preset",
+        "preset",
+        "Show the settings as a run with the next preset reads them.",
+        "settings",
+        8,
+    ),
+    Action(
+        "settings.filter",
+        ("slash",),
+        "filter",
+        "filter",
+        "Show only the settings whose name, explanation, value or source contains a text.",
+        "settings",
+        4,
+    ),
+    Action("settings.save", ("w", "ctrl+s"), "save", "save", "Write the changes into the file.", "settings", 2),
+    Action("settings.reread", ("f5",), "reread", "read again", "Read the file again; changes stay.", "settings"),
+    Action(
+        "settings.back",
+        ("escape",),
+        "back",
+        "back",
+        "Leave what is typed, the filter, or the settings; asks where something is not saved.",
+        "settings",
+        3,
+    ),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action(
         "app.help",

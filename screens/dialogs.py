@@ -216,6 +216,7 @@ GROUPS: tuple[tuple[Place, str], ...] = (
     ("pick", "its settings"),
     ("plan", "its plan"),
     ("failures", "failures"),
+    ("settings", "the settings"),
     ("anywhere", "anywhere"),
 )
 

@@ -12,6 +12,7 @@ from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
 from pipeline.model import RunKind
 from pipeline.settings import PipelineSettings, Preset
 from pipeline.snapshot import Snapshot
+from screens.sheet import Key, Saved, Sheet
 
 
 class Source(Protocol):
@@ -63,6 +64,22 @@ class Planning(Protocol):
 
     def command(self, request: RunRequest) -> StartRun | Refusal:
         """Return the command that starts the run, or why that would surely fail."""
+        ...
+
+
+class SettingsStore(Protocol):
+    """The settings in all their layers, and the file behind them."""
+
+    def read(self) -> Sheet | Refusal:
+        """Return the settings as they stand on the disk now; looks there, so a screen calls it from a thread."""
+        ...
+
+    def check(self, key: Key, text: str) -> str:
+        """Return at once what is wrong with `text` as the value of a setting; empty if nothing is."""
+        ...
+
+    def save(self, sheet: Sheet, edits: Mapping[Key, str]) -> Saved | Refusal:
+        """Write edits, an empty text for what is taken out, into the file that `sheet` shows; from a thread."""
         ...
 
 
@@ -129,6 +146,7 @@ class Ports:
     source: Source
     planning: Planning
     presets: Mapping[str, Preset]
+    settings: SettingsStore
     refresh_hz: float
     """How often a screen looks at the newest snapshot."""
     job_facts: JobReader

@@ -9,10 +9,12 @@ from screens.doctor import Doctor
 from screens.failures import Failures
 from screens.new_run import NewRun
 from screens.ports import Ports
+from screens.settings import SettingsRoom
 
 ROOMS: dict[str, Callable[[Ports], Screen[Any]]] = {
     "doctor": Doctor,
     "new run": NewRun,
     "failures": Failures,
+    "settings": SettingsRoom,
 }
 """Name -> what makes the screen; `app.open('new run')` opens one."""

@@ -24,7 +24,7 @@ from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
-from screens.ports import Examination, FailedVideos, JobReader, Planning, Ports
+from screens.ports import Examination, FailedVideos, JobReader, Planning, Ports, SettingsStore
 from screens.presenters.header import is_live
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
@@ -33,6 +33,7 @@ from vconsole.jobs import job_reader, keeper
 from vconsole.keymap import checked
 from vconsole.log import LOGGER, Closable, Recorder, logged
 from vconsole.looks import Looks, looks
+from vconsole.settings_file import SettingsFile
 from vconsole.signals import ended_in_time
 from vconsole.stray import strays_told
 
@@ -197,6 +198,7 @@ def make_app(
     keep: Callable[[str], str],
     failed: FailedVideos,
     examine: Callable[[], Examination],
+    store: SettingsStore,
     own_themes: Path | None = None,
     problems: tuple[str, ...] = (),
 ) -> ConsoleApp:
@@ -208,14 +210,18 @@ def make_app(
     presets = {**PRESETS, **settings.presets}
     keymap = checked(settings.keys)
     remap(keymap)
-    ports = Ports(engine, planning, presets, settings.console.refresh_hz, job_facts, Album, keep, examine, failed)
+    ports = Ports(
+        engine, planning, presets, store, settings.console.refresh_hz, job_facts, Album, keep, examine, failed
+    )
     app = ConsoleApp(engine, settings, ports, looks(own_themes), problems)
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
     return app
 
 
-def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = None) -> int:
+def run_console(settings: Settings, state_dir: Path, store: SettingsFile, own_themes: Path | None = None) -> int:
     """Start the engine, show the console until the operator leaves, and return the exit code.
+
+    A new run goes by what `store` read last, so that it has what was saved meanwhile.
 
     Raises LedgerError or EngineRunningError where the engine cannot start, before anything is drawn.
     """
@@ -230,10 +236,11 @@ def run_console(settings: Settings, state_dir: Path, own_themes: Path | None = N
         app = make_app(
             Recorder(engine),
             settings,
-            planning=Planner(settings, state_dir),
+            planning=Planner(store.settings, state_dir),
             job_facts=job_reader(state_dir),
             keep=keeper(state_dir),
             failed=LedgerFailures(state_dir),
+            store=store,
             own_themes=own_themes,
             examine=partial(examination_of, settings, state_dir),
             problems=(log.problem,) if log.problem else (),

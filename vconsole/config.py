@@ -8,6 +8,7 @@ from typing import Any
 
 import platformdirs
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.errors import SettingsError
 from pipeline.settings import MODELS, PRESETS, PipelineSettings, Preset, Settings
@@ -58,14 +59,37 @@ def load(options: Options = Options(), environ: Mapping[str, str] | None = None)
     environ = os.environ if environ is None else environ
     path = config_path(options, environ)
     from_file = read_file(path) if path else []
+    from_environment, from_options = over_file(options, environ, from_file)
+    return combine(from_file, [*from_environment, *from_options])
+
+
+def over_file(
+    options: Options, environ: Mapping[str, str], from_file: Sequence[Entry]
+) -> tuple[list[Entry], list[Entry]]:
+    """Return what environment and command line say; `from_file` tells which models and presets there are."""
     names = [*MODELS, *PRESETS, *(entry.key[1] for entry in from_file if len(entry.key) > 1)]
-    over = [*read_environment(environ, names), *options.entries, *read_overrides(options.overrides)]
+    return read_environment(environ, names), [*options.entries, *read_overrides(options.overrides)]
+
+
+def combine(from_file: Sequence[Entry], over: Sequence[Entry]) -> Settings:
+    """Return the settings, as `load` does, of the file's entries and those that win over it. Raises SettingsError."""
     entries = _with_catalogue([*from_file, *over])
     settings = _validated(Settings, entries)
     presets = _presets(settings, over)
     for name, preset in presets.items():
         _check_preset(name, preset, entries)
     return settings.model_copy(update={"presets": presets})
+
+
+def problem(entry: Entry) -> str:
+    """Return what is wrong with one value, in words such as `must be true or false`; empty if nothing is."""
+    try:
+        Settings.model_validate(merge(_with_catalogue([entry])))
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+        told = [_told(detail["type"], detail["msg"], entry.key) for detail in details if _key_of(detail) == entry.key]
+        return " or ".join(dict.fromkeys(told))
+    return ""
 
 
 def state_dir(settings: Settings) -> Path:
@@ -147,7 +171,7 @@ def _explain(error: ValidationError, entries: Sequence[Entry], prefix: str = "")
     """Return a line for each wrong value: where it was set, its key, the value, and what would do."""
     reasons: dict[Key, list[str]] = {}
     for detail in error.errors(include_url=False, include_context=False):
-        key = _known_part(tuple(str(part) for part in detail["loc"]))
+        key = _key_of(detail)
         reasons.setdefault(key, []).append(_told(detail["type"], detail["msg"], key))
     return "\n".join(_reason(key, told, entries, prefix) for key, told in list(reasons.items())[:MOST_ERRORS])
 
@@ -159,6 +183,10 @@ def _told(kind: str, message: str, key: Key) -> str:
     if kind == "string_pattern_mismatch":
         return f"not understood ({field.description})" if field else "not a name: letters, digits, dots and dashes do"
     return f"must be {expected(field)}" if field else message.removeprefix("Input ")
+
+
+def _key_of(detail: ErrorDetails) -> Key:
+    return _known_part(tuple(str(part) for part in detail["loc"]))
 
 
 def _known_part(loc: Key) -> Key:

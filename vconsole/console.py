@@ -23,11 +23,12 @@ def run(args: argparse.Namespace) -> int:
     from vconsole.config import config_path, load, state_dir, themes_dir
     from vconsole.keymap import checked
     from vconsole.options import from_arguments
+    from vconsole.settings_file import SettingsFile
 
     options = from_arguments(args)
     settings = load(options)
     checked(settings.keys, _said_in(config_path(options, os.environ)))
-    return run_console(settings, state_dir(settings), themes_dir())
+    return run_console(settings, state_dir(settings), SettingsFile(options, current=settings), themes_dir())
 
 
 def _said_in(path: Path | None) -> Callable[[str], str]:

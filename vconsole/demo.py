@@ -13,17 +13,21 @@ from pipeline.errors import VconsoleError
 from pipeline.media.truth import Sample, read_truth
 from pipeline.model import RunKind
 from pipeline.outputs.manifest import read_manifest
-from pipeline.settings import EmbedSettings, EngineSettings, Settings, with_preset
+from pipeline.settings import Settings, with_preset
 from pipeline.text import visible
-from vconsole.config import DEFAULT_PRESET
+from vconsole.config import DEFAULT_PRESET, Options, combine
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
+from vconsole.layers import Entry
 from vconsole.options import absolute
 from vconsole.output import say
 from vconsole.summary import Summary
 
 MODEL = "tiny-shapes"
 WORDS = "a red circle"
+OURS = (Entry(("engine", "settle_s"), 0.0, "the demo"), Entry(("embed", "models"), (MODEL,), "the demo"))
+"""The settings of the demo; nobody's configuration is read, so that it works anywhere."""
+
 SAMPLES_S = 120.0
 """How long making the samples may take."""
 
@@ -37,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     videos, out, state = folder / "videos", folder / "out", folder / "state"
     say(f"Samples: small videos of coloured shapes in {visible(str(videos))}")
     _make_samples(videos)
-    settings = demo_settings()
+    settings = combine([], OURS)
     command = StartRun(
         RunKind.EXTRACT,
         (absolute(str(videos)),),
@@ -60,13 +64,8 @@ def run(args: argparse.Namespace) -> int:
     say("")
     found = _search(command.out, settings)
     say(f"\nOutputs: {visible(str(out))}; delete {visible(str(folder))} to start over.")
-    _offer_console(settings, state)
+    _offer_console(settings, state, folder / "config.toml")
     return Exit.OK if found and _as_expected(rows, samples) else Exit.SOME_FAILED
-
-
-def demo_settings() -> Settings:
-    """Return the settings of the demo; nobody's configuration is read, so that it works anywhere."""
-    return Settings(engine=EngineSettings(settle_s=0.0), embed=EmbedSettings(models=(MODEL,)))
 
 
 def _make_samples(folder: Path) -> None:
@@ -114,12 +113,13 @@ def _search(out: bytes, settings: Settings) -> bool:
     return True
 
 
-def _offer_console(settings: Settings, state: Path) -> None:
+def _offer_console(settings: Settings, state: Path, config: Path) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
     sys.stdout.write("Open the console? [y/N] ")
     sys.stdout.flush()
     if sys.stdin.readline().strip().lower() in {"y", "yes"}:
         from vconsole.app import run_console
+        from vconsole.settings_file import SettingsFile
 
-        run_console(settings, state)
+        run_console(settings, state, SettingsFile(Options(config=str(config), entries=OURS), {}))

@@ -47,13 +47,19 @@ class Entry:
 
 def read_file(path: Path) -> list[Entry]:
     """Return the entries of a TOML file. Raises SettingsError if it cannot be read or names an unknown key."""
-    shown = visible(str(path))
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        return read_toml(path.read_bytes(), path)
     except OSError as error:
         raise SettingsError(
-            f"{shown}: cannot be read: {error.strerror}", remedy="Name another with --config."
+            f"{visible(str(path))}: cannot be read: {error.strerror}", remedy="Name another with --config."
         ) from error
+
+
+def read_toml(content: bytes, path: Path) -> list[Entry]:
+    """Return the entries of what the file at `path` holds. Raises SettingsError as `read_file` does."""
+    shown = visible(str(path))
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
     except ValueError as error:
         raise SettingsError(f"{shown}: not TOML: {visible(str(error))}", remedy="See sample_config.toml.") from error
     return _checked(Entry(key, value, shown) for key, value in _flatten(table))
@@ -87,13 +93,13 @@ def read_environment(environ: Mapping[str, str], names: Sequence[str]) -> list[E
     `names` are the models and presets known so far: a variable cannot hold a dash, so MODELS__TINY_SHAPES__PATH is
     taken for models.tiny-shapes.path. An empty variable counts as unset. Raises SettingsError for an unknown key.
     """
-    entries = [_text_entry(key, environ[name], name) for name, key in OLDER_NAMES.items() if environ.get(name)]
+    entries = [text_entry(key, environ[name], name) for name, key in OLDER_NAMES.items() if environ.get(name)]
     older, key, detector = OLDER_DETECTOR
     if environ.get(older) and not environ.get(_variable_name(OLDER_NAMES[older])):
         entries.append(Entry(key, detector, older))
     for name in sorted(environ):
         if name.startswith(PREFIX) and name != CONFIG_VARIABLE and environ[name]:
-            entries.append(_text_entry(_variable_key(name, names), environ[name], name))
+            entries.append(text_entry(_variable_key(name, names), environ[name], name))
     return _checked(entries)
 
 
@@ -117,11 +123,11 @@ def read_overrides(overrides: Sequence[str]) -> list[Entry]:
         if not equals or not dotted.strip():
             raise SettingsError(f"--set {visible(text)}: not of the form section.key=value")
         key = tuple(part.strip() for part in dotted.split("."))
-        entries.append(_text_entry(key, value.strip(), "--set"))
+        entries.append(text_entry(key, value.strip(), "--set"))
     return _checked(entries)
 
 
-def _text_entry(key: Key, text: str, where: str) -> Entry:
+def text_entry(key: Key, text: str, where: str) -> Entry:
     """Take `text` as a TOML value, or as it stands where it is none or the setting holds text."""
     try:
         table = tomllib.loads(f"value = {text}")

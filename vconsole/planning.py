@@ -21,9 +21,9 @@ LENGTHS_S = 30.0
 
 
 class Planner:
-    """`screens.ports.Planning` over the settings of the program and its ledger."""
+    """`screens.ports.Planning` over the settings as they are now and the ledger of the program."""
 
-    def __init__(self, settings: Settings, state_dir: Path) -> None:
+    def __init__(self, settings: Callable[[], Settings], state_dir: Path) -> None:
         self._settings = settings
         self._state_dir = state_dir
         self._reading = threading.Lock()
@@ -62,7 +62,7 @@ class Planner:
         return StartRun(request.kind, request.inputs, request.out, request.preset, settings)
 
     def _resolved(self, preset: str, changes: Mapping[str, str]) -> PipelineSettings:
-        return with_changes(with_preset(self._settings, preset), changes)
+        return with_changes(with_preset(self._settings(), preset), changes)
 
     def _known_lengths(self) -> Lengths:
         """Return what the ledger knew not long ago, since to read it for each folder would take too long."""

@@ -43,7 +43,7 @@ def plan_workers(
         gpu = f", {by_gpu} by GPU memory" if by_gpu else ""
         sentence = f"{plural(workers, 'worker')}: the least of {by_cores} by cores, {by_memory} by free memory{gpu}."
     threads = limits.decode_threads or max(1, core_count // workers)
-    return WorkerPlan(workers, threads, by_cores, by_memory, by_gpu, sentence)
+    return WorkerPlan(workers, threads, by_cores, by_memory, by_gpu, sentence, core_count, free_memory_bytes)
 
 
 def free_memory_bytes() -> int:

@@ -34,6 +34,7 @@ from screens.ports import Exported, FailedVideos, JobReader, Planning, Refusal
 from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp, make_app
 from vconsole.planning import Planner
+from vconsole.settings_file import SettingsFile
 
 SMALL, LARGE = (80, 24), (140, 45)
 
@@ -110,11 +111,12 @@ def app_over(
     failed: FailedVideos | None = None,
     job_facts: JobReader | None = None,
     keep: Callable[[str], str] = str,
+    store: SettingsFile | None = None,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
 
-    planning = planning or Planner(settings, Path("/nowhere"))
+    planning = planning or Planner(lambda: settings, Path("/nowhere"))
     return make_app(
         engine,
         settings,
@@ -124,6 +126,7 @@ def app_over(
         examine=examine,
         own_themes=own_themes,
         failed=failed or ScriptedLedger(engine),
+        store=store or SettingsFile(environ={}),
     )
 
 
@@ -230,6 +233,8 @@ PLAN = WorkerPlan(
     by_memory=5,
     by_gpu=None,
     sentence="workers 1: cores allow 1, memory 5",
+    cores=2,
+    free_memory_bytes=21 * 2**30,
 )
 
 NAMES = (

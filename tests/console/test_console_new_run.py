@@ -276,7 +276,7 @@ class Slow(Planner):
 
 
 async def test_counting_shows_how_far_it_is_and_can_be_stopped(library: Path) -> None:
-    app = app_over(ScriptedEngine(), planning=Slow(Settings(), Path("/nowhere")))
+    app = app_over(ScriptedEngine(), planning=Slow(Settings, Path("/nowhere")))
     async with app.run_test(size=LARGE) as pilot:
         await opened(pilot, app)
         await pilot.press("down")

@@ -21,6 +21,7 @@ SCREENS = {
         ("► running", "62% · scenes · 18.2× real time", "No frame is kept yet"),
     ),
     "doctor": (busy(), ("D",), ("codecs", "AV1", "SIGSEGV", "fix:", "3 ok, 1 warning, 1 fault")),
+    "settings": (busy(), ("s",), ("engine.workers", "Worker processes", "all saved", "advisor: auto")),
     "new run": (busy(), ("a",), ("where are the videos?", "outputs in", "standard", "engine.workers")),
     "failures": (busy(), ("f",), ("Failures  run 7", "stalled · ", "corrupt · ", "remedy", "other preset")),
 }

@@ -51,7 +51,7 @@ class Scripted(Planner):
     """Tells of `first`, and gives `last` once it may, or is stopped."""
 
     def __init__(self, first: Plan, last: Plan | Refusal, command: Refusal | None = None) -> None:
-        super().__init__(Settings(), Path("/nowhere"))
+        super().__init__(Settings, Path("/nowhere"))
         self.first, self.last, self.refusal = first, last, command
         self.may_end = threading.Event()
         self.stopped = threading.Event()
@@ -215,7 +215,7 @@ def test_an_input_keeps_its_columns_whatever_its_name() -> None:
 
 
 def test_a_setting_is_changed_over_the_preset_and_an_empty_one_is_the_default() -> None:
-    planner = Planner(Settings(), Path("/nowhere"))
+    planner = Planner(Settings, Path("/nowhere"))
     quick = planner.settings("quick", {"frames.frames_per_scene": "7", "frames.method": ""})
     assert not isinstance(quick, Refusal)
     assert (quick.frames.frames_per_scene, quick.frames.method, quick.scenes.enabled) == (7, "scenes", False)
@@ -225,7 +225,7 @@ def test_a_setting_is_changed_over_the_preset_and_an_empty_one_is_the_default() 
 
 
 def test_what_differs_and_what_is_usual_comes_first() -> None:
-    planner = Planner(Settings.model_validate({"write": {"compression": "gzip"}}), Path("/nowhere"))
+    planner = Planner(lambda: Settings.model_validate({"write": {"compression": "gzip"}}), Path("/nowhere"))
     plain, now = planner.settings("quick", {}), planner.settings("quick", {"embed.models": "tiny-shapes"})
     assert not isinstance(plain, Refusal) and not isinstance(now, Refusal)
     rows = run_settings(plain, now, {"embed.models": "tiny-shapes"})
@@ -237,7 +237,7 @@ def test_what_differs_and_what_is_usual_comes_first() -> None:
 
 
 def test_a_request_becomes_a_command_and_is_checked_again(tmp_path: Path) -> None:
-    planner = Planner(Settings(), tmp_path / "state")
+    planner = Planner(Settings, tmp_path / "state")
     request = RunRequest(RunKind.EXTRACT, (os.fsencode(tmp_path),), os.fsencode(tmp_path / "out"), "scenes")
     command = planner.command(request)
     assert isinstance(command, StartRun) and command.settings.embed.enabled is False

@@ -13,6 +13,7 @@ from vconsole.app import make_app
 from vconsole.failures import LedgerFailures
 from vconsole.jobs import job_reader, keeper
 from vconsole.planning import Planner
+from vconsole.settings_file import SettingsFile
 
 LIMIT_S = 90
 BROKEN = "[red]\x1b[2J.mp4"
@@ -28,11 +29,12 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
     app = make_app(
         engine,
         settings,
-        planning=Planner(settings, tmp_path / "state"),
+        planning=Planner(lambda: settings, tmp_path / "state"),
         job_facts=job_reader(tmp_path / "state"),
         failed=LedgerFailures(tmp_path / "state"),
         keep=keeper(tmp_path / "state"),
         examine=ScriptedExamination,
+        store=SettingsFile(),
     )
     try:
         async with app.run_test(size=SMALL) as pilot:

@@ -128,8 +128,8 @@ def _log_event(event: Event) -> None:
         case Told(notice):
             LOGGER.log(_LEVELS.get(notice.level, logging.INFO), "%s", notice.text)
         case RunChanged(run):
-            counts = ", ".join(f"{number} {state}" for state, number in run.counts)
-            LOGGER.info("run %d (%s, %s, %s): %s; %s", run.run_id, run.kind, run.preset, run.out, run.state, counts)
+            said = ", ".join([run.state, *(f"{number} {state}" for state, number in run.counts)])
+            LOGGER.info("run %d (%s, %s, %s): %s", run.run_id, run.kind, run.preset, run.out, said)
 
 
 def _log_failures(before: Snapshot, after: Snapshot) -> None:

@@ -48,7 +48,7 @@ def test_what_is_asked_and_told_is_logged_once(tmp_path: Path) -> None:
     assert engine.sent[0] == Drain()
     assert engine.closed == [True]
     for once in (
-        "INFO vconsole: run 7 (extract, standard, /data/videos-features): running; ",
+        "INFO vconsole: run 7 (extract, standard, /data/videos-features): running, 1 settling, 43 queued, ",
         "WARNING vconsole: 2019/holiday-in-the-alps.mp4: quarantined in probe, stalled: no progress for 60 s; ",
         "INFO vconsole: worker 1 was replaced after 500 videos",
         "ERROR vconsole: the host died:␛[2J",

@@ -2,7 +2,6 @@
 
 import os
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -23,7 +22,7 @@ from screens.failure_groups import Heading
 from screens.job import Job
 from screens.other_preset import other_run, preset_question
 from screens.ports import Exported, Ports, Refusal
-from screens.presenters.failed_videos import Facts, group_details, title, video_details
+from screens.presenters.failed_videos import Facts, all_dismissed, exported, group_details, title, video_details
 from screens.widgets.failure_list import FailureList
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
@@ -94,6 +93,8 @@ class Failures(Asking):
         top, details = self.query_one("#title", Lines), self.query_one("#details", Lines)
         top.show(title(self._snapshot, self._list.groups, top.line_width))
         details.show(self._details(details.line_width))
+        back = all_dismissed(self._list.sample, self._list.groups)
+        self.query_one(KeyLine).rename({"failures.open": "", "failures.dismiss": "take back" if back else "dismiss"})
 
     def _details(self, width: int) -> tuple[Line, ...]:
         entry, rows = self._list.entry, self._list.sample
@@ -192,12 +193,9 @@ class Failures(Asking):
     def action_preset(self) -> None:
         """Ask for another preset, then start a new run over what is selected."""
         job_ids, run = [row.job_id for row in self._list.chosen], self._snapshot.run
-        if not job_ids or run is None:
-            tell(self.app, "There is nothing to retry.", problem=True)
-            return
-        question = preset_question(self._ports.presets, run, len(job_ids))
-        if question is None:
-            tell(self.app, "There is no other preset.", problem=True)
+        question = preset_question(self._ports.presets, run, len(job_ids)) if run and job_ids else None
+        if run is None or question is None:
+            tell(self.app, "There is nothing to retry, or no other preset.", problem=True)
             return
 
         def answered(answer: str | None) -> None:
@@ -225,9 +223,7 @@ class Failures(Asking):
         if isinstance(answer, Refusal):
             tell(self.app, f"{answer.message} {answer.remedy}".strip(), problem=True)
         elif isinstance(answer, Exported):
-            paths = [Path(os.fsdecode(path)) for path in answer.paths]
-            names = " and ".join(path.name for path in paths)
-            tell(self.app, f"Wrote {plural(answer.videos, 'failed video')} as {names} in {paths[0].parent}")
+            tell(self.app, exported(answer))
         elif answer is not None:
             self._ports.source.send(answer)
             videos = plural(len(answer.inputs), "video")
@@ -236,8 +232,7 @@ class Failures(Asking):
     def action_set_aside(self) -> None:
         """Take what is selected out of the list, or back into it where it is dismissed already."""
         groups, rows = self._list.groups, self._list.chosen
-        back = bool(rows) and all(row.job_id in groups.dismissed for row in rows)
-        groups.dismiss([row.job_id for row in rows], back=back)
+        groups.dismiss([row.job_id for row in rows], back=all_dismissed(rows, groups))
         self._list.settle()
         self._keep()
 

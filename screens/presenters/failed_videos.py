@@ -1,7 +1,9 @@
 """The lines of the room of failures: headings and videos, and what is known of the selected one."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipeline.job_facts import JobFacts
 from pipeline.model import BAD
@@ -9,7 +11,7 @@ from pipeline.snapshot import JobRow, Snapshot
 from pipeline.text import plural
 from screens.actions import key_of
 from screens.failure_groups import FailureGroups, Group, Heading
-from screens.ports import Refusal
+from screens.ports import Exported, Refusal
 from screens.presenters.failures import failures_empty
 from screens.presenters.job import attempt_row, field, stream_words
 from screens.presenters.words import JOB_SIGNS, NONE, size
@@ -115,6 +117,18 @@ def video_details(row: JobRow, facts: Facts, width: int) -> tuple[Line, ...]:
     for number, text in enumerate(facts.detail.splitlines()):
         lines += field("detail" if not number else "", text, width, "quiet")
     return tuple(lines)
+
+
+def all_dismissed(rows: Sequence[JobRow], groups: FailureGroups) -> bool:
+    """Return whether there are videos and all are dismissed already, so that the key takes them back."""
+    return bool(rows) and groups.dismissed.issuperset(row.job_id for row in rows)
+
+
+def exported(answer: Exported) -> str:
+    """Return what was written and where."""
+    paths = [Path(os.fsdecode(path)) for path in answer.paths]
+    names = " and ".join(path.name for path in paths)
+    return f"Wrote {plural(answer.videos, 'failed video')} as {names} in {paths[0].parent}"
 
 
 def _remedy(facts: Facts, width: int) -> list[Line]:

@@ -205,7 +205,7 @@ async def test_what_is_dismissed_is_kept_and_can_be_taken_back() -> None:
     engine = ScriptedEngine(snapshot(*THREE_KINDS))
     ledger = ScriptedLedger(engine)
     app = app_over(engine, failed=ledger)
-    async with app.run_test(size=SMALL) as pilot:
+    async with app.run_test(size=LARGE) as pilot:
         listed = await opened(pilot, app)
         await pilot.press("j", "m")
         await until(pilot, lambda: ledger.kept == {7: frozenset({1})})
@@ -214,7 +214,9 @@ async def test_what_is_dismissed_is_kept_and_can_be_taken_back() -> None:
         await pilot.press("escape")
         listed = await opened(pilot, app)
         await until(pilot, lambda: listed.row_count() == 7)
-        await pilot.press("M", "j", "m")
+        await pilot.press("M", "j")
+        await until(pilot, lambda: "m take back" in picture(app))
+        await pilot.press("m")
         await until(pilot, lambda: ledger.kept == {7: frozenset()})
         assert listed.row_count() == 8
 

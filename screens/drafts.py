@@ -14,8 +14,10 @@ class Draft:
         self._before: list[dict[Key, str]] = []
 
     def put(self, setting: Setting, text: str) -> bool:
-        """Edit one setting and return whether that changed anything; what the file says already is no edit."""
+        """Edit one setting and return whether that changed anything; what stands already is no edit."""
         edits = {key: edit for key, edit in self.edits.items() if key != setting.key}
+        if setting.written is None and text == setting.default:
+            text = ""
         if text != (setting.written or ""):
             edits[setting.key] = text
         if edits == self.edits:

@@ -52,7 +52,7 @@ class ValueBar(Vertical):
         field.placeholder = setting.default or "unset"
         field.value = text
         field.cursor_position = len(text)
-        field.focus()
+        self.screen.set_focus(field)
         self._show()
 
     def close(self) -> None:

@@ -253,6 +253,7 @@ def test_a_draft_holds_only_what_differs_from_the_file() -> None:
     assert not draft.put(one, "2")
     assert draft.undo()
     assert draft.edits == {WORKERS: "3"}
+    assert not Draft().put(setting(), "1"), "the default of what the file does not set"
     draft.keep_for([setting(Layer("file", "3"))])
     assert (draft.edits, draft.undo()) == ({}, False)
 

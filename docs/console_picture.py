@@ -17,6 +17,7 @@ from pipeline.settings import Settings, with_preset
 from vconsole.app import make_app
 from vconsole.doctor import examination_of
 from vconsole.failures import LedgerFailures
+from vconsole.history import LedgerHistory
 from vconsole.jobs import job_reader, keeper
 from vconsole.planning import Planner
 from vconsole.settings_file import SettingsFile
@@ -38,6 +39,7 @@ async def main(arguments: argparse.Namespace) -> None:
                 engine,
                 settings,
                 planning=Planner(lambda: settings, engine.state_dir),
+                history=LedgerHistory(engine.state_dir),
                 job_facts=job_reader(engine.state_dir),
                 failed=LedgerFailures(engine.state_dir),
                 keep=keeper(engine.state_dir),

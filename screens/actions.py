@@ -8,7 +8,19 @@ from textual.binding import Binding
 from textual.keys import REPLACED_KEYS, key_to_character
 
 Place = Literal[
-    "anywhere", "monitor", "list", "room", "new run", "tree", "pick", "plan", "job", "doctor", "failures", "settings"
+    "anywhere",
+    "monitor",
+    "list",
+    "room",
+    "new run",
+    "tree",
+    "pick",
+    "plan",
+    "job",
+    "doctor",
+    "failures",
+    "settings",
+    "runs",
 ]
 """Where an action can be taken: `list` is any pane or page with lines, `pick` one whose lines can be picked, `tree` the
 tree of folders, `room` any full screen but the monitor."""
@@ -298,6 +310,25 @@ ACTIONS: tuple[Action, ...] = (
         "settings",
         3,
     ),
+    Action(
+        "runs.open", ("h",), "app.open('runs')", "runs", "Show all runs there have been, and compare them.", "monitor"
+    ),
+    Action(
+        "runs.details", ("enter",), "read", "details", "Show all that is remembered of the selected run.", "runs", 1
+    ),
+    Action("runs.resume", ("u",), "resume", "resume", "Go on with an interrupted or cancelled run.", "runs", 2),
+    Action("runs.again", ("a",), "again", "start again", "Start the same run once more; asks first.", "runs", 5),
+    Action("runs.mark", ("m",), "mark", "mark", "Mark a run to compare it, or take the mark away.", "runs", 6),
+    Action(
+        "runs.compare",
+        ("c",),
+        "compare",
+        "compare",
+        "Compare the two marked runs, or the marked one with the selected one.",
+        "runs",
+        7,
+    ),
+    Action("runs.back", ("escape",), "leave", "back", "Leave the details or the comparison, then the runs.", "runs", 8),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action(
         "app.help",

@@ -217,6 +217,7 @@ GROUPS: tuple[tuple[Place, str], ...] = (
     ("plan", "its plan"),
     ("failures", "failures"),
     ("settings", "the settings"),
+    ("runs", "the run history"),
     ("anywhere", "anywhere"),
 )
 

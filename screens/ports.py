@@ -8,6 +8,7 @@ from typing import Protocol
 from pipeline.commands import Command, StartRun
 from pipeline.forecast import Holding, Plan
 from pipeline.health import Health
+from pipeline.history import History, RunDetails
 from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
 from pipeline.model import RunKind
 from pipeline.settings import PipelineSettings, Preset
@@ -111,6 +112,22 @@ class Examination(Protocol):
         ...
 
 
+class RunHistory(Protocol):
+    """What is remembered of all runs; each call reads the disk, so a screen makes it from a thread."""
+
+    def runs(self) -> History | Refusal:
+        """Return the newest runs."""
+        ...
+
+    def details(self, run_id: int) -> RunDetails | Refusal:
+        """Return all that is remembered of one run."""
+        ...
+
+    def again(self, run_id: int) -> StartRun | Refusal:
+        """Return the command that starts a run once more, after the checks of a new one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
     """Files that are whole on the disk; paths are absolute bytes."""
@@ -147,6 +164,7 @@ class Ports:
     planning: Planning
     presets: Mapping[str, Preset]
     settings: SettingsStore
+    history: RunHistory
     refresh_hz: float
     """How often a screen looks at the newest snapshot."""
     job_facts: JobReader

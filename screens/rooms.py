@@ -9,6 +9,7 @@ from screens.doctor import Doctor
 from screens.failures import Failures
 from screens.new_run import NewRun
 from screens.ports import Ports
+from screens.runs import Runs
 from screens.settings import SettingsRoom
 
 ROOMS: dict[str, Callable[[Ports], Screen[Any]]] = {
@@ -16,5 +17,6 @@ ROOMS: dict[str, Callable[[Ports], Screen[Any]]] = {
     "new run": NewRun,
     "failures": Failures,
     "settings": SettingsRoom,
+    "runs": Runs,
 }
 """Name -> what makes the screen; `app.open('new run')` opens one."""

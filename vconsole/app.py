@@ -24,8 +24,9 @@ from screens.actions import bindings, remap
 from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
 from screens.palette import Offer, Palette, offers
-from screens.ports import Examination, FailedVideos, JobReader, Planning, Ports, SettingsStore
+from screens.ports import Examination, FailedVideos, JobReader, Planning, Ports, RunHistory, SettingsStore
 from screens.presenters.header import is_live
+from screens.questions import offer_to_resume
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
@@ -76,6 +77,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         """Open the monitor."""
         self._own_loop = asyncio.get_running_loop()
         self.push_screen(Monitor(self._ports))
+        offer_to_resume(self, self._engine, lambda: self.action_open("runs"))
         for problem in self._problems:
             LOGGER.warning("%s", problem)
             tell(self, problem, problem=True)
@@ -194,6 +196,7 @@ def make_app(
     settings: Settings,
     *,
     planning: Planning,
+    history: RunHistory,
     job_facts: JobReader,
     keep: Callable[[str], str],
     failed: FailedVideos,
@@ -211,7 +214,7 @@ def make_app(
     keymap = checked(settings.keys)
     remap(keymap)
     ports = Ports(
-        engine, planning, presets, store, settings.console.refresh_hz, job_facts, Album, keep, examine, failed
+        engine, planning, presets, store, history, settings.console.refresh_hz, job_facts, Album, keep, examine, failed
     )
     app = ConsoleApp(engine, settings, ports, looks(own_themes), problems)
     app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
@@ -228,6 +231,7 @@ def run_console(settings: Settings, state_dir: Path, store: SettingsFile, own_th
     from pipeline.engine import Engine
     from vconsole.doctor import examination_of
     from vconsole.failures import LedgerFailures
+    from vconsole.history import LedgerHistory
     from vconsole.planning import Planner
 
     engine = Engine(settings, state_dir=state_dir)
@@ -237,6 +241,7 @@ def run_console(settings: Settings, state_dir: Path, store: SettingsFile, own_th
             Recorder(engine),
             settings,
             planning=Planner(store.settings, state_dir),
+            history=LedgerHistory(state_dir),
             job_facts=job_reader(state_dir),
             keep=keeper(state_dir),
             failed=LedgerFailures(state_dir),

@@ -96,7 +96,12 @@ class Orders:
         record, resumed = await core.ledger.submit(find_or_create)
         if resumed:
             core.note("info", f"Run {record.run_id} was interrupted and goes on.")
-        self._conductor.enqueue_run(record.run_id)
+        await self._enqueue(record.run_id)
+
+    async def _enqueue(self, run_id: int, *, reopened: bool = False) -> None:
+        """Let a run wait for its turn, and tell of it."""
+        self._conductor.enqueue_run(run_id, reopened=reopened)
+        self._core.runs = await self._core.ledger.submit(lambda ledger: ledger.summaries())
 
     async def _resume(self, command: ResumeRun) -> None:
         core, now_s = self._core, self._core.wall_clock()
@@ -118,7 +123,7 @@ class Orders:
             return ledger.move_run(run.run_id, RunState.QUEUED, now_s)
 
         record = await core.ledger.submit(reopen)
-        self._conductor.enqueue_run(record.run_id, reopened=True)
+        await self._enqueue(record.run_id, reopened=True)
 
     def _pause(self, run: ActiveRun) -> None:
         run.hold = None

@@ -95,10 +95,10 @@ def _work(ledger: sqlite3.Connection, run_id: int) -> tuple[float, int, int]:
         f"SELECT started_s, ended_s FROM attempts JOIN ({jobs}) USING (job_id)"  # noqa: S608 - marks only
         " WHERE ended_s >= started_s ORDER BY started_s"
     )
-    return _covered(ledger.execute(spans, values)), int(source_bytes), int(output_bytes)
+    return covered_s(ledger.execute(spans, values)), int(source_bytes), int(output_bytes)
 
 
-def _covered(spans: Iterable[tuple[float, float]]) -> float:
+def covered_s(spans: Iterable[tuple[float, float]]) -> float:
     """Return how much time the spans cover together; they come by their beginnings."""
     covered, until = 0.0, float("-inf")
     for begin, end in spans:

@@ -10,11 +10,13 @@ from typing import Any, Self, TypeVar
 
 from pipeline.engine.records import JobRecord, OutputRecord, RunRecord
 from pipeline.engine.store import LEDGER_NAME, ledger_error, open_read_only
+from pipeline.history import StageTime
 from pipeline.identity import Identity
 from pipeline.model import BAD, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.snapshot import RunSummary
 
 T = TypeVar("T")
+_WHOLE = (JobState.DONE, JobState.PARTIAL)
 
 
 def signed(number: int) -> int:
@@ -89,7 +91,7 @@ class LedgerReader:
         row = self._db.execute(
             "SELECT jobs.* FROM jobs JOIN runs USING (run_id) WHERE out = ? AND relative = ? AND jobs.state IN (?, ?)"
             " ORDER BY run_id DESC LIMIT 1",
-            (out, relative, JobState.DONE, JobState.PARTIAL),
+            (out, relative, *_WHOLE),
         ).fetchone()
         return _job(row) if row else None
 
@@ -109,6 +111,47 @@ class LedgerReader:
         rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE run_id = ? GROUP BY state", (run_id,))
         return dict(map(_count, rows))
 
+    def run_count(self) -> int:
+        """Return how many runs there are."""
+        return int(self._db.execute("SELECT count(*) FROM runs").fetchone()[0])
+
+    def counts_by_run(self, first: int) -> dict[int, dict[JobState, int]]:
+        """Return the number of jobs by state of each run from number `first` on."""
+        counts: dict[int, dict[JobState, int]] = {}
+        query = "SELECT state, count(*), run_id FROM jobs WHERE run_id >= ? GROUP BY run_id, state"
+        for row in self._db.execute(query, (first,)):
+            state, number = _count(row)
+            counts.setdefault(row["run_id"], {})[state] = number
+        return counts
+
+    def made(self, run_id: int) -> tuple[int, float]:
+        """Return how many videos of a run were whole before, and the seconds of video of those that it made itself."""
+        row = self._db.execute(
+            "SELECT total(reused), total(CASE WHEN reused THEN 0 ELSE json_extract(result, '$.duration_s') END)"
+            " FROM jobs WHERE run_id = ? AND state IN (?, ?)",
+            (run_id, *_WHOLE),
+        ).fetchone()
+        return int(row[0]), float(row[1])
+
+    def stage_times(self, run_id: int) -> list[StageTime]:
+        """Return what each stage took for the videos that a run made itself."""
+        rows = self._db.execute(
+            "SELECT key, count(*), total(value), total(json_extract(result, '$.duration_s'))"
+            " FROM jobs, json_each(result, '$.seconds')"
+            " WHERE run_id = ? AND jobs.state IN (?, ?) AND reused = 0 GROUP BY key",
+            (run_id, *_WHOLE),
+        )
+        return list(map(_stage_time, rows))
+
+    def attempt_spans(self, run_id: int) -> Iterator[tuple[float, float]]:
+        """Yield begin and end of each attempt of a run, the first begun first; one that its engine left has no end."""
+        rows = self._db.execute(
+            "SELECT started_s, attempts.ended_s FROM jobs JOIN attempts USING (job_id)"
+            " WHERE run_id = ? AND attempts.ended_s > 0 AND outcome != 'engine_died' ORDER BY started_s",
+            (run_id,),
+        )
+        yield from map(tuple, rows)
+
     def totals(self, run_id: int) -> dict[str, float]:
         """Return what the whole outputs of a run add up to: seconds of video, scenes, frames, bytes in and out."""
         row = self._db.execute(
@@ -116,7 +159,7 @@ class LedgerReader:
             " total(json_extract(result, '$.scenes')) AS scenes, total(json_extract(result, '$.frames')) AS frames,"
             " total(size_bytes) AS source_bytes, total(json_extract(result, '$.output_bytes')) AS output_bytes"
             " FROM jobs WHERE run_id = ? AND state IN (?, ?)",
-            (run_id, JobState.DONE, JobState.PARTIAL),
+            (run_id, *_WHOLE),
         ).fetchone()
         return {"video_s": round(row["video_s"], 3), **{name: int(row[name]) for name in row.keys()[1:]}}
 
@@ -208,6 +251,11 @@ def _text(stored: str | bytes) -> str:
 @_whole
 def _count(row: sqlite3.Row) -> tuple[JobState, int]:
     return JobState(row[0]), row[1]
+
+
+@_whole
+def _stage_time(row: sqlite3.Row) -> StageTime:
+    return StageTime(Stage(row[0]), row[1], row[2], row[3])
 
 
 @_whole

@@ -105,9 +105,9 @@ def run_info(
         "inputs": [os.fsdecode(path) for path in run.inputs],
         "out": os.fsdecode(run.out),
         "force": run.force,
-        "created_utc": _utc(run.created_s),
-        "started_utc": _utc(run.started_s),
-        "ended_utc": _utc(run.ended_s),
+        "created_utc": utc(run.created_s),
+        "started_utc": utc(run.started_s),
+        "ended_utc": utc(run.ended_s),
         "settings": run.settings,
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": {
@@ -137,5 +137,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _utc(at_s: float) -> str:
+def utc(at_s: float) -> str:
+    """Return a Unix time as the reports write it; empty for 0."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_s)) if at_s else ""

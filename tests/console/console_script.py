@@ -13,11 +13,12 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from pipeline.commands import Command
+from pipeline.commands import Command, StartRun
 from pipeline.health import Check, Health, Verdict
+from pipeline.history import History, PastRun, RunDetails, SettingValue, StageTime
 from pipeline.job_facts import AttemptFacts, JobFacts
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
-from pipeline.settings import Settings
+from pipeline.settings import Settings, with_preset
 from pipeline.snapshot import (
     FailureRow,
     HostView,
@@ -100,6 +101,29 @@ class ScriptedExamination:
         self.may_go_on.set()
 
 
+class ScriptedHistory:
+    """Remembers the runs and details that a test gives it; the checks of a run pass unless a refusal is given."""
+
+    def __init__(self, *facts: RunDetails, refusal: Refusal | None = None) -> None:
+        self.facts = {one.run.run_id: one for one in facts}
+        self.refusal = refusal
+        self.listed = 0
+
+    def runs(self) -> History | Refusal:
+        self.listed += 1
+        runs = tuple(one.run for one in sorted(self.facts.values(), key=lambda one: -one.run.run_id))
+        return History(runs, len(runs))
+
+    def details(self, run_id: int) -> RunDetails | Refusal:
+        return self.facts[run_id]
+
+    def again(self, run_id: int) -> StartRun | Refusal:
+        run = self.facts[run_id].run
+        settings = with_preset(Settings(), "standard")
+        inputs = tuple(map(os.fsencode, run.inputs))
+        return self.refusal or StartRun(run.kind, inputs, os.fsencode(run.out), run.preset, settings)
+
+
 def app_over(
     engine: ScriptedEngine,
     *,
@@ -112,6 +136,7 @@ def app_over(
     job_facts: JobReader | None = None,
     keep: Callable[[str], str] = str,
     store: SettingsFile | None = None,
+    history: ScriptedHistory | None = None,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -124,6 +149,7 @@ def app_over(
         job_facts=job_facts or partial(facts_of, engine),
         keep=keep,
         examine=examine,
+        history=history or ScriptedHistory(),
         own_themes=own_themes,
         failed=failed or ScriptedLedger(engine),
         store=store or SettingsFile(environ={}),
@@ -354,6 +380,70 @@ def busy() -> Snapshot:
         hosts=(HostView(device="cpu", state="ready", models=("clip-vit-b-32",), batch_size=16, busy_share=0.41),),
         machine=MACHINE,
         notices=(Notice(at_s=1_763_699_900.0, level="info", text="worker 1 was replaced after 500 videos"),),
+    )
+
+
+def past_run(run_id: int, state: RunState = RunState.DONE, **parts: Any) -> PastRun:
+    """Return a run of the history."""
+    known: dict[str, Any] = {
+        "kind": RunKind.EXTRACT,
+        "preset": "standard",
+        "inputs": ("/data/videos",),
+        "out": "/data/videos-features",
+        "force": False,
+        "created_s": 1_763_600_000.0 + 9000 * run_id,
+        "started_s": 1_763_600_001.0 + 9000 * run_id,
+        "elapsed_s": 4000.0 + 60 * run_id,
+        "counts": ((JobState.DONE, 640), (JobState.FAILED, 3), (JobState.SKIPPED, 12)),
+    }
+    return PastRun(run_id=run_id, state=state, **(known | parts))
+
+
+def past_details(run: PastRun, **parts: Any) -> RunDetails:
+    """Return what is remembered of a run: stages with times, one unusual setting, versions and a machine."""
+    seconds = (8.0, 120.0, 2900.0, 240.0, 2.0, 1900.0, 40.0)
+    known: dict[str, Any] = {
+        "read_s": 1_763_700_000.0,
+        "reused": 0,
+        "at_work_s": 3600.0,
+        "made_video_s": 14_600.0,
+        "scenes": 7_440,
+        "frames": 19_820,
+        "source_bytes": 41 * 2**30,
+        "output_bytes": int(1.2 * 2**30),
+        "stages": tuple(
+            StageTime(stage, 640, time_s, 14_600.0)
+            for stage, time_s in zip(STAGES[RunKind.EXTRACT], seconds, strict=True)
+        ),
+        "settings": (
+            SettingValue("frames.frames_per_scene", "5", "3"),
+            SettingValue("write.compression", "none", "none"),
+        ),
+        "versions": (("python", "3.11.7"), ("av", "18.1.0")),
+        "machine": (("cores", "2"), ("memory_bytes", str(8 * 2**30))),
+        "untold": "",
+    }
+    return RunDetails(run=run, **(known | parts))
+
+
+def remembered() -> ScriptedHistory:
+    """Return a history of runs in several states, of which 8 and 7 differ in a setting, a version and a rate."""
+    eight = past_details(
+        past_run(8, inputs=("/data/lectures", "/data/archive")),
+        settings=(
+            SettingValue("frames.frames_per_scene", "3", "3"),
+            SettingValue("write.compression", "gzip", "none"),
+        ),
+        versions=(("python", "3.11.7"), ("av", "17.0.0")),
+        stages=(StageTime(Stage.SCENES, 640, 1450.0, 14_600.0),),
+    )
+    six = past_run(6, RunState.INTERRUPTED, counts=((JobState.QUEUED, 400), (JobState.DONE, 255)))
+    five = past_run(5, RunState.CANCELLED, inputs=(), counts=((JobState.CANCELLED, 9),), preset="quick")
+    return ScriptedHistory(
+        eight,
+        past_details(past_run(7)),
+        past_details(six),
+        past_details(five, untold="There is no run.json in its output folder.", versions=(), machine=(), stages=()),
     )
 
 

@@ -136,7 +136,7 @@ def test_the_console_imports_no_decoder_and_no_model() -> None:
 
 
 def test_screens_enter_the_pipeline_by_its_door_alone() -> None:
-    light = ("snapshot", "rows", "commands", "settings", "model", "text", "forecast", "health", "job_facts")
+    light = ("snapshot", "rows", "commands", "settings", "model", "text", "forecast", "health", "history", "job_facts")
     door = {f"pipeline.{name}" for name in light}
     for path in SCREENS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -63,7 +63,7 @@ async def test_with_no_run_nothing_is_sent() -> None:
 
 async def test_u_resumes_the_newest_interrupted_run() -> None:
     engine = ScriptedEngine(interrupted_before())
-    await press(engine, "u")
+    await press(engine, "escape", "u")
     assert engine.sent == [ResumeRun(6)]
 
 

@@ -3,7 +3,18 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from console_script import LARGE, SMALL, ScriptedEngine, app_over, busy, interrupted_before, picture, until, words_of
+from console_script import (
+    LARGE,
+    SMALL,
+    ScriptedEngine,
+    app_over,
+    busy,
+    interrupted_before,
+    picture,
+    remembered,
+    until,
+    words_of,
+)
 
 from pipeline.snapshot import Snapshot
 
@@ -24,6 +35,7 @@ SCREENS = {
     "settings": (busy(), ("s",), ("engine.workers", "Worker processes", "all saved", "advisor: auto")),
     "new run": (busy(), ("a",), ("where are the videos?", "outputs in", "standard", "engine.workers")),
     "failures": (busy(), ("f",), ("Failures  run 7", "stalled · ", "corrupt · ", "remedy", "other preset")),
+    "runs": (busy(), ("h",), ("run 8  ✓ done", "/data/lectures", "► 1 running", "! interrupted", "× real")),
 }
 
 
@@ -31,7 +43,7 @@ SCREENS = {
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_each_screen_has_a_picture(size: tuple[int, int], theme: str) -> None:
     engine = ScriptedEngine()
-    app = app_over(engine, theme=theme)
+    app = app_over(engine, theme=theme, history=remembered())
     async with app.run_test(size=size) as pilot:
         for snapshot, keys, words in SCREENS.values():
             show(engine, snapshot)
@@ -41,7 +53,7 @@ async def test_each_screen_has_a_picture(size: tuple[int, int], theme: str) -> N
             svg = app.export_screenshot()
             ET.fromstring(svg)
             assert all(word in words_of(svg) for word in words)
-            await pilot.press("escape", "1")
+            await pilot.press("escape", "escape", "1")
 
 
 def show(engine: ScriptedEngine, snapshot: Snapshot) -> None:

@@ -11,6 +11,7 @@ from screens.new_run import NewRun
 from screens.widgets.folders import PathInput
 from vconsole.app import make_app
 from vconsole.failures import LedgerFailures
+from vconsole.history import LedgerHistory
 from vconsole.jobs import job_reader, keeper
 from vconsole.planning import Planner
 from vconsole.settings_file import SettingsFile
@@ -30,6 +31,7 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
         engine,
         settings,
         planning=Planner(lambda: settings, tmp_path / "state"),
+        history=LedgerHistory(tmp_path / "state"),
         job_facts=job_reader(tmp_path / "state"),
         failed=LedgerFailures(tmp_path / "state"),
         keep=keeper(tmp_path / "state"),

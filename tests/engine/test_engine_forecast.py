@@ -14,7 +14,7 @@ from pipeline.engine import census, forecaster
 from pipeline.engine.census import count
 from pipeline.engine.checks import room
 from pipeline.engine.forecaster import forecast
-from pipeline.engine.past import Lengths, _covered, pace
+from pipeline.engine.past import Lengths, covered_s, pace
 from pipeline.engine.seal import SEAL_NAME
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import LedgerError
@@ -135,7 +135,7 @@ def test_what_earlier_runs_did_gives_time_and_room(bench: Bench) -> None:
 
 
 def test_time_in_which_nothing_was_tried_does_not_count() -> None:
-    assert _covered([(0, 10), (5, 8), (9, 12), (100, 101)]) == 13
+    assert covered_s([(0, 10), (5, 8), (9, 12), (100, 101)]) == 13
 
 
 def test_planning_ends_when_asked(bench: Bench) -> None:

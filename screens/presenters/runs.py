@@ -1,0 +1,264 @@
+"""The run history: its totals, a row a run, and what is remembered of one run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.history import PastRun, RunDetails
+from pipeline.model import BAD, TERMINAL, JobState, RunState
+from pipeline.snapshot import RunView
+from pipeline.text import clock, plural
+from screens.actions import key_of
+from screens.ports import Refusal
+from screens.presenters.words import JOB_SIGNS, NONE, RUN_SIGNS, bar, number, percent, seconds_short, size
+from screens.widgets.outside import Cell, Line, Tone, cell, wrap
+
+RESUMABLE = frozenset({RunState.INTERRUPTED, RunState.CANCELLED})
+"""States of a run that can be gone on with."""
+
+OVER = RESUMABLE | {RunState.DONE}
+"""States of a run in which nothing more happens."""
+
+_WIDE = 100
+_LABEL = 10
+_TOTALS = {
+    "done": (JobState.DONE, JobState.PARTIAL),
+    "failed": (JobState.FAILED, JobState.QUARANTINED),
+    "skipped": (JobState.SKIPPED, JobState.CANCELLED),
+    "to do": (JobState.QUEUED, JobState.SETTLING, JobState.WAITING, JobState.RUNNING),
+}
+_MANY_DAYS_S = 300 * 86400.0
+_BAR = 12
+
+
+def with_view(run: PastRun, view: RunView | None) -> PastRun:
+    """Return a run with the state and the figures that the engine tells of it now, if it is the one it tells of."""
+    if view is None or view.run_id != run.run_id:
+        return run
+    return replace(run, state=view.state, counts=view.counts, elapsed_s=view.elapsed_s)
+
+
+def totals(runs: Sequence[PastRun], total: int) -> tuple[Line, Line]:
+    """Return two lines: how many runs and how many videos there have been, by state; `total` counts all runs."""
+    shown = f" of {total:,}, the newest" if total > len(runs) else ""
+    videos = sum(run.total for run in runs)
+    return (
+        (Cell(f"{plural(len(runs), 'run')}{shown}", "strong"), *_run_counts(runs)),
+        (Cell(plural(videos, "video"), "strong"), *_video_counts(runs)),
+    )
+
+
+def _run_counts(runs: Sequence[PastRun]) -> Line:
+    cells = []
+    for state, (sign, tone) in RUN_SIGNS.items():
+        amount = sum(run.state is state for run in runs)
+        if amount:
+            cells.append(Cell(f"  {sign} {amount:,} {state}", tone))
+    return tuple(cells)
+
+
+def _video_counts(runs: Sequence[PastRun]) -> Line:
+    cells = []
+    for word, states in _TOTALS.items():
+        amount = sum(run.count(*states) for run in runs)
+        if amount:
+            sign, tone = JOB_SIGNS[states[0]]
+            cells.append(Cell(f"  {sign} {amount:,} {word}", tone))
+    return tuple(cells)
+
+
+def job_counts(counts: Sequence[tuple[JobState, int]]) -> Line:
+    """Return sign, number and word for each state that has jobs."""
+    return tuple(
+        Cell(f"  {JOB_SIGNS[state][0]} {amount:,} {state}", JOB_SIGNS[state][1]) for state, amount in counts if amount
+    )
+
+
+def runs_heading(width: int) -> Line:
+    """Return the titles of the columns."""
+    return tuple(cell(title, columns, "quiet", right=right) for title, columns, right in _columns(width))
+
+
+def run_row(run: PastRun, mark: str, now_s: float, width: int) -> Line:
+    """Return one run: mark, state, preset, videos, failures, when, how long, and where its videos are."""
+    sign, tone = RUN_SIGNS[run.state]
+    failed = run.count(*BAD)
+    texts: dict[str, tuple[str, Tone]] = {
+        "": (mark, "accent"),
+        "run": (str(run.run_id), "strong"),
+        "  state": (f"  {sign} {run.state}", tone),
+        "kind": (run.kind, ""),
+        "preset": (run.preset, ""),
+        "videos": (f"{run.total:,}", ""),
+        "failed": (f"{failed:,}" if failed else NONE, "bad" if failed else "quiet"),
+        "began": (moment(run.started_s or run.created_s, now_s), "quiet"),
+        "took": (clock(run.elapsed_s) if run.elapsed_s else NONE, ""),
+        "  videos in": (f"  {_where(run)}", "quiet"),
+    }
+    return tuple(
+        cell(texts[title][0], columns, texts[title][1], right=right) for title, columns, right in _columns(width)
+    )
+
+
+def _columns(width: int) -> list[tuple[str, int, bool]]:
+    wide = width >= _WIDE
+    columns = [("", 2, False), ("run", 4, True), ("  state", 16, False)]
+    columns += [("kind", 10, False)] if wide else []
+    columns += [("preset", 16 if wide else 9, False)] if width >= 64 else []
+    columns += [("videos", 7, True), ("failed", 7, True), ("began", 13, True), ("took", 8, True)]
+    left = width - sum(columns for _, columns, _ in columns)
+    return [*columns, ("  videos in", left, False)] if left >= 9 else columns
+
+
+def _where(run: PastRun) -> str:
+    if not run.inputs:
+        return "damaged"
+    more = f"+{len(run.inputs) - 1} " if len(run.inputs) > 1 else ""
+    return more + (Path(run.inputs[0]).name or "/")
+
+
+def runs_empty() -> tuple[Line, ...]:
+    """Return what an empty history says."""
+    return (
+        (Cell("  There has been no run yet.", "strong"),),
+        (),
+        (
+            Cell("  "),
+            Cell(key_of("runs.back"), "accent"),
+            Cell("  back to the monitor, where "),
+            Cell("n", "accent"),
+            Cell(" starts one"),
+        ),
+    )
+
+
+def moment(at_s: float, now_s: float) -> str:
+    """Return a moment in local time: day and time, of one long ago day and year."""
+    form = "%d %b %H:%M" if abs(now_s - at_s) < _MANY_DAYS_S else "%d %b %Y"
+    return _local(at_s, form).lstrip("0")
+
+
+def _local(at_s: float, form: str) -> str:
+    return datetime.fromtimestamp(at_s, UTC).astimezone().strftime(form)
+
+
+def run_details(run: PastRun, facts: RunDetails | Refusal | None, width: int) -> tuple[Line, ...]:
+    """Return what is remembered of a run; `facts` is None until it is read."""
+    sign, tone = RUN_SIGNS[run.state]
+    title: Line = (Cell(f"run {run.run_id}  ", "strong"), Cell(f"{sign} {run.state}", tone))
+    lines = [(*title, Cell(f"  {run.kind} · {run.preset}", "strong")), *_run_facts(run, width)]
+    if facts is None:
+        return *lines, (Cell("reading what else is known…", "quiet"),)
+    if isinstance(facts, Refusal):
+        return *lines, *((Cell(row, "bad"),) for row in wrap(f"✗ {facts.message} {facts.remedy}", width))
+    return (
+        *lines,
+        *_work(run, facts, width),
+        (),
+        *_stages(facts, width),
+        (),
+        *_settings(facts, width),
+        (),
+        *_report(facts, width),
+    )
+
+
+def _run_facts(run: PastRun, width: int) -> list[Line]:
+    where = [*run.inputs] or ["none of its own: it did again what was found damaged"]
+    lines = [line for index, path in enumerate(where) for line in field("" if index else "videos in", path, width)]
+    lines += field("outputs in", run.out, width)
+    began = _local(run.started_s, "%Y-%m-%d %H:%M:%S") if run.started_s else "it never began"
+    took = f", took {clock(run.elapsed_s)}" if run.elapsed_s else ""
+    lines += field("began", began + took, width)
+    counts = "".join(part.text for part in job_counts(run.counts)).strip()
+    return [*lines, *field("videos", f"{run.total:,}:  {counts}" if run.total else "none", width)]
+
+
+def _work(run: PastRun, facts: RunDetails, width: int) -> list[Line]:
+    lines: list[Line] = []
+    if facts.made_video_s:
+        made = f"{clock(facts.made_video_s)} of video in {clock(facts.at_work_s)} at work"
+        lines += field("made", made + (f": {number(facts.rate)}× real time" if facts.rate else ""), width)
+    if facts.reused:
+        lines += field("reused", f"{plural(facts.reused, 'video')} whole before, not done again", width)
+    if facts.frames:
+        held = f"{plural(facts.scenes, 'scene')}, {plural(facts.frames, 'frame')}"
+        lines += field("outputs", f"{held}; {size(facts.source_bytes)} → {size(facts.output_bytes)}", width)
+    if run.force:
+        lines += field("force", "everything was done again", width)
+    if run.state not in OVER:
+        lines += field("read at", f"{_local(facts.read_s, '%H:%M:%S')}; the monitor shows it live", width)
+    elif run.count(*JobState) > run.count(*TERMINAL):
+        left = run.count(*JobState) - run.count(*TERMINAL)
+        lines += field("left", f"{plural(left, 'video')} to do; {key_of('runs.resume')} goes on", width)
+    return lines
+
+
+def _stages(facts: RunDetails, width: int) -> list[Line]:
+    if not facts.stages:
+        return [(Cell("no stage has made anything in this run", "quiet"),)]
+    whole = sum(one.seconds for one in facts.stages)
+    widths = (_LABEL, 8, 9, 10, 8)
+    titles = ("stage", "videos", "time", "× real", "share")
+    rows = [
+        tuple(
+            cell(title, columns, "quiet", right=index > 0)
+            for index, (title, columns) in enumerate(zip(titles, widths, strict=True))
+        )
+    ]
+    for one in facts.stages:
+        share = one.seconds / whole if whole else 0.0
+        texts = (one.stage, f"{one.videos:,}", seconds_short(one.seconds), f"{number(one.rate)}×", percent(share))
+        line = tuple(
+            cell(text, columns, right=index > 0)
+            for index, (text, columns) in enumerate(zip(texts, widths, strict=True))
+        )
+        gauge = (Cell("  "), *bar(share, _BAR)) if width >= sum(widths) + 2 + _BAR else ()
+        rows.append((*line, *gauge))
+    return rows
+
+
+def _settings(facts: RunDetails, width: int) -> list[Line]:
+    other = [one for one in facts.settings if one.value != one.default]
+    if not other:
+        return [(Cell("all settings are the defaults", "quiet"),)]
+    lines: list[Line] = [(Cell("settings other than the defaults", "quiet"),)]
+    name_width = min(max(len(one.name) for one in other) + 2, width // 2)
+    for one in other:
+        told = f"{one.value}  (default {one.default})" if one.default else one.value
+        lines += _pair(one.name, told, name_width, width)
+    return lines
+
+
+def _pair(name: str, value: str, name_width: int, width: int) -> list[Line]:
+    rows = wrap(value, max(8, width - name_width))
+    names = [name] + [""] * (len(rows) - 1)
+    return [(cell(head, name_width, "accent"), Cell(row)) for head, row in zip(names, rows, strict=True)]
+
+
+def _report(facts: RunDetails, width: int) -> list[Line]:
+    if facts.untold:
+        return field("versions", f"not known. {facts.untold}", width, "quiet")
+    versions = ", ".join(f"{name} {value}" for name, value in facts.versions)
+    machine = ", ".join(f"{name} {value}" for name, value in machine_facts(facts).items())
+    return [*field("versions", versions, width, "quiet"), *field("machine", machine, width, "quiet")]
+
+
+def machine_facts(facts: RunDetails) -> dict[str, str]:
+    """Return what is known of the machine of a run, as a person reads it."""
+    known = dict(facts.machine)
+    memory = known.pop("memory_bytes", "")
+    return known | ({"memory": size(int(memory))} if memory.isdigit() else {})
+
+
+def field(label: str, text: str, width: int, tone: Tone = "") -> list[Line]:
+    """Return a labelled text over as many lines as it needs."""
+    rows = wrap(text, max(8, width - _LABEL - 1))
+    heads = [label] + [""] * (len(rows) - 1)
+    return [(cell(head, _LABEL + 1, "quiet"), Cell(row, tone)) for head, row in zip(heads, rows, strict=True)]
+
+
+def answer_lines(text: str, width: int) -> tuple[Line, ...]:
+    """Return why something was refused."""
+    return tuple((Cell(row, "bad"),) for row in wrap(f"✗ {text}", max(20, width)))

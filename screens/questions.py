@@ -1,0 +1,65 @@
+"""Questions about runs: whether to go on with what was interrupted, whether to start one once more."""
+
+from collections.abc import Callable
+from itertools import takewhile
+from typing import Any
+
+from textual.app import App
+
+from pipeline.commands import ResumeRun
+from pipeline.history import PastRun
+from pipeline.model import RunState
+from pipeline.snapshot import RunSummary, Snapshot
+from pipeline.text import plural
+from screens.actions import key_of
+from screens.dialogs import Choice, Question
+from screens.ports import Source
+
+
+def offer_to_resume(app: App[Any], source: Source, see_runs: Callable[[], None]) -> None:
+    """Ask whether to go on with the runs that the last session left, if it left any."""
+    left = left_behind(source.latest())
+    if not left:
+        return
+
+    def answered(answer: str | None) -> None:
+        if answer == "runs":
+            see_runs()
+        wanted = left if answer == "all" else left[:1] if answer == "newest" else ()
+        for run in reversed(wanted):
+            source.send(ResumeRun(run.run_id))
+
+    app.push_screen(resume_question(left), answered)
+
+
+def left_behind(snapshot: Snapshot) -> tuple[RunSummary, ...]:
+    """Return the interrupted runs after which no other was started, newest first; none where a run is loaded."""
+    if snapshot.run is not None or snapshot.fatal:
+        return ()
+    newest_first = sorted(snapshot.runs, key=lambda run: -run.run_id)
+    return tuple(takewhile(lambda run: run.state is RunState.INTERRUPTED, newest_first))
+
+
+def resume_question(left: tuple[RunSummary, ...]) -> Question:
+    """Return the question about the runs in `left`, newest first."""
+    run, older = left[0], len(left) - 1
+    what = f"Run {run.run_id} was interrupted: {run.kind} · {run.preset}, {plural(run.total, 'video')} → {run.out}"
+    choices = [
+        Choice("r", "newest", f"Resume run {run.run_id}", "What is done stays and is not done again."),
+        Choice("h", "runs", "See the runs", "Look at all runs first."),
+        Choice("s", "leave", "Leave it", f"Change nothing; {key_of('run.resume')} on the monitor resumes it later."),
+    ]
+    if older:
+        what += f". {plural(older, 'run')} before it {'was' if older == 1 else 'were'} interrupted too."
+        choices.insert(1, Choice("a", "all", f"Resume all {older + 1}", "One after another, the oldest first."))
+    return Question("interrupted", what, tuple(choices))
+
+
+def again_question(run: PastRun) -> Question:
+    """Return the question whether to start a run once more."""
+    whole = "Everything is done again, as it was then." if run.force else "What is whole is not done again."
+    choices = (
+        Choice("a", "again", "Start it again", f"With the inputs, output folder and settings of then. {whole}"),
+        Choice("s", "stay", "Leave it", "Change nothing."),
+    )
+    return Question("start again", f"Start run {run.run_id} again? {run.kind} · {run.preset} → {run.out}", choices)

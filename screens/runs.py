@@ -1,0 +1,250 @@
+"""The run history: every run of the ledger, all that is remembered of one, and two of them compared."""
+
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+
+from pipeline.commands import ResumeRun, StartRun
+from pipeline.history import History, PastRun
+from pipeline.snapshot import Snapshot
+from screens.actions import bindings, key_of
+from screens.ports import Ports, Refusal
+from screens.presenters.compare import Facts, comparison
+from screens.presenters.header import is_live
+from screens.presenters.runs import OVER, RESUMABLE, answer_lines, run_details, totals
+from screens.questions import again_question
+from screens.widgets.keyline import KeyLine
+from screens.widgets.lines import Lines, LineView
+from screens.widgets.outside import outside, tell
+from screens.widgets.runlist import RunList
+
+
+class Runs(Screen[None]):
+    """Reads the ledger in a thread, again when the snapshot tells of a change; what the engine runs is shown live."""
+
+    CSS_PATH = "runs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("runs")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-low")]  # noqa: RUF012
+    AUTO_FOCUS = "RunList"
+
+    @dataclass
+    class Listed(Message):
+        """The runs were read."""
+
+        answer: History | Refusal
+
+    @dataclass
+    class Told(Message):
+        """All that is remembered of one run was read."""
+
+        run: PastRun
+        answer: Facts
+
+    @dataclass
+    class Checked(Message):
+        """The checks of a run that is to start again are over."""
+
+        run: PastRun
+        answer: StartRun | Refusal
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__()
+        self._source = ports.source
+        self._history = ports.history
+        self._period_s = 1 / ports.refresh_hz
+        self._snapshot = Snapshot(serial=-1)
+        self._listed: History | None = None
+        self._facts: dict[int, tuple[PastRun, Facts]] = {}
+        self._seen: object = None
+        self._listing = self._telling = self._checking = False
+        self._alone = ""
+        """What the page shows on the whole screen: details, comparison or (empty) neither."""
+
+    def compose(self) -> ComposeResult:
+        """Build the totals, the list, the page beside it, the answer and the key line."""
+        yield Lines(id="totals")
+        with Container(id="both"):
+            yield RunList(id="list")
+            yield Lines(id="page")
+        yield Lines(id="answer")
+        yield KeyLine("runs", "anywhere")
+
+    def on_mount(self) -> None:
+        """Read the runs, and look for changes from now on."""
+        for name in ("#totals", "#answer"):
+            self.query_one(name).can_focus = False
+        self.query_one("#list").border_title = outside("runs")
+        self.pull()
+        self.set_interval(self._period_s, self.pull)
+
+    def on_resize(self) -> None:
+        """Lay the lines out for the new width."""
+        self.call_after_refresh(self.redraw)
+
+    def pull(self) -> None:
+        """Take the newest snapshot; read the runs again if it tells of another state of any."""
+        snapshot = self._source.latest()
+        if snapshot.serial == self._snapshot.serial:
+            return
+        self._snapshot = snapshot
+        self._list()
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Show the runs and the page; each draws only what differs."""
+        runs, page = self.query_one(RunList), self.query_one("#page", Lines)
+        runs.take(self._listed.runs if self._listed else None, self._snapshot.run, time.time())
+        self.query_one("#totals", Lines).show(totals(runs.runs, self._listed.total) if self._listed else ())
+        if self._alone == "comparison":
+            one, other = map(self._known, runs.pair)
+            page.show(comparison(one, other, time.time(), page.line_width))
+        else:
+            page.show(run_details(runs.run, self._known(runs.run), page.line_width) if runs.run else ())
+        page.border_title = outside(self._alone or "details")
+        page.border_subtitle = outside("checking…" if self._checking else "")
+        self._want()
+
+    @on(LineView.Chosen)
+    def action_read(self) -> None:
+        """Show the details on the whole screen."""
+        if self.query_one(RunList).run is not None:
+            self._show_alone("details")
+
+    def action_mark(self) -> None:
+        """Mark the selected run for a comparison, or take its mark away."""
+        self.query_one(RunList).mark()
+
+    def action_compare(self) -> None:
+        """Show two runs side by side."""
+        if len(self.query_one(RunList).pair) == 2:
+            self._show_alone("comparison")
+        else:
+            tell(self.app, f"Mark a run with {key_of('runs.mark')}, then go to another to compare it.", problem=True)
+
+    def action_resume(self) -> None:
+        """Go on with the selected run."""
+        run = self.query_one(RunList).run
+        if run is None:
+            return
+        if run.state in RESUMABLE:
+            self._send(ResumeRun(run.run_id), f"Asked to resume run {run.run_id}.")
+        else:
+            tell(self.app, f"Run {run.run_id} is {run.state}; there is nothing to resume.", problem=True)
+
+    def action_again(self) -> None:
+        """Ask, then check the selected run and start it once more."""
+        run = self.query_one(RunList).run
+        if run is None or self._checking:
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "again":
+                self._checking = True
+                self._say(None)
+                self._check(run)
+                self.redraw()
+
+        self.app.push_screen(again_question(run), answered)
+
+    def action_leave(self) -> None:
+        """Leave the page, then the screen."""
+        if self._alone:
+            self._show_alone("")
+        else:
+            self.dismiss(None)
+
+    @work(thread=True)
+    def _read_list(self) -> None:
+        self.post_message(self.Listed(self._history.runs()))
+
+    @work(thread=True)
+    def _read_details(self, run: PastRun) -> None:
+        self.post_message(self.Told(run, self._history.details(run.run_id)))
+
+    @work(thread=True)
+    def _check(self, run: PastRun) -> None:
+        self.post_message(self.Checked(run, self._history.again(run.run_id)))
+
+    @on(Listed)
+    def _runs_read(self, event: Listed) -> None:
+        self._listing = False
+        if isinstance(event.answer, Refusal):
+            self._say(event.answer)
+        else:
+            self._listed = event.answer
+        self._list()
+        self.redraw()
+
+    @on(Told)
+    def _details_read(self, event: Told) -> None:
+        self._telling = False
+        self._facts[event.run.run_id] = (event.run, event.answer)
+        self.redraw()
+
+    @on(Checked)
+    def _again_checked(self, event: Checked) -> None:
+        self._checking = False
+        if isinstance(event.answer, Refusal):
+            self._say(event.answer)
+            self.redraw()
+        else:
+            self._send(event.answer, f"Asked to start run {event.run.run_id} again.")
+
+    @on(RunList.Selected)
+    def _selected(self) -> None:
+        self._say(None)
+        self.query_one("#page", Lines).scroll_home(animate=False)
+        self.redraw()
+
+    def _list(self) -> None:
+        """Have the runs read where the engine tells of other runs, or of another state, than at the last reading."""
+        run = self._snapshot.run
+        seen = (self._snapshot.runs, (run.run_id, run.state) if run else None)
+        if seen != self._seen and not self._listing:
+            self._seen, self._listing = seen, True
+            self._read_list()
+
+    def _send(self, command: ResumeRun | StartRun, text: str) -> None:
+        """Send a command; the monitor shows what comes of it, unless another run comes first."""
+        self._source.send(command)
+        tell(self.app, text)
+        if not is_live(self._snapshot.run):
+            self.dismiss(None)
+
+    def _want(self) -> None:
+        """Have the details read that are to be seen and not known, one run at a time."""
+        runs = self.query_one(RunList)
+        wanted = runs.pair if self._alone == "comparison" else (runs.run,)
+        for run in wanted:
+            if run is not None and not self._telling and self._stale(run):
+                self._telling = True
+                self._read_details(run)
+
+    def _stale(self, run: PastRun) -> bool:
+        known = self._facts.get(run.run_id)
+        return known is None or known[0].state is not run.state or (run.state in OVER and known[0] != run)
+
+    def _known(self, run: PastRun | None) -> Facts:
+        known = self._facts.get(run.run_id) if run else None
+        return known[1] if known else None
+
+    def _show_alone(self, what: str) -> None:
+        self._alone = what
+        self.set_class(bool(what), "-alone")
+        self.set_focus(self.query_one("#page" if what else "#list"))
+        self.query_one("#page", Lines).scroll_home(animate=False)
+        self.call_after_refresh(self.redraw)
+
+    def _say(self, refusal: Refusal | None) -> None:
+        answer = self.query_one("#answer", Lines)
+        rows = answer_lines(f"{refusal.message} {refusal.remedy}".strip(), self.size.width - 3) if refusal else ()
+        answer.styles.height = min(6, len(rows))
+        answer.show(rows)

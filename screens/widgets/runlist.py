@@ -1,0 +1,91 @@
+"""The list of runs: the newest on top, one selected, at most two marked for a comparison."""
+
+from textual.message import Message
+
+from pipeline.history import PastRun
+from pipeline.snapshot import RunView
+from screens.presenters.runs import run_row, runs_empty, runs_heading, with_view
+from screens.widgets.lines import LineView
+from screens.widgets.outside import Line
+
+_LETTERS = "AB"
+
+
+class RunList(LineView):
+    """Runs by number; the selection stays with its run."""
+
+    class Selected(Message):
+        """Another run is selected."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.runs: tuple[PastRun, ...] = ()
+        self._read: tuple[PastRun, ...] | None = None
+        self._now_s = 0.0
+        self._run_id: int | None = None
+        self._marked: list[int] = []
+
+    def take(self, runs: tuple[PastRun, ...] | None, view: RunView | None, now_s: float) -> None:
+        """Show these runs, None while they are not read yet, the one that the engine tells of as it is now."""
+        self._read, self._now_s = runs, now_s
+        self.runs = tuple(with_view(run, view) for run in runs or ())
+        self.sync()
+
+    def mark(self) -> None:
+        """Mark the selected run, or take its mark away; a third mark replaces the first."""
+        run = self.run
+        if run is None:
+            return
+        if run.run_id in self._marked:
+            self._marked.remove(run.run_id)
+        else:
+            self._marked = [*self._marked, run.run_id][-len(_LETTERS) :]
+        self.sync()
+
+    @property
+    def run(self) -> PastRun | None:
+        """The selected run: the newest until another is chosen."""
+        return self.runs[self.cursor] if self.runs else None
+
+    @property
+    def pair(self) -> tuple[PastRun, ...]:
+        """The two runs to compare: those marked, or the marked one and the selected one; empty if that is not two."""
+        wanted = list(self._marked)
+        if len(wanted) == 1 and self.run is not None and self.run.run_id not in wanted:
+            wanted.append(self.run.run_id)
+        found = {run.run_id: run for run in self.runs if run.run_id in wanted}
+        return tuple(found[run_id] for run_id in wanted if run_id in found) if len(found) == len(_LETTERS) else ()
+
+    @property
+    def cursor(self) -> int:
+        """The position of the selected run, -1 = there is none."""
+        positions = (index for index, run in enumerate(self.runs) if run.run_id == self._run_id)
+        return next(positions, 0 if self.runs else -1)
+
+    def select(self, position: int) -> None:
+        """Select the run at a position."""
+        self._run_id = self.runs[position].run_id
+        self.post_message(self.Selected())
+
+    def unselect(self) -> None:
+        """Stay with the newest run."""
+        self._run_id = None
+        self.post_message(self.Selected())
+
+    def row_count(self) -> int:
+        """Return how many runs there are."""
+        return len(self.runs)
+
+    def row(self, index: int, width: int) -> Line:
+        """Return one run."""
+        run = self.runs[index]
+        mark = _LETTERS[self._marked.index(run.run_id)] if run.run_id in self._marked else ""
+        return run_row(run, mark, self._now_s, width)
+
+    def heading(self, width: int) -> Line | None:
+        """Return the titles of the columns."""
+        return runs_heading(width) if self.runs else None
+
+    def empty(self, width: int) -> tuple[Line, ...]:
+        """Return what an empty history says, once it is known to be empty."""
+        return runs_empty() if self._read is not None else ()

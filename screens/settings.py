@@ -119,8 +119,7 @@ class SettingsRoom(Screen[None]):
         found: tuple[Row, ...] = ()
         if self._sheet is not None:
             found = rows(self._sheet, self._draft.edits, self._preset, self.query_one("#find", Input).value)
-            head = self.query_one("#about", Lines)
-            advice = advise(self._source.latest())
+            head, advice = self.query_one("#about", Lines), advise(self._source.latest())
             head.show(about(self._sheet, self._draft.edits, self._preset, advice, head.line_width))
         listing.take(found, self._draft.edits, self._preset, self._hint)
         self._show_details()
@@ -225,11 +224,10 @@ class SettingsRoom(Screen[None]):
 
     def action_back(self) -> None:
         """Leave what is typed, then the filter, then the room."""
-        find = self.query_one("#find", Input)
         if self.query_one(ValueBar).is_open:
             self._stop_typing()
         elif self.has_class("-finding"):
-            find.clear()
+            self.query_one("#find", Input).clear()
             self._filter_kept()
         elif self._draft.edits:
             self.app.push_screen(_leave_question(len(self._draft.edits)), self._leave_answered)

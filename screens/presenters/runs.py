@@ -94,7 +94,7 @@ def run_row(run: PastRun, mark: str, now_s: float, width: int) -> Line:
         "failed": (f"{failed:,}" if failed else NONE, "bad" if failed else "quiet"),
         "began": (moment(run.started_s or run.created_s, now_s), "quiet"),
         "took": (clock(run.elapsed_s) if run.elapsed_s else NONE, ""),
-        "  videos in": (f"  {_where(run)}", "quiet"),
+        "  from": (f"  {_where(run)}", "quiet"),
     }
     return tuple(
         cell(texts[title][0], columns, texts[title][1], right=right) for title, columns, right in _columns(width)
@@ -108,7 +108,7 @@ def _columns(width: int) -> list[tuple[str, int, bool]]:
     columns += [("preset", 16 if wide else 9, False)] if width >= 64 else []
     columns += [("videos", 7, True), ("failed", 7, True), ("began", 13, True), ("took", 8, True)]
     left = width - sum(columns for _, columns, _ in columns)
-    return [*columns, ("  videos in", left, False)] if left >= 9 else columns
+    return [*columns, ("  from", left, False)] if left >= 9 else columns
 
 
 def _where(run: PastRun) -> str:

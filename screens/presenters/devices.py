@@ -26,7 +26,7 @@ _ROOMY = 9
 """Lines of a pane from which on it tells what the disks read and write."""
 _CPU_ALWAYS = 2
 """Lines that the CPU takes below its gauge where there is no GPU, if need be by scrolling others away."""
-_GRAPH, _GPU_GRAPH = 12, 6
+_GRAPH, _GPU_GRAPH = 8, 6
 """Lines of a graph at most."""
 
 

@@ -25,6 +25,7 @@ MOST_LINES, MOST_COLUMNS = 200, 2000
 """What is kept of one record."""
 
 LOGGER = logging.getLogger("vconsole")
+LOGGER.addHandler(logging.NullHandler())  # without a log file, what is printed must not be printed again
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 

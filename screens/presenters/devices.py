@@ -96,7 +96,7 @@ def _disk(machine: MachineView, width: int, *, with_rates: bool) -> list[Line]:
         return [(cell("disk", LABEL), cell(NONE, width - LABEL, "quiet", right=True))]
     full = 1 - machine.disk_free_bytes / machine.disk_total_bytes
     lines = [gauge("disk", full, f"{size(machine.disk_free_bytes)} free", width)]
-    if with_rates and (machine.disk_read_bytes_per_s or machine.disk_write_bytes_per_s):
+    if with_rates:
         read, write = (number(rate / 2**20) for rate in (machine.disk_read_bytes_per_s, machine.disk_write_bytes_per_s))
         lines.append((Cell(" " * LABEL), sentence(f"reads {read}, writes {write} MiB/s", width - LABEL, "quiet")))
     return lines

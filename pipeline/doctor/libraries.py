@@ -19,6 +19,7 @@ LIBRARIES = {
     "platformdirs": "platformdirs",
     "pydantic": "pydantic",
     "textual": "textual",
+    "tomlkit": "tomlkit",
     "rich": "rich",
     "torch": "torch",
     "torchvision": "torchvision",

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from pipeline.commands import Drain, ResumeRun
 from screens.actions import ACTIONS, Place, readable
-from screens.dialogs import GROUPS, Page, help_lines
+from screens.dialogs import GROUPS, Page, Question, help_lines
 from screens.new_run import NewRun
 from screens.palette import Palette, offers
 from vconsole.app import ConsoleApp
@@ -116,6 +116,8 @@ async def test_an_action_of_the_screen_below_is_taken_there() -> None:
     engine = ScriptedEngine(interrupted_before())
     app = app_over(engine)
     async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("escape")
         await opened(pilot)
         await pilot.press(*"resume", "enter")
         await until(pilot, lambda: engine.sent == [ResumeRun(6)])

@@ -116,7 +116,8 @@ def test_nothing_is_printed_over_the_screen(tmp_path: Path) -> None:
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
-    environ = {**os.environ, "PYTHONPATH": path, "TERM": "xterm-256color"}
+    own = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    environ = {**own, "PYTHONPATH": path, "TERM": "xterm-256color"}
     child = [sys.executable, str(HERE / "log_child.py"), str(tmp_path)]
     with subprocess.Popen(
         child, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environ

@@ -4,20 +4,16 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from pipeline.errors import SettingsError
+from pipeline.section import Preset as Preset
+from pipeline.section import Section as Section
 
 Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1)]
 ModelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 """A model's key names a group in the feature file, so it holds no slash."""
-
-
-class Section(BaseModel):
-    """A frozen group of settings; an unknown key is an error, and so is a number that is none or has no end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EngineSettings(Section):
@@ -309,13 +305,6 @@ def _by_action(keys: object) -> object:
         name: [str(key) for key in (value if isinstance(value, (list, tuple)) else [value])]
         for name, value in joined.items()
     }
-
-
-class Preset(Section):
-    """A named set of settings: `settings` maps section -> key -> value and is laid over the other settings."""
-
-    description: str = Field(description="One plain sentence for the operator.")
-    settings: dict[str, dict[str, object]] = Field(default_factory=dict)
 
 
 class Settings(PipelineSettings):

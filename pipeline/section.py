@@ -1,0 +1,16 @@
+"""What every group of settings and every preset is made of."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A frozen group of settings; an unknown key is an error, and so is a number that is none or has no end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Preset(Section):
+    """A named set of settings: `settings` maps section -> key -> value and is laid over the other settings."""
+
+    description: str = Field(description="One plain sentence for the operator.")
+    settings: dict[str, dict[str, object]] = Field(default_factory=dict)

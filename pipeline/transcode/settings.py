@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.section import Preset, Section
+from pipeline.section import Section
 
 Format = Literal["mp4", "mkv", "mov", "webm"]
 VideoCodec = Literal[
@@ -43,6 +43,15 @@ SPEEDS |= {
 }
 """The presets of each video encoder; those of ProRes are its profiles."""
 
+SUFFIXES: dict[str, bytes] = {"mp4": b".mp4", "mkv": b".mkv", "mov": b".mov", "webm": b".webm"}
+"""How the name of an output ends, by its format."""
+
+NOT_IN_RESULT: frozenset[str] = frozenset({"hwaccel", "salvage", "report_file"})
+"""Settings that do not change what is in an output of a whole video."""
+
+VERSION = "1"
+"""Raised when the same settings give another output."""
+
 HELD: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "mp4": (frozenset({"h264", "hevc", "av1"}), frozenset({"aac", "libopus"})),
     "mov": (frozenset({"h264", "hevc", "prores"}), frozenset({"aac", "pcm_s16le"})),
@@ -57,7 +66,7 @@ _MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63}
 class TranscodeSettings(Section):
     """What a transcode makes of a video."""
 
-    format: Format = Field("mp4", description="Container of the output; its name ends so, too.")
+    output_format: Format = Field("mp4", description="Container of the output; its name ends so, too.")
     video_codec: VideoCodec = Field(
         "libx264",
         description="Video encoder. auto = a hardware encoder that works here, else software: AV1 for webm, H.264 for "
@@ -67,7 +76,7 @@ class TranscodeSettings(Section):
         "aac", description="Audio encoder; copy = the sound as it is, none = the output is silent."
     )
     crf: Annotated[int, Field(ge=0, le=63)] | None = Field(
-        None,
+        18,
         description="Constant quality of libx264 and libx265 (0-51) and libsvtav1 (0-63), lower is better; unset = the "
         "encoder's own (23, 28, 35).",
     )
@@ -88,7 +97,7 @@ class TranscodeSettings(Section):
         description="What the encoder is tuned for, in its own word (film, animation, grain, hq ...); empty = nothing.",
     )
     pixel_format: str = Field(
-        "",
+        "yuv420p",
         pattern=r"^[a-z0-9]*$",
         description="Pixel format of the output, e.g. yuv420p; empty = the source's where the encoder takes it, else "
         "the nearest one.",
@@ -108,15 +117,15 @@ class TranscodeSettings(Section):
     upright: bool = Field(True, description="Turn the picture as its rotation flag says, so that no player need.")
     square_pixels: bool = Field(True, description="Stretch a picture whose pixels are not square.")
     deinterlace: bool = Field(True, description="Make whole pictures of interlaced ones.")
-    cfr: bool = Field(False, description="Constant frame rate: pictures are repeated or left out where need be.")
+    cfr: bool = Field(True, description="Constant frame rate: pictures are repeated or left out where need be.")
     fps: Annotated[float, Field(ge=0, le=240)] = Field(
         0.0, description="Frames a second of the output, at a constant rate; 0 = the source's."
     )
     keyframe_interval_s: Annotated[float, Field(ge=0, le=60)] = Field(
-        0.0, description="Seconds from one keyframe to the next; 0 = as the encoder likes."
+        2.0, description="Most seconds from one keyframe to the next; 0 = as the encoder likes."
     )
     audio_channels: Annotated[int, Field(ge=0, le=8)] = Field(
-        0, description="Channels of the sound, mixed down or up; 0 = as many as there are."
+        2, description="Channels of the sound, mixed down or up; 0 = as many as there are."
     )
     audio_stream: str = Field(
         "",
@@ -137,15 +146,20 @@ class TranscodeSettings(Section):
         "cuda = the job fails where NVENC cannot be used.",
     )
     salvage: bool = Field(False, description="Keep what decodes of a damaged file; the report says what is lost.")
+    report_file: str = Field(
+        "", description="Where the report goes; empty = transcode_report.json in the output folder."
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        videos, sounds = HELD[self.format]
+        videos, sounds = HELD[self.output_format]
         family = FAMILIES.get(self.video_codec, "")
         if family and family not in videos:
-            raise ValueError(f"{self.format} holds no {family} here; it takes {', '.join(sorted(videos))}")
+            raise ValueError(f"{self.output_format} holds no {family} here; it takes {', '.join(sorted(videos))}")
         if self.audio_codec not in sounds | {"copy", "none"}:
-            raise ValueError(f"{self.format} holds no {self.audio_codec} here; it takes {', '.join(sorted(sounds))}")
+            raise ValueError(
+                f"{self.output_format} holds no {self.audio_codec} here; it takes {', '.join(sorted(sounds))}"
+            )
         speeds = SPEEDS.get(self.video_codec, ())
         if self.speed and speeds and self.speed not in speeds:
             raise ValueError(f"{self.video_codec} has no speed {self.speed!r}; it has {', '.join(speeds)}")
@@ -164,68 +178,61 @@ class TranscodeSettings(Section):
     def family(self) -> str:
         """The video codec that is asked for (h264, hevc, av1, prores), empty for copy."""
         if self.video_codec == "auto":
-            return "av1" if self.format == "webm" else "h264"
+            return "av1" if self.output_format == "webm" else "h264"
         return FAMILIES.get(self.video_codec, "")
 
 
-TRANSCODE_PRESETS: dict[str, Preset] = {
-    "standardize": Preset(
-        description="H.264 in MP4 that everything reads: upright, square pixels, constant frame rate, stereo AAC.",
-        settings={
-            "transcode": {
-                "crf": 18,
-                "pixel_format": "yuv420p",
-                "cfr": True,
-                "keyframe_interval_s": 2.0,
-                "audio_channels": 2,
-            }
+TRANSCODE_PRESETS: dict[str, tuple[str, dict[str, object]]] = {
+    "standardize": (
+        "H.264 in MP4 that everything reads: upright, square pixels, constant frame rate, stereo AAC.",
+        {},
+    ),
+    "proxy-480p": (
+        "Small H.264 files to look at quickly: within 854 x 480.",
+        {"crf": 26, "speed": "veryfast", "resolution": "854x480", "audio_kbps": 96},
+    ),
+    "archive": (
+        "AV1 and Opus in Matroska: small, with every track, and the source's depth, range and rate.",
+        {
+            "output_format": "mkv",
+            "video_codec": "libsvtav1",
+            "audio_codec": "libopus",
+            "crf": 28,
+            "speed": "6",
+            "pixel_format": "",
+            "cfr": False,
+            "keyframe_interval_s": 5.0,
+            "audio_channels": 0,
+            "audio_stream": "all",
         },
     ),
-    "proxy-480p": Preset(
-        description="Small H.264 files to look at quickly: within 854 x 480, at most stereo.",
-        settings={
-            "transcode": {
-                "crf": 26,
-                "speed": "veryfast",
-                "pixel_format": "yuv420p",
-                "resolution": "854x480",
-                "cfr": True,
-                "keyframe_interval_s": 2.0,
-                "audio_channels": 2,
-                "audio_kbps": 96,
-            }
+    "edit": (
+        "ProRes 422 HQ and uncompressed sound in QuickTime, for editing programs; large.",
+        {
+            "output_format": "mov",
+            "video_codec": "prores_ks",
+            "audio_codec": "pcm_s16le",
+            "crf": None,
+            "speed": "hq",
+            "pixel_format": "",
+            "keyframe_interval_s": 0.0,
+            "audio_channels": 0,
+            "audio_stream": "all",
         },
     ),
-    "archive": Preset(
-        description="AV1 and Opus in Matroska: small, with every track, and the source's depth, range and rate.",
-        settings={
-            "transcode": {
-                "format": "mkv",
-                "video_codec": "libsvtav1",
-                "audio_codec": "libopus",
-                "crf": 28,
-                "speed": "6",
-                "audio_stream": "all",
-                "keyframe_interval_s": 5.0,
-            }
+    "remux": (
+        "Another container (Matroska holds everything) and a new index, nothing encoded again.",
+        {
+            "output_format": "mkv",
+            "video_codec": "copy",
+            "audio_codec": "copy",
+            "crf": None,
+            "pixel_format": "",
+            "cfr": False,
+            "keyframe_interval_s": 0.0,
+            "audio_channels": 0,
+            "audio_stream": "all",
         },
-    ),
-    "edit": Preset(
-        description="ProRes 422 HQ and uncompressed sound in QuickTime, for editing programs; large.",
-        settings={
-            "transcode": {
-                "format": "mov",
-                "video_codec": "prores_ks",
-                "audio_codec": "pcm_s16le",
-                "speed": "hq",
-                "cfr": True,
-                "audio_stream": "all",
-            }
-        },
-    ),
-    "remux": Preset(
-        description="Another container (Matroska holds everything) and a new index, nothing encoded again.",
-        settings={"transcode": {"video_codec": "copy", "audio_codec": "copy", "audio_stream": "all", "format": "mkv"}},
     ),
 }
-"""The built-in presets of transcode runs; a configuration file may add others or replace these."""
+"""The built-in presets of transcode runs: one sentence each, and what differs from the defaults of the section."""

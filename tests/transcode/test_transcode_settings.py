@@ -7,17 +7,19 @@ from pipeline.transcode.settings import TRANSCODE_PRESETS, TranscodeSettings
 
 
 @pytest.mark.parametrize("name", TRANSCODE_PRESETS)
-def test_every_built_in_preset_is_a_valid_group_of_settings(name: str):
-    preset = TRANSCODE_PRESETS[name]
-    assert set(preset.settings) == {"transcode"}
-    TranscodeSettings.model_validate(preset.settings["transcode"])
+def test_every_built_in_preset_is_a_valid_group_of_settings_that_says_only_what_differs(name: str):
+    sentence, values = TRANSCODE_PRESETS[name]
+    assert sentence.endswith(".")
+    made = TranscodeSettings.model_validate(values).model_dump()
+    plain = TranscodeSettings().model_dump()
+    assert {key for key in values if made[key] == plain[key]} <= set()
 
 
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"format": "webm"}, "webm holds no h264 here"),
-        ({"format": "webm", "video_codec": "libsvtav1"}, "webm holds no aac here"),
+        ({"output_format": "webm"}, "webm holds no h264 here"),
+        ({"output_format": "webm", "video_codec": "libsvtav1"}, "webm holds no aac here"),
         ({"speed": "p4"}, "libx264 has no speed 'p4'"),
         ({"crf": 60}, "crf of libx264 ends at 51"),
         ({"crop": "100:100"}, "crop"),
@@ -31,5 +33,5 @@ def test_what_cannot_be_is_refused_with_a_sentence(values: dict[str, object], se
 
 def test_auto_is_the_codec_that_the_container_is_made_for():
     assert TranscodeSettings(video_codec="auto").family == "h264"
-    assert TranscodeSettings(video_codec="auto", audio_codec="libopus", format="webm").family == "av1"
+    assert TranscodeSettings(video_codec="auto", audio_codec="libopus", output_format="webm").family == "av1"
     assert TranscodeSettings(video_codec="copy").family == ""

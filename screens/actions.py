@@ -377,12 +377,15 @@ def key_of(action_id: str) -> str:
     return next(action.key for action in ACTIONS if action.id == action_id)
 
 
-def bindings(place: Place) -> list[Binding]:
-    """Return the key bindings of a place, with ids by which a keymap can change them."""
+def bindings(place: Place, *also: str) -> list[Binding]:
+    """Return the key bindings of a place, with ids by which a keymap can change them.
+
+    `also` names actions of other places that a screen takes in its own way.
+    """
     return [
         Binding(",".join(action.keys), action.call, action.label, show=False, priority=action.priority, id=action.id)
         for action in ACTIONS
-        if action.place == place
+        if action.place == place or action.id in also
     ]
 
 

@@ -81,6 +81,7 @@ class Question(ModalScreen[str]):
         """Build the box."""
         with Vertical(classes="box question") as box:
             box.border_title = outside(self._title)
+            box.border_subtitle = outside(f"↑ ↓ Enter, or a letter; Esc: {self._choices[-1].label}")
             yield _Page(self._lines)
 
     def on_mount(self) -> None:

@@ -1,4 +1,4 @@
-"""Questions about runs: whether to go on with what was interrupted, whether to start one once more."""
+"""Questions before runs go on or start again, and before unsaved changes are dropped."""
 
 from collections.abc import Callable
 from itertools import takewhile
@@ -63,3 +63,11 @@ def again_question(run: PastRun) -> Question:
         Choice("s", "stay", "Leave it", "Change nothing."),
     )
     return Question("start again", f"Start run {run.run_id} again? {run.kind} · {run.preset} → {run.out}", choices)
+
+
+def unsaved_question(changes: int) -> Question:
+    """Return the question what is to become of changes that are not saved."""
+    save = Choice("w", "save", "Save", "Write them into the file, then leave.")
+    drop = Choice("d", "drop", "Drop", "Leave without them.")
+    stay = Choice("s", "stay", "Stay", "Change nothing.")
+    return Question("settings", f"{plural(changes, 'change')} not saved yet.", (save, drop, stay))

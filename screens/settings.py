@@ -1,5 +1,6 @@
 """The settings room: every setting with who says what it is, edits that are checked as they are typed, and saving."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on, work
@@ -10,14 +11,14 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
-from pipeline.text import plural
 from screens.actions import bindings
-from screens.dialogs import Choice, Question
 from screens.drafts import Draft
 from screens.ports import Ports, Refusal
 from screens.presenters.advisor import advise
 from screens.presenters.settings import Row, about, details, rows, saved_notice
+from screens.questions import unsaved_question
 from screens.sheet import Key, Saved, Setting, Sheet
+from screens.widgets.filter_line import FilterLine
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
 from screens.widgets.outside import Cell, Tone, wrap
@@ -29,7 +30,7 @@ class SettingsRoom(Screen[None]):
     """Shows a `Sheet`, collects edits in a `Draft`, and has them saved in a thread."""
 
     CSS_PATH = "settings.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("settings", "app.quit")]
     HORIZONTAL_BREAKPOINTS = [(0, "-small"), (80, "-narrow"), (120, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "#settings"
 
@@ -49,7 +50,8 @@ class SettingsRoom(Screen[None]):
         self._preset = ""
         self._hint = "Reading the settings…"
         self._saving = False
-        self._leaving = False
+        self._leave: Callable[[], object] | None = None
+        """What is done once the changes are saved."""
 
     def compose(self) -> ComposeResult:
         """Build the head, the list beside the details, and the two lines to type in."""
@@ -57,7 +59,7 @@ class SettingsRoom(Screen[None]):
         with Horizontal(id="sheet"):
             yield SettingsList(id="settings")
             yield Lines(id="details")
-        yield Input(placeholder="name, explanation, value or who says so, e.g. file", id="find", compact=True)
+        yield FilterLine("name, explanation, value or who says so, e.g. file", over="#settings")
         yield ValueBar(self._store.check)
         yield Lines(id="said")
         yield KeyLine("settings", "anywhere")
@@ -88,7 +90,7 @@ class SettingsRoom(Screen[None]):
             return
         self._saving = False
         if isinstance(answer, Refusal):
-            self._leaving = False
+            self._leave = None
             self._hint = answer.message
             self._say(f"✗ {answer.message} {answer.remedy}".strip(), "bad")
             self.redraw()
@@ -103,8 +105,8 @@ class SettingsRoom(Screen[None]):
             theme = setting.heard(self._preset)[-1].value
             if setting.effect == "now" and theme in self.app.available_themes:
                 self.app.theme = theme
-        if self._leaving:
-            self.dismiss(None)
+        if self._leave is not None:
+            self._leave()
 
     def _take(self, sheet: Sheet) -> None:
         self._sheet = sheet
@@ -113,12 +115,13 @@ class SettingsRoom(Screen[None]):
         self._draft.keep_for(sheet.settings)
         self.redraw()
 
+    @on(Input.Changed, "#find")
     def redraw(self) -> None:
         """Show the sheet with the edits."""
         listing = self.query_one(SettingsList)
         found: tuple[Row, ...] = ()
         if self._sheet is not None:
-            found = rows(self._sheet, self._draft.edits, self._preset, self.query_one("#find", Input).value)
+            found = rows(self._sheet, self._draft.edits, self._preset, self.query_one(FilterLine).value)
             head, advice = self.query_one("#about", Lines), advise(self._source.latest())
             head.show(about(self._sheet, self._draft.edits, self._preset, advice, head.line_width))
         listing.take(found, self._draft.edits, self._preset, self._hint)
@@ -193,13 +196,9 @@ class SettingsRoom(Screen[None]):
         self.add_class("-finding")
         self.set_focus(self.query_one("#find", Input))
 
-    @on(Input.Changed, "#find")
-    def _filter_typed(self) -> None:
-        self.redraw()
-
     @on(Input.Submitted, "#find")
     def _filter_kept(self) -> None:
-        self.set_class(bool(self.query_one("#find", Input).value), "-finding")
+        self.set_class(bool(self.query_one(FilterLine).value), "-finding")
         self.set_focus(self.query_one(SettingsList))
 
     def action_reread(self) -> None:
@@ -226,24 +225,24 @@ class SettingsRoom(Screen[None]):
         """Leave what is typed, then the filter, then the room."""
         if self.query_one(ValueBar).is_open:
             self._stop_typing()
-        elif self.has_class("-finding"):
-            self.query_one("#find", Input).clear()
-            self._filter_kept()
-        elif self._draft.edits:
-            self.app.push_screen(_leave_question(len(self._draft.edits)), self._leave_answered)
-        else:
-            self.dismiss(None)
+        elif not self.query_one(FilterLine).leave():
+            self._unless_unsaved(lambda: self.dismiss(None))
 
-    def _leave_answered(self, answer: str | None) -> None:
-        if answer == "save":
-            self._leaving = True
-            self.action_save()
-        elif answer == "drop":
-            self.dismiss(None)
+    def action_ask_quit(self) -> None:
+        """Quit, once the operator knows what is not saved."""
+        self._unless_unsaved(lambda: self.call_later(self.app.run_action, "ask_quit"))
 
+    def _unless_unsaved(self, leave: Callable[[], object]) -> None:
+        """Ask what is to become of unsaved changes, then leave; leave at once where there are none."""
+        if not self._draft.edits:
+            leave()
+            return
 
-def _leave_question(changes: int) -> Question:
-    save = Choice("w", "save", "Save", "Write them into the file, then go back.")
-    drop = Choice("d", "drop", "Drop", "Go back without them.")
-    stay = Choice("s", "stay", "Stay", "Change nothing.")
-    return Question("settings", f"{plural(changes, 'change')} not saved yet.", (save, drop, stay))
+        def answered(answer: str | None) -> None:
+            if answer == "save":
+                self._leave = leave
+                self.action_save()
+            elif answer == "drop":
+                leave()
+
+        self.app.push_screen(unsaved_question(len(self._draft.edits)), answered)

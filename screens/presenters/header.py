@@ -1,11 +1,11 @@
 """The lines on top of the monitor: the truth about the run."""
 
 from pipeline.model import TERMINAL, JobState, RunState
-from pipeline.snapshot import RunSummary, RunView, Snapshot
+from pipeline.snapshot import Notice, RunSummary, RunView, Snapshot
 from pipeline.text import clock, plural
 from screens.actions import key_of
 from screens.presenters.words import JOB_SIGNS, RUN_SIGNS, about, bar, joined, number, percent, size
-from screens.widgets.outside import Cell, Line, cell, line_width, sentence, spread
+from screens.widgets.outside import Cell, Line, Tone, cell, line_width, sentence, spread, wrap
 
 NOTICE_SHOWN_S = 20.0
 """How long a notice is shown in the last line of the header."""
@@ -42,11 +42,16 @@ def interrupted(snapshot: Snapshot) -> RunSummary | None:
 
 
 def header(snapshot: Snapshot, width: int, *, leaving: bool = False) -> tuple[Line, ...]:
-    """Return the four lines of the header."""
+    """Return the four lines of the header; a warning that needs two of them takes the place of the figures."""
     run = snapshot.run
-    if run is None:
-        return *_invitation(snapshot, width), (), _sentence(snapshot, width, leaving)
-    return _state(run, width), _progress(run, width), _figures(run, width), _sentence(snapshot, width, leaving)
+    first, second = _invitation(snapshot, width) if run is None else (_state(run, width), _progress(run, width))
+    text, tone = _warning(snapshot, leaving)
+    if text:
+        row, *more = wrap(text, width)
+        third = _figures(run, width) if run else ()
+        last = ((Cell(row, tone),), (sentence(" ".join(more), width, tone),)) if more else (third, (Cell(row, tone),))
+        return first, second, *last
+    return first, second, _figures(run, width) if run else (), _sentence(snapshot, width)
 
 
 def _invitation(snapshot: Snapshot, width: int) -> tuple[Line, Line]:
@@ -122,27 +127,34 @@ def _eta(run: RunView) -> str:
     return f"ETA {about(run.eta_s)} ({low} to {high})"
 
 
-def _sentence(snapshot: Snapshot, width: int, leaving: bool) -> Line:
+def _warning(snapshot: Snapshot, leaving: bool) -> tuple[str, Tone]:
+    """Return what the operator has to know now, empty if nothing."""
     run = snapshot.run
     if snapshot.fatal:
-        return (sentence(f"✗ the engine can go no further: {snapshot.fatal}", width, "bad"),)
+        return f"✗ the engine can go no further: {snapshot.fatal}", "bad"
     if run is not None and run.paused_because:
-        return (sentence(f"‖ {run.paused_because}", width, "warn"),)
+        return f"‖ {run.paused_because}", "warn"
     if leaving and run is not None:
         running = plural(run.count(JobState.RUNNING), "video")
-        return (
-            sentence(
-                f"▽ leaving once what runs now is done ({running}); {key_of('app.quit')} to think again", width, "warn"
-            ),
-        )
-    fresh = [note for note in snapshot.notices[:1] if abs(snapshot.taken_s - note.at_s) <= NOTICE_SHOWN_S]
-    if fresh and fresh[0].level != "info":
-        return (sentence(f"! {fresh[0].text}", width, "bad" if fresh[0].level == "error" else "warn"),)
+        return f"▽ leaving once what runs now is done ({running}); {key_of('app.quit')} to think again", "warn"
+    notice = _fresh(snapshot)
+    if notice is not None and notice.level != "info":
+        return f"! {notice.text}", "bad" if notice.level == "error" else "warn"
+    return "", ""
+
+
+def _fresh(snapshot: Snapshot) -> Notice | None:
+    newest = next(iter(snapshot.notices), None)
+    return newest if newest and abs(snapshot.taken_s - newest.at_s) <= NOTICE_SHOWN_S else None
+
+
+def _sentence(snapshot: Snapshot, width: int) -> Line:
+    run, notice = snapshot.run, _fresh(snapshot)
     if run is not None and not is_live(run):
         return _ending(run, width)
     if run is not None and run.bottleneck:
         return (sentence(run.bottleneck, width, "quiet"),)
-    return (sentence(fresh[0].text, width, "quiet"),) if fresh else ()
+    return (sentence(notice.text, width, "quiet"),) if notice else ()
 
 
 def _ending(run: RunView, width: int) -> Line:

@@ -6,6 +6,7 @@ import pytest
 from console_script import HOSTILE, MACHINE, NAMES, PLAN, busy, failure, interrupted_before, job, run_view, stage_views
 from rich.cells import cell_len
 
+from pipeline.engine.faults import Fault, Trouble
 from pipeline.model import FailureClass, JobState, RunState, Stage
 from pipeline.snapshot import GpuView, HostView, Notice, Snapshot, WorkerView
 from pipeline.text import clock
@@ -143,6 +144,15 @@ def test_a_pause_by_the_surroundings_says_why() -> None:
     snapshot = busy()
     run = run_view(snapshot.jobs, state=RunState.PAUSED, paused_because="the output volume is full")
     assert "‖ the output volume is full" in page(header(replace(snapshot, run=run), 79))
+
+
+@pytest.mark.parametrize("fault", [Fault.OUT_GONE, Fault.OUT_REFUSES, Fault.GPU, Fault.PROCESSES])
+def test_why_a_run_is_held_up_is_told_whole_at_80_columns(fault: Fault) -> None:
+    trouble = str(Trouble(fault, b"/mnt/archive/features"))
+    run = run_view(busy().jobs, state=RunState.PAUSED, paused_because=trouble)
+    lines = header(replace(busy(), run=run), 79)
+    assert len(lines) == 4
+    assert " ".join(text(line).strip() for line in lines[2:]) == f"‖ {trouble}"
 
 
 def test_a_fresh_warning_is_shown_and_an_old_one_is_not() -> None:

@@ -154,6 +154,21 @@ async def test_leaving_with_changes_asks(config: Path) -> None:
         assert "workers = 2" not in config.read_text().replace("#workers", "")
 
 
+async def test_quitting_with_changes_asks_what_is_to_become_of_them(config: Path) -> None:
+    engine = ScriptedEngine()
+    app = app_with(config, engine)
+    async with app.run_test(size=SMALL) as pilot:
+        await opened(pilot, app)
+        await pilot.press("d", "q")
+        await until(pilot, lambda: "1 change not saved yet." in picture(app))
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, SettingsRoom))
+        assert engine.closed == []
+        await pilot.press("q", "w")
+        await until(pilot, lambda: engine.closed == [False])
+    assert "workers = 2" not in config.read_text().replace("#workers", "")
+
+
 async def test_the_filter_finds_by_name_explanation_value_and_source(config: Path) -> None:
     app = app_with(config)
     async with app.run_test(size=LARGE) as pilot:

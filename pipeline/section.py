@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.model import RunKind
+
 
 class Section(BaseModel):
     """A frozen group of settings; an unknown key is an error, and so is a number that is none or has no end."""
@@ -13,4 +15,5 @@ class Preset(Section):
     """A named set of settings: `settings` maps section -> key -> value and is laid over the other settings."""
 
     description: str = Field(description="One plain sentence for the operator.")
+    kind: RunKind = Field(RunKind.EXTRACT, description="The kind of the runs it is for: extract or transcode.")
     settings: dict[str, dict[str, object]] = Field(default_factory=dict)

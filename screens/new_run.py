@@ -16,8 +16,8 @@ from textual.widgets import DirectoryTree, Input, OptionList, Tree
 from textual.widgets.option_list import Option
 
 from pipeline.forecast import Holding
-from pipeline.model import STAGES
-from pipeline.settings import PipelineSettings
+from pipeline.model import STAGES, RunKind
+from pipeline.settings import DEFAULT_PRESETS, PipelineSettings, presets_of
 from screens.actions import bindings, key_of
 from screens.choice import Choice, Counting
 from screens.plan import RunPlan
@@ -59,7 +59,7 @@ class NewRun(Screen[None]):
         super().__init__()
         self._ports = ports
         self._presets = dict(ports.presets)
-        self._names = list(ports.presets)
+        self._names = list(presets_of(ports.presets, _KINDS[0]))
         self._choice = Choice()
         self._counting = Counting(self._choice, self._count)
         self._rest: Timer | None = None
@@ -79,7 +79,7 @@ class NewRun(Screen[None]):
                 yield PathInput(id="out", placeholder="folder for the outputs")
                 with Horizontal(id="what"):
                     yield OptionList(*(Option(outside(kind)) for kind in _KINDS), id="kind")
-                    yield OptionList(*(Option(outside(name)) for name in self._names), id="preset")
+                    yield OptionList(id="preset")
                 yield Lines(id="meaning")
                 yield Picks(id="settings")
         yield Answer()
@@ -93,8 +93,6 @@ class NewRun(Screen[None]):
         for name in ("#meaning", "#here"):
             self.query_one(name).can_focus = False
         self.query_one("#kind", OptionList).highlighted = 0
-        usual = self._names.index("standard") if "standard" in self._names else 0
-        self.query_one("#preset", OptionList).highlighted = usual
         self._show_choice()
         choose, plan = key_of("newrun.mark"), key_of("newrun.plan")
         self.query_one(Answer).say(f"{choose} chooses what is under the cursor, one or several; {plan} shows the plan.")
@@ -175,6 +173,13 @@ class NewRun(Screen[None]):
         """Go back and start nothing."""
         self.dismiss(None)
 
+    @on(OptionList.OptionHighlighted, "#kind")
+    def _kind_moved(self) -> None:
+        self._names = list(presets_of(self._presets, self._kind))
+        offered, usual = self.query_one("#preset", OptionList), DEFAULT_PRESETS[self._kind]
+        offered.clear_options().add_options([Option(outside(name)) for name in self._names])
+        offered.highlighted = self._names.index(usual) if usual in self._names else 0
+
     @on(OptionList.OptionHighlighted, "#preset")
     def _preset_moved(self) -> None:
         self._changes.clear()
@@ -204,8 +209,7 @@ class NewRun(Screen[None]):
         elif not out:
             self.query_one(Answer).say("There is no output folder yet.", "warn")
         else:
-            kind = _KINDS[self.query_one("#kind", OptionList).highlighted or 0]
-            request = RunRequest(kind, tuple(self._choice.paths), out, self._preset, tuple(self._changes.items()))
+            request = RunRequest(self._kind, tuple(self._choice.paths), out, self._preset, tuple(self._changes.items()))
             total = self._choice.total()
             counted = total.videos if total.over and not total.capped else 0
             self.app.push_screen(RunPlan(self._ports, request, counted), self._planned)
@@ -213,6 +217,10 @@ class NewRun(Screen[None]):
     def _planned(self, started: bool | None) -> None:
         if started:
             self.dismiss(None)
+
+    @property
+    def _kind(self) -> RunKind:
+        return _KINDS[self.query_one("#kind", OptionList).highlighted or 0]
 
     @property
     def _preset(self) -> str:
@@ -241,7 +249,7 @@ class NewRun(Screen[None]):
         plain = self._ports.planning.settings(self._preset, {})
         now = self._ports.planning.settings(self._preset, self._changes)
         if isinstance(plain, PipelineSettings) and isinstance(now, PipelineSettings):
-            self._settings = run_settings(plain, now, self._changes)
+            self._settings = run_settings(self._kind, plain, now, self._changes)
             settings.show(setting_lines(self._settings, max(20, settings.line_width)))
             differ = sum(setting.differs for setting in self._settings)
             settings.border_title = outside(f"settings: {differ} not at their default")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from pipeline.commands import StartRun
-from pipeline.settings import Preset
+from pipeline.settings import Preset, presets_of
 from pipeline.snapshot import RunView
 from pipeline.text import plural
 from screens.dialogs import Choice, Question
@@ -17,8 +17,9 @@ _KEYS = "123456789abcdefg"
 
 
 def preset_question(presets: Mapping[str, Preset], run: RunView, count: int) -> Question | None:
-    """Return the question whose answer is the number of a preset in `presets`; None if there is no other preset."""
-    others = [(str(number), name) for number, name in enumerate(presets) if name != run.preset]
+    """Return the question whose answer is the number of a preset in `presets`; None if there is no other."""
+    offered = presets_of(presets, run.kind)
+    others = [(str(number), name) for number, name in enumerate(presets) if name in offered and name != run.preset]
     if not others:
         return None
     choices = [

@@ -18,9 +18,6 @@ from vconsole.layers import CONFIG_VARIABLE, Entry, merge, read_environment, rea
 from vconsole.schema import Key, locate
 
 APP = "vconsole"
-DEFAULT_PRESET = "standard"
-"""The preset of a run that names none."""
-
 BUILT_IN = "built in"
 """Where an entry comes from that nobody wrote."""
 

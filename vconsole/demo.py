@@ -13,9 +13,9 @@ from pipeline.errors import VconsoleError
 from pipeline.media.truth import Sample, read_truth
 from pipeline.model import RunKind
 from pipeline.outputs.manifest import read_manifest
-from pipeline.settings import Settings, with_preset
+from pipeline.settings import DEFAULT_PRESETS, Settings, with_preset
 from pipeline.text import visible
-from vconsole.config import DEFAULT_PRESET, Options, combine
+from vconsole.config import Options, combine
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
 from vconsole.layers import Entry
@@ -42,12 +42,13 @@ def run(args: argparse.Namespace) -> int:
     say(f"Samples: small videos of coloured shapes in {visible(str(videos))}")
     _make_samples(videos)
     settings = combine([], OURS)
+    preset = DEFAULT_PRESETS[RunKind.EXTRACT]
     command = StartRun(
         RunKind.EXTRACT,
         (absolute(str(videos)),),
         absolute(str(out)),
-        DEFAULT_PRESET,
-        with_preset(settings, DEFAULT_PRESET),
+        preset,
+        with_preset(settings, preset, RunKind.EXTRACT),
     )
     check(command)
     say("Extracting with the model tiny-shapes, which knows coloured shapes and nothing else.\n")

@@ -3,6 +3,7 @@
 import types
 import typing
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic.fields import FieldInfo
@@ -27,6 +28,8 @@ def _kinds(annotation: Any, metadata: Iterable[Any]) -> Iterator[str]:
         yield "a list of texts"
     elif origin is dict:
         yield "a table"
+    elif isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        yield from (str(choice) for choice in annotation)
     elif annotation is bool:
         yield "true or false"
     elif annotation in (int, float):

@@ -11,8 +11,8 @@ from pipeline.engine.plan import check
 from pipeline.errors import SettingsError
 from pipeline.model import RunKind
 from pipeline.models.registry import catalogue
-from pipeline.settings import PipelineSettings, Settings, with_preset
-from vconsole.config import DEFAULT_PRESET, load, state_dir
+from pipeline.settings import DEFAULT_PRESETS, PipelineSettings, Settings, with_preset
+from vconsole.config import load, state_dir
 from vconsole.headless import drive
 from vconsole.options import absolute, from_arguments
 from vconsole.progress import choose
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
 def start_run(args: argparse.Namespace, settings: Settings) -> StartRun:
     """Return the command that `args` ask for. Raises SettingsError for an unknown preset or model."""
-    preset = args.preset or DEFAULT_PRESET
-    chosen = with_preset(settings, preset)
+    preset = args.preset or DEFAULT_PRESETS[RunKind.EXTRACT]
+    chosen = with_preset(settings, preset, RunKind.EXTRACT)
     _check_models(chosen)
     return StartRun(
         kind=RunKind.EXTRACT,

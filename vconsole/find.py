@@ -12,7 +12,7 @@ from pipeline.models.client import HostClient
 from pipeline.models.standalone import standalone_host
 from pipeline.outputs.features import read_features
 from pipeline.outputs.manifest import read_manifest
-from pipeline.settings import HostSettings, ModelSettings
+from pipeline.sections import HostSettings, ModelSettings
 
 Vector = NDArray[np.float32]
 

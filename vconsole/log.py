@@ -12,7 +12,7 @@ from typing import Protocol
 import platformdirs
 
 from pipeline.commands import Command, StartRun
-from pipeline.settings import LogSettings
+from pipeline.sections import LogSettings
 from pipeline.snapshot import Snapshot
 from pipeline.text import visible
 from screens.ports import Source

@@ -8,7 +8,8 @@ from typing import Any
 from pipeline.errors import SettingsError
 from pipeline.models.fetch import fetch
 from pipeline.models.registry import catalogue, locate
-from pipeline.settings import ModelSettings, Settings
+from pipeline.sections import ModelSettings
+from pipeline.settings import Settings
 from pipeline.text import visible
 from vconsole import config
 from vconsole.exits import Exit

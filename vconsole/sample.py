@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pipeline.settings import MODELS, PRESETS, ModelSettings, Settings
+from pipeline.sections import ModelSettings
+from pipeline.settings import MODELS, PRESETS, Settings
 from vconsole.schema import ROOT
 
 WIDTH = 100
@@ -49,7 +50,8 @@ MODELS_HEAD = """\
 
 PRESETS_HEAD = """\
 # ---- presets ----
-# A preset is a named set of settings for --preset; one of your own with a built-in name replaces that one. Example:
+# A preset is a named set of settings for --preset; one of your own with a built-in name replaces that one. Of which
+# kind of runs it is says its kind: extract (if it says none) or transcode. Example:
 #   [presets.dense]
 #   description = "A frame every half second, and CLIP vectors."
 #   [presets.dense.settings.frames]
@@ -87,7 +89,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield PRESETS_HEAD.rstrip()
     for name, preset in PRESETS.items():
-        yield f"#   {name}: {preset.description}"
+        yield f"#   {name} ({preset.kind}): {preset.description}"
 
 
 def _described(model: ModelSettings) -> str:

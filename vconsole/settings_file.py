@@ -13,12 +13,13 @@ import platformdirs
 from pydantic.fields import FieldInfo
 
 from pipeline.errors import SettingsError, VconsoleError
+from pipeline.model import RunKind
 from pipeline.outputs.atomic import atomic_file
-from pipeline.settings import MODELS, READ_AT_START, Preset, Settings
+from pipeline.settings import DEFAULT_PRESETS, MODELS, READ_AT_START, Preset, Settings
 from pipeline.text import visible
 from screens.ports import Refusal
 from screens.sheet import Effect, Key, Layer, Origin, Saved, Setting, Sheet
-from vconsole.config import APP, DEFAULT_PRESET, Options, combine, config_path, over_file, problem
+from vconsole.config import APP, Options, combine, config_path, over_file, problem
 from vconsole.expected import expected
 from vconsole.keymap import checked
 from vconsole.layers import Entry, read_toml, text_entry
@@ -160,7 +161,7 @@ class SettingsFile:
             settings=tuple(_setting(key, said[key]) for key in known),
             sections=tuple(_sections(known)),
             presets=tuple(found.own_presets),
-            preset=DEFAULT_PRESET,
+            preset=DEFAULT_PRESETS[RunKind.EXTRACT],
         )
 
 

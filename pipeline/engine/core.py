@@ -13,7 +13,8 @@ from pipeline.engine.ledger_thread import LedgerThread
 from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
 from pipeline.engine.workers import Pool
 from pipeline.errors import VconsoleError
-from pipeline.settings import EngineSettings, Settings
+from pipeline.sections import EngineSettings
+from pipeline.settings import Settings
 from pipeline.snapshot import Notice, RunSummary, WorkerPlan
 
 

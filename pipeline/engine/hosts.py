@@ -16,7 +16,8 @@ from pipeline.engine.child import Child, Death
 from pipeline.engine.faults import Fault
 from pipeline.errors import LedgerError
 from pipeline.models import registry
-from pipeline.settings import HostSettings, PipelineSettings
+from pipeline.sections import HostSettings
+from pipeline.settings import PipelineSettings
 from pipeline.snapshot import HostView
 
 ERROR_HELD_S = 2.0

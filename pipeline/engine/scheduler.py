@@ -9,7 +9,7 @@ from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.records import Ending, JobRecord
 from pipeline.errors import RETRY
 from pipeline.model import FailureClass, JobState, Stage
-from pipeline.settings import EngineSettings
+from pipeline.sections import EngineSettings
 
 CRASHES = frozenset({"crashed", "stalled"})
 """Endings that are the death of a worker by, or at, its own video."""

@@ -10,7 +10,7 @@ import psutil
 
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.readings import Readings
-from pipeline.settings import EngineSettings
+from pipeline.sections import EngineSettings
 from pipeline.snapshot import MachineView
 
 

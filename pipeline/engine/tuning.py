@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import psutil
 
-from pipeline.settings import EngineSettings
+from pipeline.sections import EngineSettings
 from pipeline.snapshot import WorkerPlan
 from pipeline.text import plural
 

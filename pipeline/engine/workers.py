@@ -10,7 +10,7 @@ from pipeline.engine.child import Child, Death
 from pipeline.engine.scale import Scale
 from pipeline.engine.slots import Running, Worker
 from pipeline.errors import SCARCE
-from pipeline.settings import EngineSettings
+from pipeline.sections import EngineSettings
 
 RESTART_PAUSE_S = 0.1
 """Pause after a worker died at start; doubled for each further one until the breaker opens."""

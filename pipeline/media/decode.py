@@ -13,7 +13,7 @@ from pipeline.media.score import DetectorName, Measure, Meter, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen, VideoPacket
 from pipeline.media.stretch import Stretch
 from pipeline.model import Stage
-from pipeline.settings import FramesSettings
+from pipeline.sections import FramesSettings
 from pipeline.shortage import refuse_shortage
 
 CUT_HINT = 15.0

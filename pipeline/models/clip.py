@@ -19,7 +19,7 @@ from pipeline.models.operators import declare_missing_operators
 from pipeline.models.pictures import RESIZE_MODES, PictureSpec
 from pipeline.models.registry import config_file, locate, missing
 from pipeline.models.weights import sha256_of
-from pipeline.settings import HostSettings, ModelSettings
+from pipeline.sections import HostSettings, ModelSettings
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.errors import VconsoleError
 from pipeline.models.registry import CONFIG_FILE, HUB_PREFIX, WeightsStatus, locate
 from pipeline.models.weights import sha256_of
-from pipeline.settings import ModelSettings
+from pipeline.sections import ModelSettings
 
 ASK_S = 20.0
 """How long the hub may take to answer a question."""

@@ -24,7 +24,7 @@ from pipeline.models.batcher import Batcher, DeviceLostError
 from pipeline.models.connection import Connection
 from pipeline.models.loader import Loader
 from pipeline.models.report import Reporter
-from pipeline.settings import HostSettings, ModelSettings
+from pipeline.sections import HostSettings, ModelSettings
 
 EXIT_ASKED = 0
 EXIT_DEVICE_LOST = 70

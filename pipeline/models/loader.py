@@ -10,7 +10,7 @@ from pipeline.errors import JobError, VconsoleError
 from pipeline.model import FailureClass, Stage
 from pipeline.models.batcher import Batcher
 from pipeline.models.faults import Fault, fault_of
-from pipeline.settings import HostSettings, ModelSettings
+from pipeline.sections import HostSettings, ModelSettings
 
 if TYPE_CHECKING:
     from pipeline.models.clip import ClipModel

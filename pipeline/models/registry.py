@@ -18,7 +18,8 @@ from pathlib import Path
 
 from pipeline.errors import MissingWeightsError, SettingsError
 from pipeline.models.weights import sha256_of
-from pipeline.settings import MODELS, ModelSettings, PipelineSettings
+from pipeline.sections import ModelSettings
+from pipeline.settings import MODELS, PipelineSettings
 
 WHERE_TIMEOUT_S = 120.0
 """How long the child process that asks open_clip may take."""

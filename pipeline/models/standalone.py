@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline import wire
 from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
-from pipeline.settings import HostSettings, ModelSettings
+from pipeline.sections import HostSettings, ModelSettings
 
 END_S = 10.0
 """How long an asked host may take to end before it is killed."""

@@ -14,7 +14,7 @@ from pipeline.errors import JobError
 from pipeline.media.open import open_media, prepare_decoder, video_stream
 from pipeline.media.picture import full_range, luma
 from pipeline.model import FailureClass, Stage
-from pipeline.settings import CropSettings
+from pipeline.sections import CropSettings
 from pipeline.shortage import refuse_shortage
 from pipeline.stages.probe import Probe, coded_size
 

@@ -6,7 +6,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from pipeline.media.picture import Box, luma
-from pipeline.settings import DedupeSettings
+from pipeline.sections import DedupeSettings
 
 _HASHED_LONGEST = 256
 

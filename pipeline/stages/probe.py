@@ -19,7 +19,7 @@ from pipeline.media.seen import VideoPacket
 from pipeline.media.still import still_size
 from pipeline.media.timing import uneven
 from pipeline.model import FailureClass, Stage
-from pipeline.settings import ProbeSettings
+from pipeline.sections import ProbeSettings
 from pipeline.shortage import refuse_shortage
 
 _PACKETS_SEEN = 240

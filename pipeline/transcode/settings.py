@@ -1,9 +1,9 @@
 """The schema of the transcode settings and the built-in presets."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.section import Section
 
@@ -146,27 +146,7 @@ class TranscodeSettings(Section):
         "cuda = the job fails where NVENC cannot be used.",
     )
     salvage: bool = Field(False, description="Keep what decodes of a damaged file; the report says what is lost.")
-    report_file: str = Field(
-        "", description="Where the report goes; empty = transcode_report.json in the output folder."
-    )
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        videos, sounds = HELD[self.output_format]
-        family = FAMILIES.get(self.video_codec, "")
-        if family and family not in videos:
-            raise ValueError(f"{self.output_format} holds no {family} here; it takes {', '.join(sorted(videos))}")
-        if self.audio_codec not in sounds | {"copy", "none"}:
-            raise ValueError(
-                f"{self.output_format} holds no {self.audio_codec} here; it takes {', '.join(sorted(sounds))}"
-            )
-        speeds = SPEEDS.get(self.video_codec, ())
-        if self.speed and speeds and self.speed not in speeds:
-            raise ValueError(f"{self.video_codec} has no speed {self.speed!r}; it has {', '.join(speeds)}")
-        most = _MOST_CRF.get(self.video_codec)
-        if self.crf is not None and most is not None and self.crf > most:
-            raise ValueError(f"crf of {self.video_codec} ends at {most}")
-        return self
+    report_file: str = Field("", description="One more place for the report: a path that ends in .json or .csv.")
 
     @property
     def box(self) -> tuple[int, int] | None:
@@ -180,6 +160,24 @@ class TranscodeSettings(Section):
         if self.video_codec == "auto":
             return "av1" if self.output_format == "webm" else "h264"
         return FAMILIES.get(self.video_codec, "")
+
+
+def conflict(settings: TranscodeSettings) -> str:
+    """Return why settings cannot go together, empty if they can; asked once all layers lie over each other."""
+    container, encoder = settings.output_format, settings.video_codec
+    videos, sounds = HELD[container]
+    family = FAMILIES.get(encoder, "")
+    if family and family not in videos:
+        return f"{container} holds no {family} here; it takes {', '.join(sorted(videos))}"
+    if settings.audio_codec not in sounds | {"copy", "none"}:
+        return f"{container} holds no {settings.audio_codec} here; it takes {', '.join(sorted(sounds))}"
+    speeds = SPEEDS.get(encoder, ())
+    if settings.speed and speeds and settings.speed not in speeds:
+        return f"{encoder} has no speed {settings.speed!r}; it has {', '.join(speeds)}"
+    most = _MOST_CRF.get(encoder)
+    if settings.crf is not None and most is not None and settings.crf > most:
+        return f"crf of {encoder} ends at {most}"
+    return ""
 
 
 TRANSCODE_PRESETS: dict[str, tuple[str, dict[str, object]]] = {

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.settings import PipelineSettings
+from pipeline.model import RunKind
+from pipeline.settings import READ_BY, PipelineSettings
 from pipeline.text import visible
 from screens.widgets.outside import Cell, Line, Tone, cell
 
@@ -25,6 +26,11 @@ _USUAL = frozenset(
         "embed.models",
         "host.device",
         "host.batch_size",
+        *(
+            f"transcode.{name}"
+            for name in ("output_format", "video_codec", "audio_codec", "crf", "speed", "resolution")
+        ),
+        *(f"transcode.{name}" for name in ("crop", "hwaccel", "salvage")),
     }
 )
 
@@ -62,11 +68,13 @@ class RunSetting:
         return self.text != self.default
 
 
-def run_settings(preset: PipelineSettings, now: PipelineSettings, changes: Mapping[str, str]) -> list[RunSetting]:
-    """Return what a run reads, as it is `now`, in an order that depends on the preset alone."""
+def run_settings(
+    kind: RunKind, preset: PipelineSettings, now: PipelineSettings, changes: Mapping[str, str]
+) -> list[RunSetting]:
+    """Return what a run of `kind` reads, as it is `now`, in an order that depends on the preset alone."""
     first: list[RunSetting] = []
     rest: list[RunSetting] = []
-    for section in PipelineSettings.model_fields:
+    for section in READ_BY[kind]:
         group, values = getattr(preset, section), getattr(now, section)
         if not isinstance(group, BaseModel):
             continue

@@ -32,7 +32,8 @@ from pipeline.media.shapes import ALL, draw, random_look
 from pipeline.models.client import HostClient
 from pipeline.models.operators import declare_missing_operators
 from pipeline.models.standalone import standalone_host
-from pipeline.settings import ModelSettings, PipelineSettings
+from pipeline.sections import ModelSettings
+from pipeline.settings import PipelineSettings
 
 LEAST_SHARE = 0.9
 KEY = "random-b-32"

@@ -29,7 +29,8 @@ from pipeline.models.client import HostClient
 from pipeline.models.standalone import standalone_host
 from pipeline.outputs.features import read_features
 from pipeline.outputs.manifest import read_manifest
-from pipeline.settings import MODELS, HostSettings
+from pipeline.sections import HostSettings
+from pipeline.settings import MODELS
 
 KEY = "tiny-shapes"
 LEAST_SHARE = 0.9

@@ -14,7 +14,7 @@ from functools import partial
 
 from console_script import ScriptedEngine, app_over, busy, run_view
 
-from pipeline.settings import LogSettings
+from pipeline.sections import LogSettings
 from pipeline.snapshot import Snapshot
 from vconsole.log import LOGGER, Recorder, logged
 from vconsole.signals import ended_in_time

@@ -9,7 +9,7 @@ from functools import partial
 
 from console_script import ScriptedEngine, app_over, busy
 
-from pipeline.settings import LogSettings
+from pipeline.sections import LogSettings
 from pipeline.snapshot import Snapshot
 from vconsole.log import LOGGER, Recorder, logged
 from vconsole.stray import strays_told

@@ -228,7 +228,7 @@ def test_what_differs_and_what_is_usual_comes_first() -> None:
     planner = Planner(lambda: Settings.model_validate({"write": {"compression": "gzip"}}), Path("/nowhere"))
     plain, now = planner.settings("quick", {}), planner.settings("quick", {"embed.models": "tiny-shapes"})
     assert not isinstance(plain, Refusal) and not isinstance(now, Refusal)
-    rows = run_settings(plain, now, {"embed.models": "tiny-shapes"})
+    rows = run_settings(RunKind.EXTRACT, plain, now, {"embed.models": "tiny-shapes"})
     first = [row.key for row in rows[:14]]
     assert {"write.compression", "frames.method", "scenes.enabled", "embed.models", "engine.workers"} <= set(first)
     models = next(row for row in rows if row.key == "embed.models")

@@ -10,7 +10,7 @@ from sim_worker import INNOCENT
 
 from pipeline.engine.scheduler import retry_pause
 from pipeline.model import BAD, JOB_TRANSITIONS, TERMINAL, JobState, RunState
-from pipeline.settings import EngineSettings
+from pipeline.sections import EngineSettings
 
 LIVE = {RunState.RUNNING, RunState.PAUSED, RunState.DRAINING}
 IDLE_S = 5.0

@@ -5,7 +5,7 @@ import pytest
 from pipeline.engine.rates import Estimate, StageRates, Window, bottleneck
 from pipeline.engine.tuning import GIB, plan_workers
 from pipeline.model import Stage
-from pipeline.settings import EngineSettings
+from pipeline.sections import EngineSettings
 
 
 def test_a_window_forgets_what_is_older_than_it() -> None:

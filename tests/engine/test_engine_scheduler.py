@@ -9,7 +9,7 @@ from pipeline.engine.records import NO_IDENTITY, JobRecord
 from pipeline.engine.scheduler import Queue, Report, judge, retry_pause, runs_alone
 from pipeline.errors import RETRY
 from pipeline.model import FailureClass, JobState
-from pipeline.settings import EngineSettings
+from pipeline.sections import EngineSettings
 
 LIMITS = EngineSettings()
 JOB = JobRecord(

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pipeline.models.client import HostClient
 from pipeline.models.operators import declare_missing_operators
 from pipeline.models.standalone import StandaloneHost, standalone_host
-from pipeline.settings import MODELS, HostSettings, ModelSettings
+from pipeline.sections import HostSettings, ModelSettings
+from pipeline.settings import MODELS
 
 SMALL = {
     "embed_dim": 24,

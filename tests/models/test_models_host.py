@@ -18,7 +18,7 @@ from pipeline.errors import JobError
 from pipeline.media.shapes import HELD_OUT, draw, random_look
 from pipeline.models.client import HostClient, prepare
 from pipeline.models.standalone import StandaloneHost, standalone_host
-from pipeline.settings import HostSettings
+from pipeline.sections import HostSettings
 
 Connect = Callable[..., HostClient]
 Pictures = list[NDArray[np.uint8]]

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.errors import MissingWeightsError, SettingsError
 from pipeline.models import registry, where
-from pipeline.settings import MODELS, ModelSettings, PipelineSettings
+from pipeline.sections import ModelSettings
+from pipeline.settings import MODELS, PipelineSettings
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ Like the queue's order it follows only what changed: a snapshot in which nothing
 
 import json
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.model import BAD, FailureClass, Stage
 from pipeline.rows import Rows
 from pipeline.snapshot import JobRow
+from pipeline.text import visible
 
 
 class Group(NamedTuple):
@@ -36,6 +37,15 @@ def _codec(media: str) -> str:
     return str(json.loads(media).get("video_codec", "")) if media else ""
 
 
+@lru_cache(maxsize=1024)
+def _words(group: Group) -> tuple[str, ...]:
+    return tuple(str(part or "").replace("_", " ") for part in group)
+
+
+def _folded(text: str) -> str:
+    return visible(text).casefold()
+
+
 def group_of(row: JobRow) -> Group | None:
     """Return the group of a row, None if its video did not fail."""
     if row.state not in BAD:
@@ -43,8 +53,17 @@ def group_of(row: JobRow) -> Group | None:
     return Group(row.failure, row.stage, _codec(row.media))
 
 
+SORTS: dict[str, Callable[[Group, int], Any]] = {
+    "most videos first": lambda group, videos: (-videos, *map(str, group)),
+    "by class": lambda group, videos: (*map(str, group),),
+    "by stage": lambda group, videos: (str(group.stage), -videos, *map(str, group)),
+    "by codec": lambda group, videos: (group.codec, -videos, *map(str, group)),
+}
+"""Name of an order of the groups -> what it sorts a group and the number of its videos by."""
+
+
 class FailureGroups:
-    """Largest group first, its videos in the order of discovery; dismissed videos are left out unless asked for."""
+    """Groups in an order, their videos as discovered; what is dismissed is left out unless asked for."""
 
     def __init__(self) -> None:
         self.dismissed: set[int] = set()
@@ -52,6 +71,10 @@ class FailureGroups:
         self.with_dismissed = False
         self.hidden = 0
         """Failed videos that are left out."""
+        self.sort = next(iter(SORTS))
+        """The order of the groups, one of `SORTS`."""
+        self.needle = ""
+        """The filter: a video is kept whose name, sentence, class, stage or codec contains this text."""
         self._jobs: Rows[JobRow] = Rows()
         self._groups: dict[Group, list[int]] = {}
         self._folded: set[Group] = set()
@@ -93,6 +116,17 @@ class FailureGroups:
             self._add(index, row)
         self._arrange()
 
+    def filter(self, needle: str) -> None:
+        """Keep only the videos that contain `needle`, whatever its case; empty keeps all."""
+        self.needle = needle.casefold()
+        self.rebuild()
+
+    def sort_next(self) -> None:
+        """Take the next order of the groups."""
+        names = list(SORTS)
+        self.sort = names[(names.index(self.sort) + 1) % len(names)]
+        self._arrange()
+
     def fold(self, group: Group) -> None:
         """Hide the videos of a group, or show them again."""
         self._folded ^= {group}
@@ -113,7 +147,7 @@ class FailureGroups:
             if index == len(self._jobs) or self._jobs[index].job_id != wanted:
                 return None
             group = group_of(self._jobs[index])
-            if group is None or self._is_hidden(self._jobs[index]):
+            if group is None or self._is_hidden(self._jobs[index]) or not self._keeps(self._jobs[index], group):
                 return None
             start = self._starts[self._order.index(group)]
             return start if group in self._folded else start + 1 + bisect_left(self._groups[group], index)
@@ -141,13 +175,17 @@ class FailureGroups:
     def _is_hidden(self, row: JobRow) -> bool:
         return row.job_id in self.dismissed and not self.with_dismissed
 
+    def _keeps(self, row: JobRow, group: Group) -> bool:
+        needle = self.needle
+        return not needle or any(needle in text for text in (*_words(group), _folded(row.name), _folded(row.note)))
+
     def _add(self, index: int, row: JobRow) -> bool:
         group = group_of(row)
         if group is None:
             return False
         if self._is_hidden(row):
             self.hidden += 1
-        else:
+        elif self._keeps(row, group):
             insort(self._groups.setdefault(group, []), index)
         return True
 
@@ -156,7 +194,7 @@ class FailureGroups:
         if before is not None and old is not None:
             if self._is_hidden(old):
                 self.hidden -= 1
-            else:
+            elif self._keeps(old, before):
                 indices = self._groups[before]
                 del indices[bisect_left(indices, index)]
                 if not indices:
@@ -166,7 +204,8 @@ class FailureGroups:
         return self._add(index, new) or before is not None
 
     def _arrange(self) -> None:
-        self._order = sorted(self._groups, key=lambda group: (-len(self._groups[group]), *map(str, group)))
+        key = SORTS[self.sort]
+        self._order = sorted(self._groups, key=lambda group: key(group, len(self._groups[group])))
         self._starts, self._length = [], 0
         for group in self._order:
             self._starts.append(self._length)

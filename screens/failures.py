@@ -8,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.widgets import Input
 
 from pipeline.commands import Retry, StartRun
 from pipeline.job_facts import JobFacts
@@ -18,12 +19,14 @@ from screens.actions import bindings
 from screens.asking import Asking
 from screens.clipboard import copy
 from screens.dialogs import FolderQuestion
+from screens.dismissals import Dismissals
 from screens.failure_groups import Heading
 from screens.job import Job
 from screens.other_preset import other_run, preset_question
 from screens.ports import Exported, Ports, Refusal
 from screens.presenters.failed_videos import Facts, all_dismissed, exported, group_details, title, video_details
 from screens.widgets.failure_list import FailureList
+from screens.widgets.filter_line import FilterLine
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import Line, tell
@@ -47,8 +50,6 @@ class Failures(Asking):
         self._facts: tuple[JobRow | None, Facts] = (None, None)
         """What the ledger said, and the row for which it was asked."""
         self._reading = False
-        self._kept: frozenset[int] = frozenset()
-        self._keeping = False
 
     def compose(self) -> ComposeResult:
         """Build the title, the list with the details of what is selected, and the key line."""
@@ -56,11 +57,13 @@ class Failures(Asking):
         with Container(id="failed-body"):
             yield FailureList()
             yield Lines(id="details")
+        yield FilterLine("name, sentence, class, stage or codec", over="FailureList")
         yield KeyLine("failures", "anywhere")
 
     def on_mount(self) -> None:
         """Start to pull."""
         self.query_one("#title").can_focus = False
+        self._dismissals = Dismissals(self, self._ports.failed, self._list.groups, self._told)
         self._notices_s = max((note.at_s for note in self._ports.source.latest().notices), default=0.0)
         self.pull()
         self.set_interval(1 / self._ports.refresh_hz, self.pull)
@@ -77,11 +80,10 @@ class Failures(Asking):
         self._snapshot = snapshot
         run_id = snapshot.run.run_id if snapshot.run else 0
         if run_id != self._run_id:
-            self._run_id, self._kept = run_id, frozenset()
-            self._list.groups.dismissed.clear()
-            self.aside(lambda: self._ports.failed.dismissed(run_id), partial(self._recalled, run_id))
+            self._run_id = run_id
+            self._dismissals.turn_to(run_id, self._list.settle)
         self._list.take(snapshot)
-        self._keep()
+        self._dismissals.keep()
         self._tell_refusals()
         self._redraw()
 
@@ -130,26 +132,6 @@ class Failures(Asking):
         self._facts = (row, facts)
         self._moved()
 
-    def _recalled(self, run_id: int, job_ids: frozenset[int]) -> None:
-        if run_id == self._run_id and job_ids:
-            self._kept = job_ids
-            self._list.groups.dismiss(job_ids, back=False)
-            self._list.settle()
-
-    def _keep(self) -> None:
-        """Have it kept what is dismissed, where that is not what is kept; one thread at a time."""
-        run_id, wanted = self._run_id, frozenset(self._list.groups.dismissed)
-        if self._keeping or wanted == self._kept:
-            return
-
-        def kept(refusal: Refusal | None) -> None:
-            self._keeping, self._kept = False, wanted if run_id == self._run_id else self._kept
-            self._told(refusal)
-            self._keep()
-
-        self._keeping = True
-        self.aside(lambda: self._ports.failed.dismiss(run_id, wanted), kept)
-
     @on(LineView.Chosen)
     def action_open(self) -> None:
         """Fold or unfold the selected group, or show all that is known of the selected video."""
@@ -168,9 +150,25 @@ class Failures(Asking):
         else:
             tell(self.app, "No video is selected, or nothing is known of it yet.", problem=True)
 
-    def action_group(self, step: int) -> None:
-        """Go to the next group, or the one before."""
-        self._list.go(self._list.groups.next_heading(max(0, self._list.cursor), step))
+    def action_filter(self) -> None:
+        """Open the filter."""
+        self.query_one(FilterLine).open()
+
+    @on(Input.Changed)
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self._list.filter(event.value)
+
+    def action_match(self, step: int) -> None:
+        """Go to the next video that the filter leaves, or the one before; with no filter, to the next group."""
+        if self._list.groups.needle:
+            self._list.match(step)
+        else:
+            self._list.go(self._list.groups.next_heading(max(0, self._list.cursor), step))
+
+    def action_sort(self) -> None:
+        """Take the next order of the groups."""
+        self._list.groups.sort_next()
+        self._list.settle()
 
     def action_retry(self) -> None:
         """Try the selected video, or those of the selected group, again."""
@@ -234,7 +232,7 @@ class Failures(Asking):
         groups, rows = self._list.groups, self._list.chosen
         groups.dismiss([row.job_id for row in rows], back=all_dismissed(rows, groups))
         self._list.settle()
-        self._keep()
+        self._dismissals.keep()
 
     def action_show_dismissed(self) -> None:
         """Show dismissed videos too, or leave them out again."""
@@ -244,5 +242,6 @@ class Failures(Asking):
         self._list.settle()
 
     def action_leave(self) -> None:
-        """Go back."""
-        self.dismiss(None)
+        """Leave the filter, then the room."""
+        if not self.query_one(FilterLine).leave():
+            self.dismiss(None)

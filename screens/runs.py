@@ -1,32 +1,35 @@
 """The run history: every run of the ledger, all that is remembered of one, and two of them compared."""
 
 import time
-from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.message import Message
-from textual.screen import Screen
+from textual.widgets import Input
 
 from pipeline.commands import ResumeRun, StartRun
-from pipeline.history import History, PastRun
+from pipeline.history import History, PastRun, RunDetails
 from pipeline.snapshot import Snapshot
 from screens.actions import bindings, key_of
+from screens.asking import Asking
+from screens.clipboard import copy
 from screens.ports import Ports, Refusal
 from screens.presenters.compare import Facts, comparison
 from screens.presenters.header import is_live
 from screens.presenters.runs import OVER, RESUMABLE, answer_lines, run_details, totals
 from screens.questions import again_question
+from screens.run_order import next_sort
+from screens.widgets.filter_line import FilterLine
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import outside, tell
 from screens.widgets.runlist import RunList
 
 
-class Runs(Screen[None]):
+class Runs(Asking):
     """Reads the ledger in a thread, again when the snapshot tells of a change; what the engine runs is shown live."""
 
     CSS_PATH = "runs.tcss"
@@ -35,31 +38,9 @@ class Runs(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-low")]  # noqa: RUF012
     AUTO_FOCUS = "RunList"
 
-    @dataclass
-    class Listed(Message):
-        """The runs were read."""
-
-        answer: History | Refusal
-
-    @dataclass
-    class Told(Message):
-        """All that is remembered of one run was read."""
-
-        run: PastRun
-        answer: Facts
-
-    @dataclass
-    class Checked(Message):
-        """The checks of a run that is to start again are over."""
-
-        run: PastRun
-        answer: StartRun | Refusal
-
     def __init__(self, ports: Ports) -> None:
         super().__init__()
-        self._source = ports.source
-        self._history = ports.history
-        self._period_s = 1 / ports.refresh_hz
+        self._ports = ports
         self._snapshot = Snapshot(serial=-1)
         self._listed: History | None = None
         self._facts: dict[int, tuple[PastRun, Facts]] = {}
@@ -74,6 +55,7 @@ class Runs(Screen[None]):
         with Container(id="both"):
             yield RunList(id="list")
             yield Lines(id="page")
+        yield FilterLine("number, state, kind, preset or folder", over="RunList")
         yield Lines(id="answer")
         yield KeyLine("runs", "anywhere")
 
@@ -81,9 +63,8 @@ class Runs(Screen[None]):
         """Read the runs, and look for changes from now on."""
         for name in ("#totals", "#answer"):
             self.query_one(name).can_focus = False
-        self.query_one("#list").border_title = outside("runs")
         self.pull()
-        self.set_interval(self._period_s, self.pull)
+        self.set_interval(1 / self._ports.refresh_hz, self.pull)
 
     def on_resize(self) -> None:
         """Lay the lines out for the new width."""
@@ -91,7 +72,7 @@ class Runs(Screen[None]):
 
     def pull(self) -> None:
         """Take the newest snapshot; read the runs again if it tells of another state of any."""
-        snapshot = self._source.latest()
+        snapshot = self._ports.source.latest()
         if snapshot.serial == self._snapshot.serial:
             return
         self._snapshot = snapshot
@@ -102,7 +83,7 @@ class Runs(Screen[None]):
         """Show the runs and the page; each draws only what differs."""
         runs, page = self.query_one(RunList), self.query_one("#page", Lines)
         runs.take(self._listed.runs if self._listed else None, self._snapshot.run, time.time())
-        self.query_one("#totals", Lines).show(totals(runs.runs, self._listed.total) if self._listed else ())
+        self.query_one("#totals", Lines).show(totals(runs.all, self._listed.total) if self._listed else ())
         if self._alone == "comparison":
             one, other = map(self._known, runs.pair)
             page.show(comparison(one, other, time.time(), page.line_width))
@@ -149,54 +130,64 @@ class Runs(Screen[None]):
             if answer == "again":
                 self._checking = True
                 self._say(None)
-                self._check(run)
+                self.aside(partial(self._ports.history.again, run.run_id), partial(self._again_checked, run))
                 self.redraw()
 
         self.app.push_screen(again_question(run), answered)
 
+    def action_copy(self) -> None:
+        """Copy the path of the outputs of the selected run."""
+        run = self.query_one(RunList).run
+        if run is not None:
+            copy(self.app, self._ports.keep, "path of the outputs", run.out)
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        self._show_alone("")
+        self.query_one(FilterLine).open()
+
+    @on(Input.Changed)
+    def _filter_typed(self, event: Input.Changed) -> None:
+        self.query_one(RunList).rearrange(needle=event.value)
+        self.redraw()
+
+    def action_match(self, step: int) -> None:
+        """Go to the next run that the filter leaves, or the one before."""
+        self.query_one(RunList).match(step)
+
+    def action_sort(self) -> None:
+        """Take the next order."""
+        runs = self.query_one(RunList)
+        runs.rearrange(sort=next_sort(runs.sort))
+
     def action_leave(self) -> None:
-        """Leave the page, then the screen."""
+        """Leave the page, then the filter, then the screen."""
         if self._alone:
             self._show_alone("")
-        else:
+        elif not self.query_one(FilterLine).leave():
             self.dismiss(None)
 
-    @work(thread=True)
-    def _read_list(self) -> None:
-        self.post_message(self.Listed(self._history.runs()))
-
-    @work(thread=True)
-    def _read_details(self, run: PastRun) -> None:
-        self.post_message(self.Told(run, self._history.details(run.run_id)))
-
-    @work(thread=True)
-    def _check(self, run: PastRun) -> None:
-        self.post_message(self.Checked(run, self._history.again(run.run_id)))
-
-    @on(Listed)
-    def _runs_read(self, event: Listed) -> None:
+    def _runs_read(self, answer: History | Refusal) -> None:
         self._listing = False
-        if isinstance(event.answer, Refusal):
-            self._say(event.answer)
+        if isinstance(answer, Refusal):
+            self._say(answer)
         else:
-            self._listed = event.answer
+            self._listed = answer
         self._list()
         self.redraw()
 
-    @on(Told)
-    def _details_read(self, event: Told) -> None:
+    def _details_read(self, run: PastRun, answer: RunDetails | Refusal) -> None:
         self._telling = False
-        self._facts[event.run.run_id] = (event.run, event.answer)
+        self._facts[run.run_id] = (run, answer)
         self.redraw()
 
-    @on(Checked)
-    def _again_checked(self, event: Checked) -> None:
+    def _again_checked(self, run: PastRun, answer: StartRun | Refusal) -> None:
         self._checking = False
-        if isinstance(event.answer, Refusal):
-            self._say(event.answer)
+        if isinstance(answer, Refusal):
+            self._say(answer)
             self.redraw()
         else:
-            self._send(event.answer, f"Asked to start run {event.run.run_id} again.")
+            self._send(answer, f"Asked to start run {run.run_id} again.")
 
     @on(RunList.Selected)
     def _selected(self) -> None:
@@ -210,11 +201,11 @@ class Runs(Screen[None]):
         seen = (self._snapshot.runs, (run.run_id, run.state) if run else None)
         if seen != self._seen and not self._listing:
             self._seen, self._listing = seen, True
-            self._read_list()
+            self.aside(self._ports.history.runs, self._runs_read)
 
     def _send(self, command: ResumeRun | StartRun, text: str) -> None:
         """Send a command; the monitor shows what comes of it, unless another run comes first."""
-        self._source.send(command)
+        self._ports.source.send(command)
         tell(self.app, text)
         if not is_live(self._snapshot.run):
             self.dismiss(None)
@@ -226,7 +217,7 @@ class Runs(Screen[None]):
         for run in wanted:
             if run is not None and not self._telling and self._stale(run):
                 self._telling = True
-                self._read_details(run)
+                self.aside(partial(self._ports.history.details, run.run_id), partial(self._details_read, run))
 
     def _stale(self, run: PastRun) -> bool:
         known = self._facts.get(run.run_id)

@@ -35,14 +35,16 @@ def title(snapshot: Snapshot, groups: FailureGroups, width: int) -> tuple[Line, 
     """Return the two lines above the list."""
     run = snapshot.run
     if run is None:
-        return (Cell("Failures", "strong"),), (Cell("No run yet.", "quiet"),)
+        return (Cell("Failures", "strong"),), (Cell("No run is open.", "quiet"),)
     failed = run.count(*BAD)
     left: Line = (
         Cell("Failures", "strong"),
         Cell(f"  run {run.run_id}: {run.kind} · {run.preset}, {run.state}", "quiet"),
     )
     right: Line = (Cell(f"{failed:,} of {run.total:,} failed", "bad" if failed else "quiet"),)
-    parts = [plural(groups.group_count, "group")] if groups.group_count else []
+    parts = [f"{plural(groups.group_count, 'group')}, {groups.sort}"] if groups.group_count else []
+    if groups.needle:
+        parts.append(f"filter leaves {plural(len(groups.job_ids), 'video')}")
     if groups.hidden:
         parts.append(f"{groups.hidden:,} dismissed, {key_of('failures.show')} shows them")
     elif groups.with_dismissed:
@@ -68,11 +70,14 @@ def video_row(row: JobRow, width: int, *, dismissed: bool) -> Line:
     return *left, sentence(text, max(4, width - line_width(left)), "quiet")
 
 
-def list_empty(snapshot: Snapshot, hidden: int) -> tuple[Line, ...]:
+def list_empty(snapshot: Snapshot, groups: FailureGroups) -> tuple[Line, ...]:
     """Return what the empty list says."""
-    if not hidden:
+    if groups.needle:
+        back = (Cell("  "), Cell(key_of("failures.back"), "accent"), Cell("  shows all of them", "quiet"))
+        return (Cell("  No failed video contains "), Cell(f"“{groups.needle}”", "strong")), back
+    if not groups.hidden:
         return failures_empty(snapshot)
-    text = f"  All that failed ({plural(hidden, 'video')}) is dismissed."
+    text = f"  All that failed ({plural(groups.hidden, 'video')}) is dismissed."
     return (Cell(text, "quiet"),), (
         Cell("  "),
         Cell(key_of("failures.show"), "accent"),

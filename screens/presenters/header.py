@@ -56,11 +56,13 @@ def header(snapshot: Snapshot, width: int, *, leaving: bool = False) -> tuple[Li
 
 def _invitation(snapshot: Snapshot, width: int) -> tuple[Line, Line]:
     title: Line = (Cell("vconsole", "strong"), sentence("  turns folders of videos into features", width - 8, "quiet"))
-    run = interrupted(snapshot)
-    if run is None:
+    last = interrupted(snapshot) or max(snapshot.runs, key=lambda run: run.run_id, default=None)
+    if last is None:
         return title, (Cell("No run yet.", "quiet"),)
-    text = f"Run {run.run_id} was interrupted: {run.kind} · {run.preset}, {plural(run.total, 'video')} → {run.out}"
-    return title, (sentence(text, width, "warn"),)
+    word = "was interrupted" if last.state is RunState.INTERRUPTED else f"was the last and is {last.state}"
+    failed = f", {last.failed:,} failed" if last.failed else ""
+    text = f"Run {last.run_id} {word}: {last.kind} · {last.preset}, {plural(last.total, 'video')}{failed} → {last.out}"
+    return title, (sentence(text, width, "warn" if last.state is RunState.INTERRUPTED else "quiet"),)
 
 
 def _state(run: RunView, width: int) -> Line:

@@ -118,18 +118,16 @@ def _where(run: PastRun) -> str:
     return more + (Path(run.inputs[0]).name or "/")
 
 
-def runs_empty() -> tuple[Line, ...]:
+def runs_empty(needle: str) -> tuple[Line, ...]:
     """Return what an empty history says."""
+    if needle:
+        back = (Cell("  "), Cell(key_of("runs.back"), "accent"), Cell("  shows all of them", "quiet"))
+        return (Cell("  No run contains "), Cell(f"“{needle}”", "strong")), back
+    there = (Cell("  "), Cell(key_of("runs.back"), "accent"), Cell("  back to the monitor, where "))
     return (
         (Cell("  There has been no run yet.", "strong"),),
         (),
-        (
-            Cell("  "),
-            Cell(key_of("runs.back"), "accent"),
-            Cell("  back to the monitor, where "),
-            Cell("n", "accent"),
-            Cell(" starts one"),
-        ),
+        (*there, Cell(key_of("run.new"), "accent"), Cell(" starts one")),
     )
 
 

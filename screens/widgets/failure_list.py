@@ -79,6 +79,18 @@ class FailureList(LineView):
             self.scroll_to(y=position, animate=False)
             self.sync()
 
+    def filter(self, needle: str) -> None:
+        """Show only the videos that contain `needle`."""
+        self.groups.filter(needle)
+        self.settle()
+
+    def match(self, step: int) -> None:
+        """Go to the next video that the filter leaves, or the one before, round the ends."""
+        places = ((self.cursor + step * far) % len(self.groups) for far in range(1, len(self.groups) + 1))
+        found = next((place for place in places if isinstance(self.groups.entry(place), JobRow)), None)
+        if found is not None:
+            self._go(found)
+
     def row_count(self) -> int:
         """Return how many lines there are."""
         return len(self.groups)
@@ -92,7 +104,7 @@ class FailureList(LineView):
 
     def empty(self, width: int) -> tuple[Line, ...]:
         """Return what an empty list says."""
-        return list_empty(self._snapshot, self.groups.hidden)
+        return list_empty(self._snapshot, self.groups)
 
     def _chosen(self, limit: int | None) -> list[JobRow]:
         entry = self.entry

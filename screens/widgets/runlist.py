@@ -1,25 +1,31 @@
-"""The list of runs: the newest on top, one selected, at most two marked for a comparison."""
+"""The list of runs: in an order, narrowed by a filter, one selected, at most two marked for a comparison."""
 
 from textual.message import Message
 
 from pipeline.history import PastRun
 from pipeline.snapshot import RunView
 from screens.presenters.runs import run_row, runs_empty, runs_heading, with_view
+from screens.run_order import SORTS, arranged
 from screens.widgets.lines import LineView
-from screens.widgets.outside import Line
+from screens.widgets.outside import Line, outside
 
 _LETTERS = "AB"
 
 
 class RunList(LineView):
-    """Runs by number; the selection stays with its run."""
+    """The selection stays with its run, the marks with theirs, also where the filter hides them."""
 
     class Selected(Message):
         """Another run is selected."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
+        self.all: tuple[PastRun, ...] = ()
+        """The runs as they are now, the newest first."""
         self.runs: tuple[PastRun, ...] = ()
+        """Those that the filter leaves, in the order in which they are shown."""
+        self.needle = ""
+        self.sort = next(iter(SORTS))
         self._read: tuple[PastRun, ...] | None = None
         self._now_s = 0.0
         self._run_id: int | None = None
@@ -28,8 +34,23 @@ class RunList(LineView):
     def take(self, runs: tuple[PastRun, ...] | None, view: RunView | None, now_s: float) -> None:
         """Show these runs, None while they are not read yet, the one that the engine tells of as it is now."""
         self._read, self._now_s = runs, now_s
-        self.runs = tuple(with_view(run, view) for run in runs or ())
+        self.all = tuple(with_view(run, view) for run in runs or ())
+        self.rearrange()
+
+    def rearrange(self, *, needle: str | None = None, sort: str | None = None) -> None:
+        """Take another filter or order, and show the runs as both say."""
+        self.needle, self.sort = self.needle if needle is None else needle, sort or self.sort
+        self.runs = arranged(self.all, self.needle, self.sort)
+        self.border_title = outside(f"runs, {self.sort}")
+        self.border_subtitle = outside(
+            f"/{self.needle}: {len(self.runs):,} of {len(self.all):,}" if self.needle else ""
+        )
         self.sync()
+
+    def match(self, step: int) -> None:
+        """Select the next run that the filter leaves, or the one before, round the ends."""
+        if self.runs:
+            self._go((self.cursor + step) % len(self.runs))
 
     def mark(self) -> None:
         """Mark the selected run, or take its mark away; a third mark replaces the first."""
@@ -44,7 +65,7 @@ class RunList(LineView):
 
     @property
     def run(self) -> PastRun | None:
-        """The selected run: the newest until another is chosen."""
+        """The selected run: the first until another is chosen."""
         return self.runs[self.cursor] if self.runs else None
 
     @property
@@ -53,7 +74,7 @@ class RunList(LineView):
         wanted = list(self._marked)
         if len(wanted) == 1 and self.run is not None and self.run.run_id not in wanted:
             wanted.append(self.run.run_id)
-        found = {run.run_id: run for run in self.runs if run.run_id in wanted}
+        found = {run.run_id: run for run in self.all if run.run_id in wanted}
         return tuple(found[run_id] for run_id in wanted if run_id in found) if len(found) == len(_LETTERS) else ()
 
     @property
@@ -68,7 +89,7 @@ class RunList(LineView):
         self.post_message(self.Selected())
 
     def unselect(self) -> None:
-        """Stay with the newest run."""
+        """Stay with the first run."""
         self._run_id = None
         self.post_message(self.Selected())
 
@@ -88,4 +109,4 @@ class RunList(LineView):
 
     def empty(self, width: int) -> tuple[Line, ...]:
         """Return what an empty history says, once it is known to be empty."""
-        return runs_empty() if self._read is not None else ()
+        return runs_empty(self.needle) if self._read is not None else ()

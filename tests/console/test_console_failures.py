@@ -97,9 +97,11 @@ def test_following_changes_comes_to_the_same_as_grouping_anew() -> None:
         rows[index] = chance.choice((queued, failed(index + 1, kind, chance.choice((H264, AV1)))))
         if chance.random() < 0.2:
             groups.dismiss([chance.randrange(1, 60)], back=chance.random() < 0.3)
+        if chance.random() < 0.1:
+            groups.filter(chance.choice(("", "av1", "CORRUPT", "alps", "io it")))
         groups.update(Rows.of(rows))
         fresh = FailureGroups()
-        fresh.dismissed = set(groups.dismissed)
+        fresh.dismissed, fresh.needle = set(groups.dismissed), groups.needle
         fresh.update(rows)
         assert entries(groups) == entries(fresh)
         assert groups.hidden == fresh.hidden
@@ -113,6 +115,47 @@ async def test_every_failure_of_the_run_can_be_reached() -> None:
         await until(pilot, lambda: "2,999 of 2,999 failed" in picture(app))
         await pilot.press("G")
         await until(pilot, lambda: "video       clip-02999.mp4" in picture(app))
+
+
+async def test_a_filter_narrows_the_list_and_what_is_tried_again() -> None:
+    engine = ScriptedEngine(snapshot(*THREE_KINDS))
+    app = app_over(engine)
+    async with app.run_test(size=SMALL) as pilot:
+        listed = await opened(pilot, app)
+        await pilot.press("slash", *"UNSUPPORTED")
+        await until(pilot, lambda: listed.row_count() == 2)
+        assert "filter leaves 1 video" in picture(app)
+        await pilot.press("enter", "R")
+        await until(pilot, lambda: engine.sent == [Retry(job_ids=(2,))])
+        await pilot.press("slash", *"h264", "enter", "n", "n", "n", "n")
+        await until(pilot, lambda: isinstance(listed.entry, JobRow) and listed.entry.job_id == 1)
+        await pilot.press("N")
+        await until(pilot, lambda: isinstance(listed.entry, JobRow) and listed.entry.job_id == 6)
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: "No failed video contains “zzz”" in picture(app))
+        await pilot.press("n", "escape")
+        await until(pilot, lambda: listed.row_count() == 8)
+        assert isinstance(app.screen, Failures)
+
+
+async def test_the_groups_are_put_in_another_order() -> None:
+    app = app_over(ScriptedEngine(snapshot(*THREE_KINDS)))
+    async with app.run_test(size=SMALL) as pilot:
+        listed = await opened(pilot, app)
+        assert [entry.group.codec for entry in entries(listed.groups) if isinstance(entry, Heading)] == [
+            "h264",
+            "",
+            "av1",
+        ]
+        for order, codecs in (
+            ("class", ["", "h264", "av1"]),
+            ("stage", ["av1", "h264", ""]),
+            ("codec", ["", "av1", "h264"]),
+        ):
+            await pilot.press("o")
+            await until(pilot, lambda order=order: f"3 groups, by {order}" in picture(app))
+            found = [entry.group.codec for entry in entries(listed.groups) if isinstance(entry, Heading)]
+            assert found == codecs
 
 
 async def test_a_video_shows_all_that_is_known_of_it() -> None:

@@ -197,6 +197,10 @@ def test_an_empty_queue_invites_and_offers_to_resume() -> None:
     assert "new run" in page(queue_empty(Snapshot(), ""))
     assert "go on with run 6" in page(queue_empty(interrupted_before(), ""))
     assert "Run 6 was interrupted" in page(header(interrupted_before(), 79))
+    over = replace(interrupted_before(), runs=(replace(interrupted_before().runs[0], state=RunState.DONE),))
+    assert "Run 6 was the last and is done: extract · quick, 655 videos, 3 failed" in page(header(over, 79))
+    assert "the runs there have been" in page(queue_empty(over, ""))
+    assert "No run yet." in page(header(Snapshot(), 79))
     assert "No video contains “abc”" in page(queue_empty(busy(), "abc"))
 
 

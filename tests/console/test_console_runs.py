@@ -33,8 +33,10 @@ from screens.monitor import Monitor
 from screens.ports import Refusal
 from screens.presenters.compare import comparison
 from screens.presenters.runs import run_details, run_row, runs_heading, totals
+from screens.run_order import arranged
 from screens.runs import Runs
 from screens.widgets.outside import Line, line_width
+from screens.widgets.runlist import RunList
 from vconsole.app import ConsoleApp
 
 NOW_S = 1_763_700_000.0
@@ -109,6 +111,49 @@ async def test_the_comparison_has_a_picture(size: tuple[int, int], theme: str) -
         svg = app.export_screenshot()
         ET.fromstring(svg)
         assert all(word in words_of(svg) for word in words)
+
+
+async def test_a_filter_narrows_the_runs_and_the_marks_stay() -> None:
+    _, app = over(remembered())
+    async with app.run_test(size=LARGE) as pilot:
+        await opened(pilot, app)
+        runs = app.screen.query_one(RunList)
+        await pilot.press("m", "slash", *"INTERRUPTED", "enter")
+        await until(pilot, lambda: [run.run_id for run in runs.runs] == [6])
+        assert "/INTERRUPTED: 1 of 4" in picture(app)
+        assert "1,974 videos" in picture(app), "the totals are those of all runs"
+        await pilot.press("c")
+        await until(pilot, lambda: "A  run 8" in picture(app) and "B  run 6" in picture(app))
+        await pilot.press("escape", "slash", *"quick", "backspace", "enter", "n")
+        await until(pilot, lambda: runs.run is not None and runs.run.run_id == 5)
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: "No run contains “zzz”" in picture(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: len(runs.runs) == 4)
+        assert isinstance(app.screen, Runs)
+
+
+async def test_the_runs_are_put_in_another_order() -> None:
+    _, app = over(remembered())
+    async with app.run_test(size=LARGE) as pilot:
+        await opened(pilot, app)
+        runs = app.screen.query_one(RunList)
+        for order, first in (("longest", 8), ("most failed", 8), ("most videos", 8), ("newest", 8)):
+            await pilot.press("o")
+            await until(pilot, lambda order=order: f"runs, {order} first" in picture(app))
+            assert runs.runs[0].run_id == first
+        history = (past_run(1, elapsed_s=5.0), past_run(2, elapsed_s=9.0, counts=((JobState.FAILED, 9),)))
+        assert [run.run_id for run in arranged(history, "", "longest first")] == [2, 1]
+        assert [run.run_id for run in arranged(history, "", "most videos first")] == [1, 2]
+
+
+async def test_the_path_of_the_outputs_is_copied() -> None:
+    _, app = over(remembered())
+    async with app.run_test(size=SMALL) as pilot:
+        await opened(pilot, app)
+        await pilot.press("y")
+        await until(pilot, lambda: app.clipboard == "/data/videos-features")
+        assert "The path of the outputs was sent to the terminal's clipboard" in said(app)
 
 
 async def test_without_a_mark_nothing_is_compared() -> None:

@@ -1,0 +1,298 @@
+"""Makes the output of one recipe: packets are read once, each stream goes its own way into the file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
+from av.video.stream import VideoStream
+
+from pipeline.errors import JobError
+from pipeline.media.open import open_media, prepare_decoder, translated
+from pipeline.model import FailureClass, Stage
+from pipeline.sections import ProbeSettings
+from pipeline.shortage import refuse_shortage
+from pipeline.transcode.facts import MediaFacts
+from pipeline.transcode.graph import PictureGraph, SoundGraph
+from pipeline.transcode.lines import CopyLine, Line, PictureLine, SoundLine, SubtitleLine
+from pipeline.transcode.measure import lost_pictures
+from pipeline.transcode.output import (
+    add_audio,
+    add_video,
+    carry_tags,
+    open_output,
+    stream_tags,
+    subtitle_header,
+    tick_of,
+    writing,
+)
+from pipeline.transcode.pace import ConstantPace, SourcePace
+from pipeline.transcode.picture import PicturePlan
+from pipeline.transcode.recipe import Recipe
+from pipeline.transcode.settings import TranscodeSettings
+from pipeline.transcode.timeline import Timeline
+
+_READ_ERRORS = 8
+_PROGRESS_S = 0.2
+Progress = Callable[[float, int], None]
+
+
+@dataclass(slots=True)
+class Made:
+    """What was made."""
+
+    frames: int = 0
+    """Pictures in the output."""
+    shown: int = 0
+    """Pictures of the source that were decoded or copied."""
+    hidden: int = 0
+    """Pictures that were copied though an edit list hides them."""
+    lost: int = 0
+    damaged: int = 0
+    sound_errors: int = 0
+    repeated: int = 0
+    left_out: int = 0
+    span_s: float = 0.0
+    """From the first picture of the output to the end of its last; 0 where that is not known."""
+    sounds: int = 0
+    """Sound tracks in which there is anything."""
+    losses: list[tuple[float, str]] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    """What turned out on the way not to fit into the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made of what."""
+
+    path: bytes
+    part: bytes
+    facts: MediaFacts
+    recipe: Recipe
+    settings: TranscodeSettings
+    probe: ProbeSettings
+    mark: str
+    decode_threads: int
+    encode_threads: int
+
+
+class LossError(Exception):
+    """Something of the source cannot be decoded, and nothing is to be lost."""
+
+
+def make(order: Order, picture: PicturePlan | None, progress: Progress) -> Made:
+    """Write the output of `order` to its temporary path; `picture` is the plan of its video, None to copy it.
+
+    Raises EncodingError, LossError (without `salvage`), JobError, and what `progress` raises.
+    """
+    with open_media(order.path, Stage.TRANSCODE, order.probe.max_pixels) as source:
+        with writing(order.part):
+            output = open_output(order.part, order.settings, order.mark)
+        making = _Making(order, picture, source, output, progress)
+        try:
+            with translated(Stage.TRANSCODE):
+                making.run()
+        except BaseException:
+            _abandon(output)
+            raise
+        with writing(order.part):
+            output.close()
+        return making.made()
+
+
+def _abandon(output: OutputContainer) -> None:
+    """Close a file that is thrown away."""
+    with suppress(Exception):  # The file is removed, and what went wrong is being told already.
+        output.close()
+
+
+class _Making:
+    """The state of one output while it is written."""
+
+    def __init__(
+        self,
+        order: Order,
+        picture: PicturePlan | None,
+        source: InputContainer,
+        output: OutputContainer,
+        progress: Progress,
+    ) -> None:
+        self._order, self._source, self._output, self._progress = order, source, output, progress
+        self._told = time.monotonic()
+        self._frames = 0
+        self._video: PictureLine | CopyLine
+        self._lines: dict[int, Line] = {}
+        self._dropped: list[str] = []
+        self._sounds: list[SoundLine | CopyLine] = []
+        carry_tags(source, output, order.facts)
+        self._add_video(picture)
+        for plan in order.recipe.audio:
+            self._add_audio(plan.index)
+        for subtitle in order.recipe.subtitles:
+            self._add_subtitle(subtitle.index, subtitle.codec)
+        if order.recipe.attachments:
+            for attachment in source.streams.attachments:
+                output.add_attachment(
+                    str(attachment.metadata.get("filename", "attachment")),
+                    str(attachment.mimetype or "application/octet-stream"),
+                    attachment.data,
+                )
+
+    def run(self) -> None:
+        """Read the source to its end."""
+        facts = self._order.facts
+        timeline = Timeline(facts.container)
+        played = {facts.video.index, *(track.index for track in facts.audio)}
+        for packet in self._packets():
+            base = float(packet.time_base or 0)
+            if packet.stream_index in played:
+                dts_s = None if packet.dts is None else packet.dts * base
+                timeline.moved(packet.stream_index, dts_s, (packet.duration or 0) * base)
+            line = self._lines.get(packet.stream_index)
+            if line is not None:
+                line.take(packet, timeline.shift_s - facts.start_s)
+            self._refuse_loss()
+            self._tell()
+        for line in self._lines.values():
+            line.finish()
+        self._refuse_loss(at_end=True)
+
+    def made(self) -> Made:
+        """Return what was made."""
+        video = self._video
+        made = Made(
+            sound_errors=sum(line.refused for line in self._sounds if isinstance(line, SoundLine)),
+            sounds=sum(line.written > 0 for line in self._sounds),
+            dropped=self._dropped,
+        )
+        if isinstance(video, CopyLine):
+            made.frames = made.shown = video.written
+            made.hidden = self._order.facts.video.hidden
+            return made
+        made.frames, made.shown, made.damaged = video.written, video.shown, video.damaged
+        made.lost, made.losses = self._lost(video), video.losses
+        made.repeated, made.left_out = self._pace.repeated, self._pace.left_out
+        made.span_s = video.span_s
+        return made
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        streams = [self._source.streams[index] for index in self._lines]
+        failed: FFmpegError | None = None
+        for _ in range(_READ_ERRORS):
+            try:
+                for packet in self._source.demux(streams):
+                    if packet.size:
+                        yield packet
+            except (FFmpegError, UnicodeError, ValueError, LookupError) as error:
+                refuse_shortage(error, Stage.TRANSCODE)
+                failed = error if isinstance(error, FFmpegError) else failed
+            else:
+                return
+
+    def _write(self, packet: Packet[Any]) -> None:
+        with writing(self._order.part):
+            self._output.mux_one(packet)
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told >= _PROGRESS_S:
+            self._told = now
+            video = self._video
+            if isinstance(video, PictureLine):
+                self._progress(video.last_s, video.shown)
+            else:
+                rate = float(Fraction(self._order.facts.video.rate))
+                self._progress(video.written / rate if rate else 0.0, video.written)
+
+    def _lost(self, video: PictureLine) -> int:
+        return lost_pictures(self._order.facts, video.shown, video.refused)
+
+    def _refuse_loss(self, *, at_end: bool = False) -> None:
+        video = self._video
+        if self._order.settings.salvage or isinstance(video, CopyLine):
+            return
+        if video.refused or video.damaged or (at_end and self._lost(video)):
+            raise LossError
+
+    def _add_video(self, picture: PicturePlan | None) -> None:
+        order, facts = self._order, self._order.facts.video
+        stream = self._source.streams[facts.index]
+        assert isinstance(stream, VideoStream)
+        if picture is None:
+            self._video = self._copy(stream)
+            return
+        prepare_decoder(stream, order.probe.max_pixels, order.decode_threads)
+        rate = order.recipe.video.rate
+        tick = tick_of(rate, stream.time_base or Fraction(1, 90_000))
+        nominal = rate or Fraction(facts.rate)
+        target = add_video(self._output, picture, order.settings, rate=nominal, tick=tick, threads=order.encode_threads)
+        target.metadata.update(stream_tags(stream.metadata))
+        self._pace = ConstantPace(rate, tick) if rate is not None else SourcePace(tick)
+        graph = PictureGraph(picture.chain, Fraction(facts.sar.replace(":", "/")), order.encode_threads)
+        self._video = PictureLine(
+            stream,
+            target,
+            graph,
+            self._pace,
+            self._write,
+            step_s=1 / facts.fps if facts.fps else float(1 / nominal),
+            end_s=facts.start_s + facts.duration_s,
+            encoder=picture.encoder,
+        )
+        self._lines[facts.index] = self._video
+
+    def _add_audio(self, index: int) -> None:
+        plan = next(plan for plan in self._order.recipe.audio if plan.index == index)
+        stream = self._source.streams[index]
+        assert isinstance(stream, AudioStream)
+        if not plan.encoder:
+            self._sounds.append(self._copy(stream))
+            return
+        target = add_audio(self._output, plan, stream.metadata)
+        context = target.codec_context
+        graph = SoundGraph(
+            rate_hz=plan.rate_hz,
+            layout=plan.layout,
+            sample_format=context.format.name,
+            frame_size=context.frame_size,
+            lone_channel=plan.lone_channel,
+        )
+        line = SoundLine(stream, target, graph, self._write)
+        self._sounds.append(line)
+        self._lines[index] = line
+
+    def _add_subtitle(self, index: int, codec: str) -> None:
+        stream = self._source.streams[index]
+        assert isinstance(stream, SubtitleStream)
+        if not codec:
+            self._copy(stream)
+            return
+        header = subtitle_header(stream, codec)
+        if header is None:
+            self._dropped.append(f"subtitles ({stream.codec_context.codec.canonical_name}) that cannot be encoded")
+            return
+        target = self._output.add_stream(codec)
+        assert isinstance(target, SubtitleStream)
+        target.codec_context.subtitle_header = header
+        target.metadata.update(stream_tags(stream.metadata))
+        self._lines[index] = SubtitleLine(stream, target, self._write)
+
+    def _copy(self, stream: Stream) -> CopyLine:
+        try:
+            target = self._output.add_stream_from_template(stream, opaque=True)
+        except ValueError as error:
+            raise JobError(FailureClass.SETTINGS, f"{error}.", stage=Stage.TRANSCODE) from error
+        target.metadata.update(stream_tags(stream.metadata))
+        line = CopyLine(target, self._write)
+        self._lines[stream.index] = line
+        return line

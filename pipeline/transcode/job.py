@@ -1,0 +1,290 @@
+"""One transcode job: from a video to the one that the settings ask for, checked before it gets its name."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from pipeline.boundary import failure_of
+from pipeline.errors import JobError
+from pipeline.extract import INPUT_FAILURES
+from pipeline.held import HeldVideo
+from pipeline.identity import Identity, device_of, sha256_of
+from pipeline.model import FailureClass, JobState, Stage
+from pipeline.outcome import Outcome
+from pipeline.outputs.atomic import atomic_file, disk_error
+from pipeline.progress import Reporter, StageClock
+from pipeline.settings import PipelineSettings
+from pipeline.stages.crop import find_crop
+from pipeline.stages.probe import probe
+from pipeline.transcode import account, hardware
+from pipeline.transcode.encode import LossError, Made, Order, make
+from pipeline.transcode.facts import MediaFacts
+from pipeline.transcode.inspect import inspect
+from pipeline.transcode.measure import decoded
+from pipeline.transcode.output import EncodingError
+from pipeline.transcode.picture import Box, plan_picture, software_of
+from pipeline.transcode.problems import problems_of
+from pipeline.transcode.recipe import Recipe, recipe
+from pipeline.transcode.settings import HARDWARE
+from pipeline.transcode.verify import verify
+
+_ENCODE_SHARE = 0.97
+_HARDWARE_OF = {software: name for name, software in HARDWARE.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeContext:
+    """What the jobs of a run share."""
+
+    settings: PipelineSettings
+    out: bytes
+    out_device: int = 0
+    """Device number of the output folder when the run began: nothing is written to another. 0 = any."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeJob:
+    """One video to do."""
+
+    source: bytes
+    """Absolute path."""
+    relative: bytes
+    """Path below its input root, with the root's prefix where there is one."""
+    output: bytes
+    """Path of the output below the output folder."""
+    identity: Identity
+    content_id: str
+    key: str
+    """What the output depends on, in one word: it stands in the output, so that one that is known is not made again."""
+    decode_threads: int
+    encode_threads: int
+    known_sha256: str = ""
+    """Checksum the ledger has of the output that is there, empty if it has none."""
+    force: bool = False
+
+
+def transcode(job: TranscodeJob, run: TranscodeContext, report: Reporter) -> Outcome:
+    """Do one job and return how it ended, failures included; only what `report` raises comes out as an exception."""
+    return _Transcoding(job, run, report).outcome()
+
+
+class _Transcoding:
+    """The state of one job while it runs."""
+
+    def __init__(self, job: TranscodeJob, run: TranscodeContext, report: Reporter) -> None:
+        self._job, self._run = job, run
+        self._settings = run.settings.transcode
+        self._clock = StageClock(report)
+        self._video = HeldVideo(job.source, job.identity)
+        self._path = os.path.join(run.out, job.output)
+        self._mark = f"vconsole {job.key}"
+        self._facts: MediaFacts | None = None
+        self._fallback = ""
+        self._encoder = ""
+
+    def outcome(self) -> Outcome:
+        """Do the job; every exception becomes a failure."""
+        try:
+            with self._video.held():
+                return self._outcome()
+        except Exception as error:  # noqa: BLE001 - the boundary: damaged media raises anything
+            failure = failure_of(error, self._clock.stage)
+        if failure.failure in INPUT_FAILURES:
+            failure = self._video.changed() or failure
+        if failure.stage in (None, Stage.WRITE):
+            failure.stage = self._clock.stage
+        known = account.known(self._job.content_id, self._facts, self._settings)
+        if failure.failure is FailureClass.EMPTY:
+            return Outcome(JobState.SKIPPED, known | {"reason": str(failure), "action": "skipped"})
+        return Outcome(JobState.FAILED, known | failure.seen, failure)
+
+    def _outcome(self) -> Outcome:
+        self._clock.moved()
+        adopted = None if self._job.force else self._adopted()
+        facts = self._probe()
+        if adopted is not None:
+            self._clock.reused(Stage.TRANSCODE, Stage.VERIFY)
+            return self._ended(facts, recipe(facts, self._settings), adopted, None, adopted=True)
+        if facts.is_picture:
+            raise JobError(FailureClass.EMPTY, "It is a still picture: there is no video in it.")
+        if not facts.video.frames:
+            raise JobError(FailureClass.EMPTY, "The video track holds no picture.")
+        plan = recipe(facts, self._settings, self._crop(facts))
+        if plan.action == "conforms" and not self._job.force:
+            reason = "It is already as the settings ask for."
+            known = account.known(self._job.content_id, facts, self._settings)
+            return Outcome(JobState.SKIPPED, known | {"reason": reason, "action": "conforms"})
+        if facts.damage.any and not self._settings.salvage:
+            self._refuse(facts)
+        self._check_place()
+        self._check_out()
+        with atomic_file(self._path) as part:
+            with self._clock.timed(Stage.TRANSCODE, facts.video.frames):
+                made = self._make(facts, plan, part)
+                self._video.check()
+            with self._clock.timed(Stage.VERIFY, 1):
+                found = verify(part, plan, made)
+            self._check_out()
+        try:
+            self._check_out()
+        except (JobError, OSError):
+            with suppress(OSError):
+                os.unlink(self._path)
+            raise
+        return self._ended(facts, plan, found, made)
+
+    def _probe(self) -> MediaFacts:
+        with self._clock.timed(Stage.PROBE, 1):
+            facts = inspect(self._video.path, self._run.settings.probe)
+            self._facts, self._clock.duration_s = facts, facts.duration_s
+        return facts
+
+    def _crop(self, facts: MediaFacts) -> Box | None:
+        if self._settings.crop != "auto":
+            return None
+        run = self._run.settings
+        found = probe(self._video.path, run.probe)
+        box = find_crop(self._video.path, found, run.crop.model_copy(update={"enabled": True}))
+        if facts.video.mirrored:
+            box = (found.width - box[0] - box[2], *box[1:])
+        return box
+
+    def _adopted(self) -> MediaFacts | None:
+        """Return the facts of an output that is there already and was made of this video with these settings."""
+        try:
+            found = inspect(self._path) if os.path.isfile(self._path) else None
+        except (JobError, OSError):
+            return None
+        if found is None:
+            return None
+        known = self._job.known_sha256
+        if found.mark == self._mark or (known and sha256_of(self._path) == known):
+            return found
+        return None
+
+    def _check_place(self) -> None:
+        """Refuse to write where the source is, or a file that is none of ours."""
+        try:
+            there = os.stat(self._path)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        source = os.stat(self._job.source)
+        if (there.st_dev, there.st_ino) == (source.st_dev, source.st_ino):
+            sentence = "The output would take the place of its source; choose another output folder."
+            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
+        if self._job.known_sha256:
+            return
+        mark = ""
+        with suppress(JobError, OSError):
+            mark = inspect(self._path).mark
+        if not mark:
+            sentence = (
+                "A file that vconsole did not write has the name of its output: move it, or choose another folder."
+            )
+            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
+
+    def _check_out(self) -> None:
+        """Refuse an output folder that is no longer where it was: a volume that is gone leaves its mount point."""
+        wanted = self._run.out_device
+        if wanted and device_of(self._run.out) != wanted:
+            raise JobError(FailureClass.IO, "The volume of the output folder is gone.", stage=Stage.TRANSCODE)
+
+    def _make(self, facts: MediaFacts, plan: Recipe, part: bytes) -> Made:
+        """Write the output, by the hardware where it serves, else by software."""
+        job, run = self._job, self._run
+        threads = (job.decode_threads, job.encode_threads)
+        order = Order(self._video.path, part, facts, plan, self._settings, run.settings.probe, self._mark, *threads)
+        progress = partial(self._moved, facts.duration_s)
+        try:
+            if plan.video.picture is None:
+                return make(order, None, progress)
+            hard = self._hardware()
+            if hard:
+                try:
+                    return self._encode(order, hard, progress)
+                except EncodingError as error:
+                    if self._settings.hwaccel == "cuda":
+                        raise
+                    self._fallback = f"{hard} failed, so software encoded this video: {error}."
+            return self._encode(order, software_of(self._settings), progress)
+        except LossError:
+            self._refuse(facts)
+        except EncodingError as error:
+            sentence = f"The encoder refuses this video: {error}."
+            raise JobError(FailureClass.UNSUPPORTED, sentence, stage=Stage.TRANSCODE) from error
+        except OSError as error:
+            raise disk_error(error, "write", part) from error
+        raise AssertionError("one of them returns or raises")
+
+    def _encode(self, order: Order, encoder: str, progress: "partial[None]") -> Made:
+        assert order.recipe.video.picture is not None
+        picture = order.recipe.video.picture
+        if encoder != picture.encoder:
+            crop = self._crop(order.facts)
+            picture = plan_picture(order.facts.video, self._settings, crop, encoder)
+        self._encoder = encoder
+        with suppress(FileNotFoundError):
+            os.truncate(order.part, 0)
+        made = make(order, picture, progress)
+        if not made.frames:
+            raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.TRANSCODE)
+        return made
+
+    def _hardware(self) -> str:
+        """Return the hardware encoder to use, empty for software. Raises JobError where it has to be and is not."""
+        wanted, how = self._settings.video_codec, self._settings.hwaccel
+        name: str = wanted if wanted in HARDWARE else ""
+        if wanted == "auto" or (how == "cuda" and not name):
+            name = _HARDWARE_OF.get(software_of(self._settings), "")
+        if not name or how == "none":
+            return ""
+        why = hardware.refusal(name)
+        if not why:
+            return name
+        if how == "cuda":
+            sentence = f"{name} cannot be used here: {why}."
+            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
+        if wanted != "auto":
+            self._fallback = f"{name} cannot be used here, so software encoded this video: {why}."
+        return ""
+
+    def _moved(self, duration_s: float, video_s: float, frames: int) -> None:
+        share = _ENCODE_SHARE * min(1.0, video_s / duration_s) if duration_s > 0 else None
+        self._clock.moved(share=share, video_s=video_s, frames=frames)
+
+    def _refuse(self, facts: MediaFacts) -> None:
+        """Fail for what cannot be decoded, and say how much can."""
+        run = self._run.settings
+        if facts.decoded is None:
+            facts = replace(facts, decoded=decoded(self._video.path, facts, run.probe, self._job.decode_threads))
+        self._facts = facts
+        why = next(
+            (p.sentence for p in problems_of(facts, self._settings) if p.code in account.DAMAGE), "It is damaged."
+        )
+        assert facts.decoded is not None
+        share = f" {100 * facts.decoded.share:.1f} % of its pictures decode; salvage would keep these."
+        raise JobError(FailureClass.CORRUPT, why + (share if facts.decoded.frames else ""), stage=Stage.TRANSCODE)
+
+    def _ended(
+        self, facts: MediaFacts, plan: Recipe, found: MediaFacts, made: Made | None, *, adopted: bool = False
+    ) -> Outcome:
+        job = self._job
+        status = os.stat(self._path)
+        result = account.known(job.content_id, facts, self._settings) | account.finished(facts, found, plan, made)
+        spent_s = self._clock.seconds.get(Stage.TRANSCODE, 0.0)
+        result |= {
+            "output": os.fsdecode(job.output),
+            "output_bytes": status.st_size,
+            "output_sha256": sha256_of(self._path),
+            "output_mtime_ns": status.st_mtime_ns,
+            "stage_keys": {"transcode": job.key},
+            "adopted": adopted,
+            "bytes_written": 0 if adopted else status.st_size,
+            "seconds": {name: round(value, 6) for name, value in self._clock.seconds.items()},
+            "encoder": self._encoder,
+            "fallback": self._fallback,
+            "x_real_time": round(facts.duration_s / spent_s, 3) if spent_s > 0 else 0.0,
+            "ratio": round(status.st_size / facts.size_bytes, 6) if facts.size_bytes else 0.0,
+        }
+        return Outcome(JobState.PARTIAL if result.get("loss") else JobState.DONE, result)

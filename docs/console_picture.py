@@ -7,19 +7,15 @@ import argparse
 import asyncio
 import os
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from pipeline.commands import StartRun
 from pipeline.engine import Engine
 from pipeline.model import TERMINAL, RunKind
 from pipeline.settings import Settings, with_preset
-from vconsole.app import make_app
-from vconsole.doctor import examination_of
-from vconsole.failures import LedgerFailures
-from vconsole.history import LedgerHistory
-from vconsole.jobs import job_reader, keeper
-from vconsole.planning import Planner
+from vconsole.app import ConsoleApp
+from vconsole.house import Building, House, ports_over
+from vconsole.looks import looks
 from vconsole.settings_file import SettingsFile
 
 
@@ -35,17 +31,8 @@ async def main(arguments: argparse.Namespace) -> None:
             inputs = tuple(os.fsencode(path.resolve()) for path in arguments.folders)
             out = os.fsencode(arguments.out or Path(folder) / "features")
             engine.send(StartRun(RunKind.EXTRACT, inputs, out, arguments.preset, run_settings))
-            app = make_app(
-                engine,
-                settings,
-                planning=Planner(lambda: settings, engine.state_dir),
-                history=LedgerHistory(engine.state_dir),
-                job_facts=job_reader(engine.state_dir),
-                failed=LedgerFailures(engine.state_dir),
-                keep=keeper(engine.state_dir),
-                examine=partial(examination_of, settings, Path(folder) / "state"),
-                store=SettingsFile(),
-            )
+            ports = ports_over(engine, settings, engine.state_dir, SettingsFile(current=settings))
+            app = ConsoleApp(Building(House(engine, settings, ports, {})), settings.console.theme, looks(None))
             async with app.run_test(size=(width, height)) as pilot:
                 while (run := engine.latest().run) is None or run.count(*TERMINAL) < arguments.done:
                     await pilot.pause(0.5)

@@ -1,9 +1,12 @@
 """What an operator can ask of the engine: small frozen values that cross into its thread."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.model import FailureClass, RunKind
-from pipeline.settings import PipelineSettings
+
+if TYPE_CHECKING:  # a process that only shows what runs needs no schema
+    from pipeline.settings import PipelineSettings
 
 MOST_WORKERS = 256
 """How many workers can be asked for."""
@@ -17,7 +20,7 @@ class StartRun:
     inputs: tuple[bytes, ...]
     out: bytes
     preset: str
-    settings: PipelineSettings
+    settings: "PipelineSettings"
     force: bool = False
 
 

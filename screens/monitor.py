@@ -1,6 +1,6 @@
 """The home screen: the run in one header, and its queue, stages, devices and failures in four live panes."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,9 +15,6 @@ from pipeline.model import BAD, RETRYABLE, TERMINAL, JobState, RunState
 from pipeline.snapshot import Snapshot, WorkerPlan
 from pipeline.text import plural
 from screens.actions import bindings
-from screens.dialogs import Choice, Question
-from screens.job import Job
-from screens.ports import Ports
 from screens.presenters.header import header, interrupted, is_live
 from screens.presenters.keys import key_labels
 from screens.widgets.keyline import KeyLine
@@ -25,8 +22,14 @@ from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import tell
 from screens.widgets.panes import DevicesPane, FailuresPane, Pane, QueuePane, StagesPane
 
+if TYPE_CHECKING:
+    from screens.ports import Ports
+
 _ALONE = ("-zoomed", "-small", "-short")
 """Classes of the screen under which one pane is shown alone."""
+
+SETTLED_S = 0.03
+"""How long a mounted screen takes to be laid out and drawn, beyond the time in which its loop is busy."""
 
 
 class Monitor(Screen[None]):
@@ -41,11 +44,11 @@ class Monitor(Screen[None]):
     class Finished(Message):
         """The operator asked to leave after what runs, and nothing runs any more."""
 
-    def __init__(self, ports: Ports) -> None:
+    class Painted(Message):
+        """It is on the screen for the first time, with nothing to show yet."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self._ports = ports
-        self._source = ports.source
-        self._period_s = 1 / ports.refresh_hz
         self.snapshot = Snapshot(serial=-1)
         self._workers_asked: tuple[WorkerPlan | None, int] = (None, 0)
         self.leaving = False
@@ -65,11 +68,18 @@ class Monitor(Screen[None]):
         yield KeyLine("monitor", "anywhere")
 
     def on_mount(self) -> None:
-        """Start to pull."""
+        """Show that there is nothing yet."""
         self.query_one("#header").can_focus = False
         self.query_one("#queue").add_class("-current")
+        self.redraw()
+        self.set_timer(SETTLED_S, lambda: self.post_message(self.Painted()))
+
+    def begin(self, ports: "Ports") -> None:
+        """Begin to show what the engine says."""
+        self._ports = ports
+        self._source = ports.source
         self.pull()
-        self.set_interval(self._period_s, self.pull)
+        self.set_interval(1 / ports.refresh_hz, self.pull)
 
     def on_resize(self) -> None:
         """Lay the lines out for the new width."""
@@ -170,14 +180,9 @@ class Monitor(Screen[None]):
         if run is None or not is_live(run):
             tell(self.app, "Nothing runs.", problem=True)
             return
-        left = plural(run.total - run.count(*TERMINAL), "video")
-        choices = [
-            Choice("r", "run", "Cancel the run", f"{left} not finished yet are given up; what is done stays."),
-            Choice("s", "stay", "Go on", "Change nothing."),
-        ]
+        from screens.questions import cancel_question
+
         job = self.query_one(QueuePane).job
-        if job is not None and job.state not in TERMINAL:
-            choices.insert(0, Choice("v", "video", "Cancel the video", job.name))
 
         def answered(answer: str | None) -> None:
             if answer == "run":
@@ -185,7 +190,7 @@ class Monitor(Screen[None]):
             elif answer == "video" and job is not None:
                 self._source.send(CancelJob(job.job_id))
 
-        self.app.push_screen(Question("cancel", "What shall be cancelled?", tuple(choices)), answered)
+        self.app.push_screen(cancel_question(run.total - run.count(*TERMINAL), job), answered)
 
     def action_pane(self, name: str) -> None:
         """Go to a pane; with one pane on the screen, show that one."""
@@ -226,6 +231,8 @@ class Monitor(Screen[None]):
         pane = self.focused
         row = pane.job if isinstance(pane, QueuePane) else pane.failure if isinstance(pane, FailuresPane) else None
         if row is not None:
+            from screens.job import Job
+
             self.app.push_screen(Job(self._ports, row.job_id, row.name))
 
     def action_back(self) -> None:

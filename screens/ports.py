@@ -1,19 +1,24 @@
 """What screens need from outside `screens`: somebody to look at, to ask, and to plan a run before it starts."""
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from __future__ import annotations
 
-from pipeline.commands import Command, StartRun
-from pipeline.forecast import Holding, Plan
-from pipeline.health import Health
-from pipeline.history import History, RunDetails
-from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
-from pipeline.model import RunKind
-from pipeline.settings import PipelineSettings, Preset
-from pipeline.snapshot import Snapshot
-from screens.sheet import Key, Saved, Sheet
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # what is named here for its type alone would delay the first picture
+    import threading
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pipeline.commands import Command, StartRun
+    from pipeline.forecast import Holding, Plan
+    from pipeline.health import Health
+    from pipeline.history import History, RunDetails
+    from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
+    from pipeline.model import RunKind
+    from pipeline.settings import PipelineSettings, Preset
+    from pipeline.snapshot import Snapshot
+    from screens.sheet import Key, Saved, Sheet
 
 
 class Source(Protocol):
@@ -84,8 +89,12 @@ class SettingsStore(Protocol):
         ...
 
 
-JobReader = Callable[[int], JobFacts | Refusal]
-"""Returns all that is known of the job with a number. It reads the disk, so a screen calls it from a thread."""
+class JobReader(Protocol):
+    """Reads the disk, so a screen calls it from a thread."""
+
+    def __call__(self, job_id: int, /) -> JobFacts | Refusal:
+        """Return all that is known of the job with a number."""
+        ...
 
 
 class Album(Protocol):

@@ -1,4 +1,4 @@
-"""Questions before runs go on or start again, and before unsaved changes are dropped."""
+"""Questions: whether a run goes on, starts again or is cancelled, how to leave, what becomes of unsaved changes."""
 
 from collections.abc import Callable
 from itertools import takewhile
@@ -8,8 +8,8 @@ from textual.app import App
 
 from pipeline.commands import ResumeRun
 from pipeline.history import PastRun
-from pipeline.model import RunState
-from pipeline.snapshot import RunSummary, Snapshot
+from pipeline.model import TERMINAL, RunState
+from pipeline.snapshot import JobRow, RunSummary, Snapshot
 from pipeline.text import plural
 from screens.actions import key_of
 from screens.dialogs import Choice, Question
@@ -71,3 +71,27 @@ def unsaved_question(changes: int) -> Question:
     drop = Choice("d", "drop", "Drop", "Leave without them.")
     stay = Choice("s", "stay", "Stay", "Change nothing.")
     return Question("settings", f"{plural(changes, 'change')} not saved yet.", (save, drop, stay))
+
+
+def quit_question(running: int) -> Question:
+    """Return the question how to leave while this many videos run; its answers are drain, now and stay."""
+    choices = (
+        Choice(
+            "a",
+            "drain",
+            "After what runs",
+            f"What runs now ({plural(running, 'video')}) is finished, then the console leaves.",
+        ),
+        Choice("n", "now", "Now", "The videos that run are given back; the next start offers to go on."),
+        Choice("s", "stay", "Stay", "Change nothing."),
+    )
+    return Question("leave", "A run is under way. How do you want to leave?", choices)
+
+
+def cancel_question(left: int, job: JobRow | None) -> Question:
+    """Return the question what to cancel, with this many videos not finished; its answers are video, run and stay."""
+    given_up = f"{plural(left, 'video')} not finished yet are given up; what is done stays."
+    choices = [Choice("r", "run", "Cancel the run", given_up), Choice("s", "stay", "Go on", "Change nothing.")]
+    if job is not None and job.state not in TERMINAL:
+        choices.insert(0, Choice("v", "video", "Cancel the video", job.name))
+    return Question("cancel", "What shall be cancelled?", tuple(choices))

@@ -1,10 +1,14 @@
-"""The Textual app: themes, leaving, and the wiring of screens to the engine."""
+"""The Textual app: themes, leaving, and the wiring of screens to the engine.
+
+Screens that are opened later are imported then: what stands on top here delays the first picture.
+"""
 
 import asyncio
+import gc
 import os
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on, work
@@ -16,29 +20,20 @@ from textual.widgets import Input
 import themes
 from pipeline.commands import Drain, Unpause
 from pipeline.errors import VconsoleError
-from pipeline.job_pictures import Album
 from pipeline.model import JobState
-from pipeline.settings import PRESETS, Settings
-from pipeline.text import plural
 from screens.actions import bindings, remap
-from screens.dialogs import Choice, Page, Question, Stopping, help_lines
 from screens.monitor import Monitor
-from screens.palette import Offer, Palette, offers
-from screens.ports import Examination, FailedVideos, JobReader, Planning, Ports, RunHistory, SettingsStore
 from screens.presenters.header import is_live
-from screens.questions import offer_to_resume
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
-from vconsole.jobs import job_reader, keeper
-from vconsole.keymap import checked
-from vconsole.log import LOGGER, Closable, Recorder, logged
-from vconsole.looks import Looks, looks
-from vconsole.settings_file import SettingsFile
+from vconsole.house import Building, House, build
+from vconsole.log import LOGGER, logged
+from vconsole.looks import Looks, looks, wanted_theme
+from vconsole.options import Options
+from vconsole.places import themes_dir
 from vconsole.signals import ended_in_time
 from vconsole.stray import strays_told
-
-_LEAVE_DRAIN, _LEAVE_NOW, _STAY = "drain", "now", "stay"
 
 
 class ConsoleApp(App[int], inherit_bindings=False):
@@ -52,37 +47,71 @@ class ConsoleApp(App[int], inherit_bindings=False):
     class Closed(Message):
         """The engine is closed."""
 
-    def __init__(
-        self, engine: Closable, settings: Settings, ports: Ports, looks: Looks, problems: Sequence[str] = ()
-    ) -> None:
+    class Built(Message):
+        """The house is there, or cannot be."""
+
+    def __init__(self, building: Building, theme: str, looks: Looks) -> None:
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if plain else None)
-        self._engine = engine
-        self._settings = settings
-        self._ports = ports
+        self._building = building
+        self._house: House | None = None
+        self._typed_early: list[events.InputEvent] = []
         self._stopping = False
         self._own_loop: asyncio.AbstractEventLoop | None = None
-        self._problems = [*problems, *looks.problems]
-        for theme in looks.themes.values():
-            self.register_theme(theme)
+        self._problems = [*looks.problems]
+        for known in looks.themes.values():
+            self.register_theme(known)
         self._theme_names = list(looks.themes)
-        wanted = "ansi" if plain else settings.console.theme
+        wanted = "ansi" if plain else theme or self._theme_names[0]
         if wanted not in self._theme_names:
-            known = ", ".join(self._theme_names)
+            known_names = ", ".join(self._theme_names)
             wanted, missing = self._theme_names[0], wanted
-            self._problems.append(f"There is no theme {missing}, so {wanted} is shown; there are {known}.")
+            self._problems.append(f"There is no theme {missing}, so {wanted} is shown; there are {known_names}.")
         self.theme = wanted
 
-    def on_mount(self) -> None:
-        """Open the monitor."""
+    async def on_mount(self) -> None:
+        """Open the monitor; what it is to show comes once the house is there."""
         self._own_loop = asyncio.get_running_loop()
-        self.push_screen(Monitor(self._ports))
-        offer_to_resume(self, self._engine, lambda: self.action_open("runs"))
-        for problem in self._problems:
+        self.begin_capture_print(self)
+        await self.push_screen(Monitor())
+        if self._building.house is not None:
+            self._move_in()
+
+    @on(Monitor.Painted)
+    def _build(self) -> None:
+        if self._house is None:
+            self._building.begin(lambda: self.post_message(self.Built()))
+
+    @on(Built)
+    def _move_in(self) -> None:
+        """Show what is there now, and take what was typed meanwhile."""
+        gc.freeze()
+        gc.enable()
+        house = self._house = self._building.house
+        if house is None:
+            self.exit(Exit.UNUSABLE)
+            return
+        from screens.questions import offer_to_resume
+
+        remap(house.keymap)
+        self.set_keymap({action: ",".join(keys) for action, keys in house.keymap.items()})
+        self.monitor.begin(house.ports)
+        offer_to_resume(self, house.engine, lambda: self.action_open("runs"))
+        for problem in (*self._problems, *house.problems):
             LOGGER.warning("%s", problem)
             tell(self, problem, problem=True)
-        self.begin_capture_print(self)
         LOGGER.info("the console is open: %d x %d, theme %s", *self.size, self.theme)
+        for event in self._typed_early:
+            self.post_message(event)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keep what is typed before there is anybody to ask; only Ctrl+C leaves at once."""
+        if self._house is not None or not isinstance(event, events.InputEvent):
+            await super().on_event(event)
+        elif isinstance(event, events.Key) and event.key == "ctrl+c":
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            self._typed_early.append(event)
 
     def on_print(self, event: events.Print) -> None:
         """Put what a library prints into the log."""
@@ -102,6 +131,12 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self._own_loop.call_soon_threadsafe(self.exit, Exit.INTERRUPTED)
 
     @property
+    def house(self) -> House:
+        """What the console stands on; nothing that needs it is asked for before it is there."""
+        assert self._house is not None
+        return self._house
+
+    @property
     def monitor(self) -> Monitor:
         """The home screen."""
         return next(screen for screen in self.screen_stack if isinstance(screen, Monitor))
@@ -113,24 +148,27 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def action_open(self, name: str) -> None:
         """Open a room, or go back to it where it is open already."""
-        from screens.rooms import ROOMS  # what is opened later need not delay the first picture
+        from screens.rooms import ROOMS
 
         room = ROOMS[name]
         open_already = next((screen for screen in self.screen_stack if type(screen) is room), None)
         if open_already is None:
-            self.push_screen(room(self._ports))
+            self.push_screen(room(self.house.ports))
             return
         while self.screen is not open_already:
             self.pop_screen()
 
     def action_help(self) -> None:
         """Show every key, those of the screen first."""
+        from screens.dialogs import Page, help_lines
+
         line = next(iter(self.screen.query(KeyLine)), None)
         here = (*line.places, "list") if line else ()
         self.push_screen(Page("keys", lambda width: help_lines(width, here)))
 
     def action_palette(self) -> None:
         """Offer what can be done now, by name."""
+        from screens.palette import Offer, Palette, offers
 
         def taken(offer: Offer | None) -> None:
             if offer is not None:
@@ -140,34 +178,26 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def action_ask_quit(self) -> None:
         """Ask how to leave; where nothing runs, leave."""
+        from screens.dialogs import Question
+        from screens.questions import quit_question
+
+        run = self.monitor.snapshot.run
         if self._stopping:
             self._close(now=True)
-        elif not is_live(self.monitor.snapshot.run):
+        elif run is None or not is_live(run):
             self._stop()
         elif not isinstance(self.screen, Question):
-            self.push_screen(self._quit_question(), self._quit_answered)
-
-    def _quit_question(self) -> Question:
-        run = self.monitor.snapshot.run
-        running = plural(run.count(JobState.RUNNING) if run else 0, "video")
-        choices = (
-            Choice(
-                "a", _LEAVE_DRAIN, "After what runs", f"What runs now ({running}) is finished, then the console leaves."
-            ),
-            Choice("n", _LEAVE_NOW, "Now", "The videos that run are given back; the next start offers to go on."),
-            Choice("s", _STAY, "Stay", "Change nothing."),
-        )
-        return Question("leave", "A run is under way. How do you want to leave?", choices)
+            self.push_screen(quit_question(run.count(JobState.RUNNING)), self._quit_answered)
 
     def _quit_answered(self, answer: str | None) -> None:
-        if answer == _LEAVE_NOW:
+        if answer == "now":
             self._stop()
-        elif answer == _LEAVE_DRAIN:
-            self._engine.send(Drain())
+        elif answer == "drain":
+            self.house.engine.send(Drain())
             self.monitor.leaving = True
             self.monitor.redraw()
         elif self.monitor.leaving:
-            self._engine.send(Unpause())
+            self.house.engine.send(Unpause())
             self.monitor.leaving = False
             self.monitor.redraw()
 
@@ -177,13 +207,15 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self._stop()
 
     def _stop(self) -> None:
+        from screens.dialogs import Stopping
+
         self._stopping = True
         self.push_screen(Stopping())
         self._close(now=False)
 
     @work(thread=True)
     def _close(self, *, now: bool) -> None:
-        self._engine.close(now=now)
+        self._building.close(now=now)
         self.post_message(self.Closed())
 
     @on(Closed)
@@ -191,70 +223,21 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.exit(0)
 
 
-def make_app(
-    engine: Closable,
-    settings: Settings,
-    *,
-    planning: Planning,
-    history: RunHistory,
-    job_facts: JobReader,
-    keep: Callable[[str], str],
-    failed: FailedVideos,
-    examine: Callable[[], Examination],
-    store: SettingsStore,
-    own_themes: Path | None = None,
-    problems: tuple[str, ...] = (),
-) -> ConsoleApp:
-    """Return the app over an engine; the command line and the tests use the same.
+def run_console(options: Options, environ: Mapping[str, str]) -> int:
+    """Show the console, start the engine meanwhile, and return the exit code once the operator has left.
 
-    Raises SettingsError for keys that cannot be. `own_themes` is a folder of further themes,
-    `problems` are told at first.
+    Raises SettingsError, LedgerError or EngineRunningError, with the terminal as it was, where it cannot go on.
     """
-    presets = {**PRESETS, **settings.presets}
-    keymap = checked(settings.keys)
-    remap(keymap)
-    ports = Ports(
-        engine, planning, presets, store, history, settings.console.refresh_hz, job_facts, Album, keep, examine, failed
-    )
-    app = ConsoleApp(engine, settings, ports, looks(own_themes), problems)
-    app.set_keymap({action: ",".join(keys) for action, keys in keymap.items()})
-    return app
-
-
-def run_console(settings: Settings, state_dir: Path, store: SettingsFile, own_themes: Path | None = None) -> int:
-    """Start the engine, show the console until the operator leaves, and return the exit code.
-
-    A new run goes by what `store` read last, so that it has what was saved meanwhile.
-
-    Raises LedgerError or EngineRunningError where the engine cannot start, before anything is drawn.
-    """
-    from pipeline.engine import Engine
-    from vconsole.doctor import examination_of
-    from vconsole.failures import LedgerFailures
-    from vconsole.history import LedgerHistory
-    from vconsole.planning import Planner
-
-    engine = Engine(settings, state_dir=state_dir)
-    engine.start()
-    with logged(settings.log) as log, strays_told(partial(LOGGER.warning, "printed: %s")):
-        app = make_app(
-            Recorder(engine),
-            settings,
-            planning=Planner(store.settings, state_dir),
-            history=LedgerHistory(state_dir),
-            job_facts=job_reader(state_dir),
-            keep=keeper(state_dir),
-            failed=LedgerFailures(state_dir),
-            store=store,
-            own_themes=own_themes,
-            examine=partial(examination_of, settings, state_dir),
-            problems=(log.problem,) if log.problem else (),
-        )
-        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=settings.engine.grace_s):
+    with logged() as log, strays_told(partial(LOGGER.warning, "printed: %s")):
+        building = Building(partial(build, options, environ, log))
+        app = ConsoleApp(building, wanted_theme(options, environ), looks(themes_dir()))
+        with ended_in_time(close=building.close, leave=app.leave_from_thread, grace_s=lambda: building.grace_s):
             try:
                 code = app.run() or 0
             finally:
-                engine.close()
+                building.close()
+    if building.failure is not None:
+        raise building.failure
     if app.return_code:
         why = log.problem or f"The log says why: {log.path}"
         raise VconsoleError("The console failed; what it ran can be resumed.", remedy=why)

@@ -2,11 +2,8 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import platformdirs
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -14,10 +11,11 @@ from pipeline.errors import SettingsError
 from pipeline.settings import MODELS, PRESETS, PipelineSettings, Preset, Settings
 from pipeline.text import visible
 from vconsole.expected import expected
-from vconsole.layers import CONFIG_VARIABLE, Entry, merge, read_environment, read_file, read_overrides
+from vconsole.layers import merge, read_environment, read_file, read_overrides
+from vconsole.options import NO_OPTIONS, Entry, Options
+from vconsole.places import config_path
 from vconsole.schema import Key, locate
 
-APP = "vconsole"
 BUILT_IN = "built in"
 """Where an entry comes from that nobody wrote."""
 
@@ -25,28 +23,7 @@ MOST_ERRORS = 10
 """Wrong values that one message lists at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says about settings; options of their own are laid under `--set`."""
-
-    config: str = ""
-    """Path of the configuration file; empty = the variable VCONSOLE_CONFIG, else the user's own."""
-    overrides: tuple[str, ...] = ()
-    """`section.key=value`, in the order given."""
-    entries: tuple[Entry, ...] = field(default=())
-    """Settings that have an option of their own, e.g. --workers."""
-
-
-def config_path(options: Options, environ: Mapping[str, str]) -> Path | None:
-    """Return the configuration file to read, or None if none was named and the user has none."""
-    named = options.config or environ.get(CONFIG_VARIABLE, "")
-    if named:
-        return Path(named).expanduser()
-    own = platformdirs.user_config_path(APP) / "config.toml"
-    return own if own.is_file() else None
-
-
-def load(options: Options = Options(), environ: Mapping[str, str] | None = None) -> Settings:
+def load(options: Options = NO_OPTIONS, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of this call of the program.
 
     `presets` of the result holds every preset, built-in ones included, each with what environment and command line lay
@@ -87,18 +64,6 @@ def problem(entry: Entry) -> str:
         told = [_told(detail["type"], detail["msg"], entry.key) for detail in details if _key_of(detail) == entry.key]
         return " or ".join(dict.fromkeys(told))
     return ""
-
-
-def state_dir(settings: Settings) -> Path:
-    """Return the folder of the ledger (absolute; it may not exist yet)."""
-    if settings.state_dir:
-        return Path(settings.state_dir).expanduser().absolute()
-    return platformdirs.user_state_path(APP)
-
-
-def themes_dir() -> Path:
-    """Return the folder of the operator's own themes (it may not exist)."""
-    return platformdirs.user_config_path(APP) / "themes"
 
 
 def with_changes(base: PipelineSettings, changes: Mapping[str, str]) -> PipelineSettings:

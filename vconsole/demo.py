@@ -15,11 +15,10 @@ from pipeline.model import RunKind
 from pipeline.outputs.manifest import read_manifest
 from pipeline.settings import DEFAULT_PRESETS, Settings, with_preset
 from pipeline.text import visible
-from vconsole.config import Options, combine
+from vconsole.config import combine
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
-from vconsole.layers import Entry
-from vconsole.options import absolute
+from vconsole.options import Entry, Options, absolute
 from vconsole.output import say
 from vconsole.summary import Summary
 
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     say("")
     found = _search(command.out, settings)
     say(f"\nOutputs: {visible(str(out))}; delete {visible(str(folder))} to start over.")
-    _offer_console(settings, state, folder / "config.toml")
+    _offer_console(state, folder / "config.toml")
     return Exit.OK if found and _as_expected(rows, samples) else Exit.SOME_FAILED
 
 
@@ -114,13 +113,13 @@ def _search(out: bytes, settings: Settings) -> bool:
     return True
 
 
-def _offer_console(settings: Settings, state: Path, config: Path) -> None:
+def _offer_console(state: Path, config: Path) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
     sys.stdout.write("Open the console? [y/N] ")
     sys.stdout.flush()
     if sys.stdin.readline().strip().lower() in {"y", "yes"}:
         from vconsole.app import run_console
-        from vconsole.settings_file import SettingsFile
 
-        run_console(settings, state, SettingsFile(Options(config=str(config), entries=OURS), {}))
+        own = Entry(("state_dir",), str(state), "the demo")
+        run_console(Options(config=str(config), entries=(*OURS, own)), {})

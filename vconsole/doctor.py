@@ -18,10 +18,11 @@ from pipeline.errors import SettingsError
 from pipeline.health import Check, Health, Verdict
 from pipeline.settings import Settings
 from pipeline.text import plural, visible
-from vconsole.config import load, state_dir
+from vconsole.config import load
 from vconsole.exits import Exit
 from vconsole.options import absolute, from_arguments
 from vconsole.output import write_json
+from vconsole.places import state_dir
 from vconsole.terminal import terminal
 
 NAME = 21

@@ -12,9 +12,10 @@ from pipeline.errors import SettingsError
 from pipeline.model import RunKind
 from pipeline.models.registry import catalogue
 from pipeline.settings import DEFAULT_PRESETS, PipelineSettings, Settings, with_preset
-from vconsole.config import load, state_dir
+from vconsole.config import load
 from vconsole.headless import drive
 from vconsole.options import absolute, from_arguments
+from vconsole.places import state_dir
 from vconsole.progress import choose
 from vconsole.summary import Summary
 

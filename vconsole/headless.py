@@ -61,7 +61,9 @@ def drive(engine: Engine, command: StartRun | ResumeRun, face: Face, *, grace_s:
     engine.start()
     try:
         follower = _Follower(engine, face)
-        with ended_in_time(close=follower.stop, leave=follower.requested.set, grace_s=grace_s, signals=HEADLESS):
+        with ended_in_time(
+            close=follower.stop, leave=follower.requested.set, grace_s=lambda: grace_s, signals=HEADLESS
+        ):
             summary = follower.follow(command)
             follower.show(lambda: face.end(summary))
             if follower.unheard:

@@ -2,19 +2,17 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SettingsError
 from pipeline.text import visible
+from vconsole.options import Entry
+from vconsole.places import CONFIG_VARIABLE
 from vconsole.schema import Key, locate
 
 PREFIX = "VCONSOLE_"
 """What the name of an environment variable that sets something begins with."""
-
-CONFIG_VARIABLE = "VCONSOLE_CONFIG"
-"""The environment variable that names the configuration file; it is no setting."""
 
 OLDER_NAMES: dict[str, Key] = {
     "PIPELINE_MAX_PARALLEL_JOBS": ("engine", "workers"),
@@ -29,20 +27,6 @@ OLDER_NAMES: dict[str, Key] = {
 
 OLDER_DETECTOR = ("VP_SCENE_THRESH", ("scenes", "detector"), "content")
 """The earlier tools had one detector, so their threshold is a number of that detector's scale and chooses it too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One setting as it was written: `where` is the file, the variable or the option that says so."""
-
-    key: Key
-    value: object
-    where: str
-
-    @property
-    def label(self) -> str:
-        """How a message names this entry."""
-        return f"{self.where}: {'.'.join(self.key)}"
 
 
 def read_file(path: Path) -> list[Entry]:

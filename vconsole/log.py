@@ -3,20 +3,22 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from queue import Full, Queue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import platformdirs
 
 from pipeline.commands import Command, StartRun
-from pipeline.sections import LogSettings
 from pipeline.snapshot import Snapshot
 from pipeline.text import visible
 from screens.ports import Source
 from vconsole.events import Event, RunChanged, Told, changes
+
+if TYPE_CHECKING:
+    from pipeline.sections import LogSettings
 
 MOST_WAITING = 10_000
 """Records that wait for a slow disk; those beyond are lost rather than waited for."""
@@ -29,51 +31,64 @@ LOGGER.addHandler(logging.NullHandler())  # without a log file, what is printed 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-@dataclass(frozen=True)
 class Log:
-    """Where the log is written, or why it cannot be."""
+    """Where the log is written, or why it cannot be; what is logged before it is known where waits."""
 
-    path: Path
-    problem: str = ""
+    def __init__(self, waiting: Queue[logging.LogRecord]) -> None:
+        self.problem = ""
+        self.path = Path()
+        self._waiting = waiting
+        self._file: RotatingFileHandler | None = None
+        self._listener: QueueListener | None = None
+
+    def write_to(self, settings: "LogSettings") -> str:
+        """Open the file and write from a thread that nobody waits for; return why that cannot be, empty if it can."""
+        self.path = log_dir(settings) / "vconsole.log"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = RotatingFileHandler(
+                self.path, maxBytes=int(settings.file_mb * 1e6), backupCount=settings.files - 1, encoding="utf-8"
+            )
+        except OSError as error:
+            self.problem = f"There is no log file, for {self.path} cannot be written: {error.strerror}."
+            return self.problem
+        self._file.setFormatter(_OneRecord("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self._listener = QueueListener(self._waiting, self._file)
+        self._listener.start()
+        return ""
+
+    def close(self) -> None:
+        """Write what waits and close the file."""
+        if self._listener is not None:
+            with suppress(Full):
+                self._listener.stop()
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
 
 
-def log_dir(settings: LogSettings) -> Path:
+def log_dir(settings: "LogSettings") -> Path:
     """Return the folder of the log (absolute; it may not exist yet)."""
     return Path(settings.dir).expanduser().absolute() if settings.dir else platformdirs.user_log_path("vconsole")
 
 
 @contextmanager
-def logged(settings: LogSettings) -> Iterator[Log]:
-    """While inside, write what is logged and warned of into the log file, from a thread that nobody waits for."""
-    path = log_dir(settings) / "vconsole.log"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = RotatingFileHandler(
-            path, maxBytes=int(settings.file_mb * 1e6), backupCount=settings.files - 1, encoding="utf-8"
-        )
-    except OSError as error:
-        yield Log(path, f"There is no log file, for {path} cannot be written: {error.strerror}.")
-        return
-    file.setFormatter(_OneRecord("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+def logged() -> Iterator[Log]:
+    """While inside, keep what is logged and warned of, and write it once it is said where to."""
     waiting: Queue[logging.LogRecord] = Queue(MOST_WAITING)
-    listener = QueueListener(waiting, file)
-    handler = QueueHandler(waiting)
+    handler, log = QueueHandler(waiting), Log(waiting)
     root, complains, level = logging.getLogger(), logging.raiseExceptions, LOGGER.level
     logging.raiseExceptions = False  # a log that cannot be written must not be complained of on the screen
     logging.captureWarnings(True)
     root.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
-    listener.start()
     try:
-        yield Log(path)
+        yield log
     finally:
         root.removeHandler(handler)
         LOGGER.setLevel(level)
         logging.captureWarnings(False)
-        with suppress(Full):
-            listener.stop()
-        with suppress(OSError):
-            file.close()
+        log.close()
         logging.raiseExceptions = complains
 
 

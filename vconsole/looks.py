@@ -11,6 +11,8 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 import themes
+from vconsole.options import Options
+from vconsole.places import config_path
 
 MOST_BYTES = 64 * 1024
 """How large a theme file may be."""
@@ -29,6 +31,23 @@ class Looks:
 
 class _BrokenError(ValueError):
     """A file is no theme; the message says why."""
+
+
+def wanted_theme(options: Options, environ: Mapping[str, str]) -> str:
+    """Return the theme that is asked for, empty if none is, by a look that takes no time.
+
+    What cannot be understood is told by whoever reads the settings whole.
+    """
+    said = [text.partition("=") for text in options.overrides]
+    on_command_line = [value.strip() for key, _, value in said if key.strip() == "console.theme"]
+    if on_command_line or (name := environ.get("VCONSOLE_CONSOLE__THEME", "")):
+        return on_command_line[-1] if on_command_line else name
+    path = config_path(options, environ)
+    try:
+        console = tomllib.loads(path.read_text("utf-8")).get("console", {}) if path else {}
+    except (OSError, ValueError):
+        return ""
+    return str(console.get("theme", "")) if isinstance(console, dict) else ""
 
 
 def looks(folder: Path | None) -> Looks:

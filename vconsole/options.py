@@ -1,10 +1,39 @@
-"""What the parsed command line says about settings."""
+"""What is said about settings before they are read: by the command line, and one entry each by whoever says it."""
 
 import argparse
 import os
+from dataclasses import dataclass
 
-from vconsole.config import Options
-from vconsole.layers import Entry
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting as it was written: `where` is the file, the variable or the option that says so."""
+
+    key: tuple[str, ...]
+    """Its place, e.g. ("scenes", "threshold")."""
+    value: object
+    where: str
+
+    @property
+    def label(self) -> str:
+        """How a message names this entry."""
+        return f"{self.where}: {'.'.join(self.key)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says about settings; options of their own are laid under `--set`."""
+
+    config: str = ""
+    """Path of the configuration file; empty = the variable VCONSOLE_CONFIG, else the user's own."""
+    overrides: tuple[str, ...] = ()
+    """`section.key=value`, in the order given."""
+    entries: tuple[Entry, ...] = ()
+    """Settings that have an option of their own, e.g. --workers."""
+
+
+NO_OPTIONS = Options()
+"""What a call of the program without options says."""
 
 
 def from_arguments(args: argparse.Namespace) -> Options:

@@ -12,11 +12,12 @@ from pipeline.engine.redo import as_command
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import SettingsError
 from pipeline.model import RunState
-from vconsole.config import load, state_dir
+from vconsole.config import load
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
 from vconsole.options import from_arguments
 from vconsole.output import write_json
+from vconsole.places import state_dir
 
 _UNFINISHED = (
     RunState.INTERRUPTED, RunState.RUNNING, RunState.QUEUED, RunState.PAUSED, RunState.DRAINING,

@@ -11,11 +11,12 @@ from pipeline.engine.store import LEDGER_NAME
 from pipeline.model import RunState
 from pipeline.snapshot import RunSummary
 from pipeline.text import plural, visible
-from vconsole.config import load, state_dir
+from vconsole.config import load
 from vconsole.events import ENDED
 from vconsole.exits import Exit
 from vconsole.options import from_arguments
 from vconsole.output import write_json
+from vconsole.places import state_dir
 
 
 def run(args: argparse.Namespace) -> int:

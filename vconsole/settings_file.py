@@ -19,10 +19,12 @@ from pipeline.settings import DEFAULT_PRESETS, MODELS, READ_AT_START, Preset, Se
 from pipeline.text import visible
 from screens.ports import Refusal
 from screens.sheet import Effect, Key, Layer, Origin, Saved, Setting, Sheet
-from vconsole.config import APP, Options, combine, config_path, over_file, problem
+from vconsole.config import combine, over_file, problem
 from vconsole.expected import expected
 from vconsole.keymap import checked
-from vconsole.layers import Entry, read_toml, text_entry
+from vconsole.layers import read_toml, text_entry
+from vconsole.options import NO_OPTIONS, Entry, Options
+from vconsole.places import APP, config_path
 from vconsole.schema import leaves, locate
 from vconsole.toml_text import NEW_FILE, changed
 
@@ -68,7 +70,7 @@ class SettingsFile:
         current: Settings | None = None,
     ) -> None:
         self._current = current
-        self._options = options or Options()
+        self._options = options or NO_OPTIONS
         self._environ = dict(os.environ if environ is None else environ)
         self._path = config_path(self._options, self._environ) or platformdirs.user_config_path(APP) / "config.toml"
 

@@ -36,7 +36,7 @@ def ended_in_time(
     *,
     close: Callable[[], None],
     leave: Callable[[], None],
-    grace_s: float,
+    grace_s: Callable[[], float],
     signals: Sequence[signal.Signals] = HEADLESS,
 ) -> Iterator[None]:
     """While inside, a signal calls `close` and `leave` from threads and ends the process after `grace_s` at the latest.
@@ -46,7 +46,7 @@ def ended_in_time(
     Args:
         close: Checkpoints and closes the engine; may be called twice.
         leave: Asks the main thread to leave; must not block.
-        grace_s: Seconds from the first signal to the hard end.
+        grace_s: Gives the seconds from the first signal to the hard end.
         signals: The signals that count.
     """
     words: SimpleQueue[_Word] = SimpleQueue()
@@ -65,7 +65,7 @@ def ended_in_time(
         yield
     finally:
         words.put("over")
-        watcher.join(grace_s + _APP_S)
+        watcher.join(grace_s() + _APP_S)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -74,7 +74,7 @@ def _watch(
     words: "SimpleQueue[_Word]",
     close: Callable[[], None],
     leave: Callable[[], None],
-    grace_s: float,
+    grace_s: Callable[[], float],
     terminal: list[Any] | None,
 ) -> None:
     if words.get() == "over":
@@ -88,7 +88,7 @@ def _watch(
 
     threading.Thread(target=closing, name="signals-close", daemon=True).start()
     leave()
-    deadline = time.monotonic() + grace_s
+    deadline = time.monotonic() + grace_s()
     while True:
         try:
             word = words.get(timeout=max(0.0, deadline - time.monotonic()))

@@ -16,10 +16,11 @@ from pipeline.outputs.findings import LEFT_BEHIND, Fault, Finding
 from pipeline.outputs.verify import Output, check_output, verify
 from pipeline.outputs.verify_reports import check_reports
 from pipeline.text import plural, visible
-from vconsole.config import load, state_dir
+from vconsole.config import load
 from vconsole.exits import Exit
 from vconsole.options import absolute, from_arguments
 from vconsole.output import say, write_json
+from vconsole.places import state_dir
 from vconsole.redo import Damage, redo
 
 

@@ -56,6 +56,8 @@ def header(snapshot: Snapshot, width: int, *, leaving: bool = False) -> tuple[Li
 
 def _invitation(snapshot: Snapshot, width: int) -> tuple[Line, Line]:
     title: Line = (Cell("vconsole", "strong"), sentence("  turns folders of videos into features", width - 8, "quiet"))
+    if snapshot.serial < 0:
+        return title, (Cell("Opening the ledger …", "quiet"),)
     last = interrupted(snapshot) or max(snapshot.runs, key=lambda run: run.run_id, default=None)
     if last is None:
         return title, (Cell("No run yet.", "quiet"),)

@@ -65,6 +65,8 @@ def queue_empty(snapshot: Snapshot, needle: str) -> tuple[Line, ...]:
     if snapshot.run is not None:
         waiting = "Looking for videos…" if snapshot.run.discovering else "This run has no videos."
         return ((Cell(f"  {waiting}", "quiet"),),)
+    if snapshot.serial < 0:
+        return ()
     run = interrupted(snapshot)
     said = {"run.new": "new run: folder, preset, output", "app.help": "all keys", "app.quit": "leave"}
     if run is not None:

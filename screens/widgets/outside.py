@@ -7,7 +7,7 @@ what Textual draws. It never parses markup, and every string passes `pipeline.te
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.color import Color
@@ -18,8 +18,10 @@ from textual.app import App
 from textual.content import Content
 from textual.strip import Strip
 
-from pipeline.job_facts import SmallPicture
 from pipeline.text import visible
+
+if TYPE_CHECKING:
+    from pipeline.job_facts import SmallPicture
 
 Tone = Literal["", "strong", "quiet", "good", "warn", "bad", "accent", "bar", "track", "graph", "mark"]
 """What a cell means; the stylesheet decides how that looks. Words and symbols say the same without colour."""
@@ -116,7 +118,7 @@ def strip(line: Iterable[Cell], width: int, styles: Mapping[Tone, Style]) -> Str
     return Strip(segments).adjust_cell_length(width, styles[""])
 
 
-def picture_row(picture: SmallPicture, row: int, width: int, ground: Style, *, colour: bool) -> Strip:
+def picture_row(picture: "SmallPicture", row: int, width: int, ground: Style, *, colour: bool) -> Strip:
     """Return two rows of pixels as one row of half blocks in the middle of `width` cells; without colour as shades."""
     stride = 3 * picture.width
     start = 2 * row * stride

@@ -8,9 +8,9 @@ import pytest
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings, with_preset
 from vconsole.cli import build_parser
-from vconsole.config import Options, load, state_dir
-from vconsole.layers import Entry
-from vconsole.options import from_arguments
+from vconsole.config import load
+from vconsole.options import Entry, Options, from_arguments
+from vconsole.places import state_dir
 from vconsole.sample import text
 
 SAMPLE = Path(__file__).parents[2] / "sample_config.toml"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pipeline.settings import READ_AT_START
 from screens.ports import Refusal
 from screens.sheet import Key, Saved, Setting, Sheet
-from vconsole.config import Options, load
+from vconsole.config import load
+from vconsole.options import Options
 from vconsole.sample import text as sample
 from vconsole.schema import leaves, locate
 from vconsole.settings_file import SettingsFile

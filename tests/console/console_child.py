@@ -48,9 +48,10 @@ class RestlessEngine(ScriptedEngine):
 def main() -> int:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     engine = RestlessEngine(int(sys.argv[1]), hangs=sys.argv[2] == "hangs")
-    with logged(LogSettings()), strays_told(partial(LOGGER.warning, "printed: %s")):
+    with logged() as log, strays_told(partial(LOGGER.warning, "printed: %s")):
+        log.write_to(LogSettings())
         app = app_over(Recorder(engine))
-        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=GRACE_S):
+        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=lambda: GRACE_S):
             try:
                 return app.run() or 0
             finally:

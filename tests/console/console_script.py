@@ -17,8 +17,9 @@ from pipeline.commands import Command, StartRun
 from pipeline.health import Check, Health, Verdict
 from pipeline.history import History, PastRun, RunDetails, SettingValue, StageTime
 from pipeline.job_facts import AttemptFacts, JobFacts
+from pipeline.job_pictures import Album
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
-from pipeline.settings import Settings, with_preset
+from pipeline.settings import PRESETS, Settings, with_preset
 from pipeline.snapshot import (
     FailureRow,
     HostView,
@@ -31,9 +32,12 @@ from pipeline.snapshot import (
     StageView,
     WorkerPlan,
 )
-from screens.ports import Exported, FailedVideos, JobReader, Planning, Refusal
+from screens.ports import Exported, FailedVideos, JobReader, Planning, Ports, Refusal
 from screens.widgets.lines import LineView
-from vconsole.app import ConsoleApp, make_app
+from vconsole.app import ConsoleApp
+from vconsole.house import Building, House
+from vconsole.keymap import checked
+from vconsole.looks import looks
 from vconsole.planning import Planner
 from vconsole.settings_file import SettingsFile
 
@@ -141,19 +145,21 @@ def app_over(
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
 
-    planning = planning or Planner(lambda: settings, Path("/nowhere"))
-    return make_app(
-        engine,
-        settings,
-        planning=planning,
+    ports = Ports(
+        source=engine,
+        planning=planning or Planner(lambda: settings, Path("/nowhere")),
+        presets={**PRESETS, **settings.presets},
+        settings=store or SettingsFile(environ={}),
+        history=history or ScriptedHistory(),
+        refresh_hz=settings.console.refresh_hz,
         job_facts=job_facts or partial(facts_of, engine),
+        album=Album,
         keep=keep,
         examine=examine,
-        history=history or ScriptedHistory(),
-        own_themes=own_themes,
         failed=failed or ScriptedLedger(engine),
-        store=store or SettingsFile(environ={}),
     )
+    house = House(engine, settings, ports, checked(settings.keys))
+    return ConsoleApp(Building(house), settings.console.theme, looks(own_themes))
 
 
 def facts_of(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:

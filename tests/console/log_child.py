@@ -42,7 +42,8 @@ def print_all() -> None:
 
 def main() -> int:
     engine = WatchedEngine()
-    with logged(LogSettings(dir=sys.argv[1])), strays_told(partial(LOGGER.warning, "printed: %s")):
+    with logged() as log, strays_told(partial(LOGGER.warning, "printed: %s")):
+        log.write_to(LogSettings(dir=sys.argv[1]))
         app = app_over(Recorder(engine))
 
         def work() -> None:

@@ -228,7 +228,8 @@ def test_whoever_reads_and_shows_a_video_holds_no_codec(plain: Made) -> None:
     program = """
 import sys
 from pathlib import Path
-from vconsole.app import Album
+import vconsole.app
+from pipeline.job_pictures import Album
 from pipeline.job_reader import read_job
 facts = next(facts for facts in (read_job(Path(sys.argv[1]), number) for number in (1, 2, 3)) if facts.timeline)
 album = Album()

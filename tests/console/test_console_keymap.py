@@ -14,8 +14,9 @@ from screens.actions import key_of
 from screens.dialogs import Page
 from screens.palette import Palette
 from vconsole import console
-from vconsole.config import Options, load
+from vconsole.config import load
 from vconsole.keymap import checked
+from vconsole.options import Options
 
 
 @pytest.mark.parametrize(
@@ -152,11 +153,11 @@ async def test_remapped_keys_work_and_are_shown_wherever_keys_are() -> None:
         await until(pilot, lambda: "F9      drain" in picture(app))
 
 
-def test_keys_of_one_console_are_not_those_of_the_next() -> None:
-    app_over(ScriptedEngine(), settings=Settings.model_validate({"keys": {"run.new": "f9"}}))
-    assert key_of("run.new") == "F9"
-    app_over(ScriptedEngine())
-    assert key_of("run.new") == "a"
+async def test_keys_of_one_console_are_not_those_of_the_next() -> None:
+    async with app_over(ScriptedEngine(), settings=Settings.model_validate({"keys": {"run.new": "f9"}})).run_test():
+        assert key_of("run.new") == "F9"
+    async with app_over(ScriptedEngine()).run_test():
+        assert key_of("run.new") == "a"
 
 
 @pytest.mark.parametrize("kind", ["dumb", ""])

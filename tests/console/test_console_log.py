@@ -35,7 +35,8 @@ def test_the_log_is_in_the_platforms_folder_unless_a_setting_says_otherwise(tmp_
 
 def test_what_is_asked_and_told_is_logged_once(tmp_path: Path) -> None:
     engine = ScriptedEngine(busy())
-    with logged(kept(tmp_path).log):
+    with logged() as log:
+        log.write_to(kept(tmp_path).log)
         recorder = Recorder(engine)
         recorder.latest()
         recorder.latest()
@@ -60,7 +61,8 @@ def test_what_is_asked_and_told_is_logged_once(tmp_path: Path) -> None:
 
 
 def test_the_log_is_bounded_in_files_bytes_and_lines(tmp_path: Path) -> None:
-    with logged(kept(tmp_path, file_mb=0.01, files=3).log):
+    with logged() as log:
+        log.write_to(kept(tmp_path, file_mb=0.01, files=3).log)
         for number in range(3000):
             LOGGER.info("line %d", number)
         LOGGER.info("x" * 100_000 + "\n" * 10_000 + "end")
@@ -72,21 +74,24 @@ def test_the_log_is_bounded_in_files_bytes_and_lines(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_is_told_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with logged(kept(tmp_path / "file").log) as log:
+    with logged() as log:
+        log.write_to(kept(tmp_path / "file").log)
         LOGGER.warning("lost")
     assert log.problem.startswith(f"There is no log file, for {tmp_path / 'file' / 'vconsole.log'} cannot be written: ")
 
 
 def test_a_full_disk_is_not_complained_of_on_the_screen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "vconsole.log").symlink_to("/dev/full")
-    with logged(kept(tmp_path).log):
+    with logged() as log:
+        log.write_to(kept(tmp_path).log)
         LOGGER.warning("lost")
     assert capfd.readouterr() == ("", "")
     assert logging.raiseExceptions
 
 
 async def test_the_console_logs_that_it_is_open_and_what_was_wrong_with_a_theme(tmp_path: Path) -> None:
-    with logged(kept(tmp_path).log):
+    with logged() as log:
+        log.write_to(kept(tmp_path).log)
         app = app_over(Recorder(ScriptedEngine(busy())), theme="nosuch")
         async with app.run_test(size=SMALL) as pilot:
             await until(pilot, lambda: app.monitor.snapshot.run is not None)

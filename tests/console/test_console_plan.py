@@ -75,7 +75,7 @@ LOOKING = Plan(state=PlanState.LOOKING, tallies=(Tally(Verdict.TO_DO, 5, 50),), 
 
 
 async def opened(pilot: "Pilot[int]", app: ConsoleApp, planner: Planner) -> RunPlan:
-    screen = RunPlan(replace(app._ports, planning=planner), REQUEST, 9)
+    screen = RunPlan(replace(app.house.ports, planning=planner), REQUEST, 9)
     app.push_screen(screen)
     await until(pilot, lambda: app.screen is screen and bool(screen.query(PlannedInputs)))
     return screen

@@ -19,7 +19,7 @@ from screens.sheet import Key, Layer, Setting, Sheet
 from screens.widgets.outside import Line
 from screens.widgets.settings_list import SettingsList
 from vconsole.app import ConsoleApp
-from vconsole.config import Options
+from vconsole.options import Options
 from vconsole.settings_file import SettingsFile
 
 WORKERS: Key = ("engine", "workers")

@@ -2,18 +2,16 @@
 
 from pathlib import Path
 
-from console_script import SMALL, ScriptedExamination, picture, until
+from console_script import SMALL, picture, until
 
 from pipeline.engine import Engine
 from pipeline.media.samples import Recipe, make_video
 from pipeline.settings import Settings
 from screens.new_run import NewRun
 from screens.widgets.folders import PathInput
-from vconsole.app import make_app
-from vconsole.failures import LedgerFailures
-from vconsole.history import LedgerHistory
-from vconsole.jobs import job_reader, keeper
-from vconsole.planning import Planner
+from vconsole.app import ConsoleApp
+from vconsole.house import Building, House, ports_over
+from vconsole.looks import looks
 from vconsole.settings_file import SettingsFile
 
 LIMIT_S = 90
@@ -27,17 +25,8 @@ async def test_a_run_from_the_form_to_its_outputs(tmp_path: Path) -> None:
     settings = Settings.model_validate({"engine": {"settle_s": 0, "workers": 1}, "console": {"refresh_hz": 10}})
     engine = Engine(settings, state_dir=tmp_path / "state")
     engine.start()
-    app = make_app(
-        engine,
-        settings,
-        planning=Planner(lambda: settings, tmp_path / "state"),
-        history=LedgerHistory(tmp_path / "state"),
-        job_facts=job_reader(tmp_path / "state"),
-        failed=LedgerFailures(tmp_path / "state"),
-        keep=keeper(tmp_path / "state"),
-        examine=ScriptedExamination,
-        store=SettingsFile(),
-    )
+    ports = ports_over(engine, settings, tmp_path / "state", SettingsFile(current=settings))
+    app = ConsoleApp(Building(House(engine, settings, ports, {})), settings.console.theme, looks(None))
     try:
         async with app.run_test(size=SMALL) as pilot:
             await pilot.press("a")

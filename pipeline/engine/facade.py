@@ -183,6 +183,7 @@ class Engine:
         while not self._stop.is_set():
             conductor.tick()
             view.sample()
+            telemetry.idle = core.active is None or core.active.state not in LIVE
             if core.active:
                 telemetry.disk_path = core.active.record.out
             if core.dirty:

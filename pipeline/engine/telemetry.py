@@ -13,6 +13,9 @@ from pipeline.engine.readings import Readings
 from pipeline.sections import EngineSettings
 from pipeline.snapshot import MachineView
 
+IDLE_TIMES = 3
+"""How many times longer a reading waits while no run goes on: a screen that stands still sends next to nothing."""
+
 
 class Telemetry:
     """The last reading of the machine; `view` never waits. `changed` is called from the reading thread."""
@@ -25,6 +28,8 @@ class Telemetry:
         self._disk_before: tuple[float, int, int] | None = None
         self.disk_path = disk_path
         """The volume whose space is shown."""
+        self.idle = True
+        """Whether no run goes on."""
         self.gpus = GpuReader(
             limits.sensor_s, limits.sensor_deadline_s, lambda: Readings(limits.history_s, limits.history_kept)
         )
@@ -42,7 +47,7 @@ class Telemetry:
 
     def _main(self) -> None:
         psutil.cpu_percent(percpu=True)
-        while not self._stop.wait(self._period_s):
+        while not self._stop.wait(self._period_s * (IDLE_TIMES if self.idle else 1)):
             with suppress(OSError):  # no descriptor is left for a moment, say: the gauges stand still
                 self.view = self._read()
             self._changed()

@@ -58,7 +58,10 @@ class _Page(LineView):
 
 
 class Question(ModalScreen[str]):
-    """Asks before something that cannot be taken back; Esc answers with the last choice, which changes nothing."""
+    """Asks before something that cannot be taken back; Esc answers with the last choice, which changes nothing.
+
+    `pressed_on` is the answer that it means to ask once more instead of answering.
+    """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,11 +71,12 @@ class Question(ModalScreen[str]):
         Binding("escape", "leave", show=False),
     ]
 
-    def __init__(self, title: str, question: str, choices: tuple[Choice, ...]) -> None:
+    def __init__(self, title: str, question: str, choices: tuple[Choice, ...], *, pressed_on: str = "") -> None:
         super().__init__()
         self._title = title
         self._question = question
         self._choices = choices
+        self._pressed_on = pressed_on
         self._at = len(choices) - 1
         for choice in choices:
             self._bindings.bind(choice.key, f"answer('{choice.answer}')", show=False)
@@ -105,6 +109,11 @@ class Question(ModalScreen[str]):
     def action_leave(self) -> None:
         """Change nothing."""
         self.dismiss(self._choices[-1].answer)
+
+    def press_on(self) -> None:
+        """Take it that who asks again will not be asked."""
+        if self._pressed_on:
+            self.dismiss(self._pressed_on)
 
     def _lines(self, width: int) -> tuple[Line, ...]:
         lines: list[Line] = [(Cell(row, "strong"),) for row in wrap(self._question, width)]

@@ -85,7 +85,7 @@ def quit_question(running: int) -> Question:
         Choice("n", "now", "Now", "The videos that run are given back; the next start offers to go on."),
         Choice("s", "stay", "Stay", "Change nothing."),
     )
-    return Question("leave", "A run is under way. How do you want to leave?", choices)
+    return Question("leave", "A run is under way. How do you want to leave?", choices, pressed_on="now")
 
 
 def cancel_question(left: int, job: JobRow | None) -> Question:

@@ -186,7 +186,9 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self._close(now=True)
         elif run is None or not is_live(run):
             self._stop()
-        elif not isinstance(self.screen, Question):
+        elif isinstance(self.screen, Question):
+            self.screen.press_on()
+        else:
             self.push_screen(quit_question(run.count(JobState.RUNNING)), self._quit_answered)
 
     def _quit_answered(self, answer: str | None) -> None:
@@ -231,13 +233,16 @@ def run_console(options: Options, environ: Mapping[str, str]) -> int:
     with logged() as log, strays_told(partial(LOGGER.warning, "printed: %s")):
         building = Building(partial(build, options, environ, log))
         app = ConsoleApp(building, wanted_theme(options, environ), looks(themes_dir()))
-        with ended_in_time(close=building.close, leave=app.leave_from_thread, grace_s=lambda: building.grace_s):
+        ending = ended_in_time(close=building.close, leave=app.leave_from_thread, grace_s=lambda: building.grace_s)
+        with ending as told:
             try:
                 code = app.run() or 0
             finally:
                 building.close()
     if building.failure is not None:
         raise building.failure
+    if told():  # a terminal that is gone may have failed the app before it was asked to leave
+        return Exit.INTERRUPTED
     if app.return_code:
         why = log.problem or f"The log says why: {log.path}"
         raise VconsoleError("The console failed; what it ran can be resumed.", remedy=why)

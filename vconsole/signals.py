@@ -20,8 +20,10 @@ from typing import Any, Literal
 from vconsole.exits import Exit
 
 _LEAVE_SCREEN = (
-    b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[0m\r\n"
+    b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+    b"\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[0m\r\n"
 )
+"""Undoes what Textual sets; the keyboard first, for the screen that is left to has one of its own."""
 _APP_S = 1.0
 """How long the app may take to leave after the engine is closed."""
 
@@ -38,10 +40,11 @@ def ended_in_time(
     leave: Callable[[], None],
     grace_s: Callable[[], float],
     signals: Sequence[signal.Signals] = HEADLESS,
-) -> Iterator[None]:
+) -> Iterator[Callable[[], bool]]:
     """While inside, a signal calls `close` and `leave` from threads and ends the process after `grace_s` at the latest.
 
-    A signal that was ignored before (nohup, a background job of a script) stays ignored.
+    A signal that was ignored before (nohup, a background job of a script) stays ignored. Yields what tells whether one
+    came.
 
     Args:
         close: Checkpoints and closes the engine; may be called twice.
@@ -50,8 +53,10 @@ def ended_in_time(
         signals: The signals that count.
     """
     words: SimpleQueue[_Word] = SimpleQueue()
+    came = threading.Event()
 
     def heard(_number: int, _frame: FrameType | None) -> None:
+        came.set()
         words.put("signal")
 
     terminal = _terminal_settings()
@@ -62,7 +67,7 @@ def ended_in_time(
     )
     watcher.start()
     try:
-        yield
+        yield came.is_set
     finally:
         words.put("over")
         watcher.join(grace_s() + _APP_S)

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TextIO
 
 MOST_BYTES = 64 * 1024
 """The longest piece without an end of line that is kept together."""
@@ -25,10 +25,7 @@ def strays_told(tell: Callable[[str], None]) -> Iterator[None]:
     reading, writing = os.pipe()
     streams: Any = sys
     before = streams.__stdout__, streams.__stderr__
-    with (
-        open(os.dup(1), "w", encoding="utf-8", errors="backslashreplace") as out,
-        open(os.dup(2), "w", encoding="utf-8", errors="backslashreplace") as err,
-    ):
+    with _terminal(1) as out, _terminal(2) as err:
         streams.__stdout__, streams.__stderr__ = out, err
         for fd in (1, 2):
             os.dup2(writing, fd)
@@ -46,6 +43,17 @@ def strays_told(tell: Callable[[str], None]) -> Iterator[None]:
                 os.close(copy)
             streams.__stdout__, streams.__stderr__ = before
             reader.join(LAST_WORDS_S)
+
+
+@contextmanager
+def _terminal(fd: int) -> Iterator[TextIO]:
+    """Open a descriptor's file under a descriptor of its own; what a terminal that is gone no longer takes is lost."""
+    with open(os.dup(fd), "w", encoding="utf-8", errors="backslashreplace") as stream:
+        try:
+            yield stream
+        finally:
+            with suppress(OSError):
+                stream.close()
 
 
 def _read(reading: int, tell: Callable[[str], None]) -> None:

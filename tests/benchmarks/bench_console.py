@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "console"))
+
 from pty_terminal import Terminal, until
 
 HERE = Path(__file__).resolve()
@@ -152,6 +154,8 @@ class Console(Terminal):
 @contextmanager
 def over_a_run(folder: Path, seconds: float) -> Iterator[Console]:
     """Open the console over an extraction that lasts, and wait until its first video is done."""
+    from console_program import make_videos  # it imports a codec, which the program under measurement must not
+
     videos = make_videos(folder / "videos", count=int(60 + seconds * 6))
     console = Console(folder, "--videos", str(videos))
     try:
@@ -162,19 +166,6 @@ def over_a_run(folder: Path, seconds: float) -> Iterator[Console]:
         yield console
     finally:
         console.close()
-
-
-def make_videos(folder: Path, count: int) -> Path:
-    """Write one video many times, each with a box at its end that no other has, so that each is extracted."""
-    from pipeline.media.samples import Recipe, make_video
-
-    looks = (("red", "circle"), ("blue", "square"), ("green", "star"))
-    make_video(folder, Recipe("0.mp4", looks, width=640, height=480, seconds=6.0))
-    whole = (folder / "0.mp4").read_bytes()
-    for number in range(1, count):
-        box = number.to_bytes(8, "big")
-        (folder / f"{number:04}.mp4").write_bytes(whole + (8 + len(box)).to_bytes(4, "big") + b"free" + box)
-    return folder
 
 
 def busy(folder: Path, seconds: float) -> dict[str, Any]:

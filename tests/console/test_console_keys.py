@@ -232,3 +232,26 @@ async def test_the_last_worker_stays() -> None:
     engine = ScriptedEngine(busy())
     await press(engine, "left_square_bracket")
     assert engine.sent == [SetWorkers(1)]
+
+
+async def test_ctrl_c_again_instead_of_an_answer_leaves_now() -> None:
+    engine = ScriptedEngine(busy())
+    app = app_over(engine)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.return_value == 0)
+    assert engine.closed == [False]
+
+
+async def test_ctrl_c_answers_no_other_question() -> None:
+    engine = ScriptedEngine(busy())
+    app = app_over(engine)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert isinstance(app.screen, Question)
+        assert engine.sent == [] and engine.closed == []

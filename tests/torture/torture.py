@@ -17,6 +17,7 @@ FORMS: dict[str, float] = {
     "kills": 6,
     "damage": 1,
     "signals": 1,
+    "console_ends": 2,
     "mutations": 6,
     "disk_full": 1,
     "workers": 2,

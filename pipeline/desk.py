@@ -15,9 +15,14 @@ from pipeline.extract import ExtractJob, RunContext, extract
 from pipeline.identity import Identity
 from pipeline.model import FailureClass, RunKind, Stage
 from pipeline.outcome import Outcome
+from pipeline.outputs.naming import NAMED
+from pipeline.progress import Reporter
 from pipeline.settings import PipelineSettings
 from pipeline.shortage import number_of, shortage
+from pipeline.stages.keys import transcode_keys
 
+Doer = Callable[[dict[str, Any], Reporter], Outcome]
+"""Does the job of a `job` message."""
 PROGRESS_INTERVAL_S = 0.2
 """Progress is told at most this often; a change of stage or of what is waited for is told at once."""
 
@@ -33,7 +38,7 @@ class Desk:
         cv2.setNumThreads(1)
         self._sock = sock
         self._run_message: dict[str, Any] | None = None
-        self._run: RunContext | None = None
+        self._doer: Doer | None = None
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message; the process ends if the engine is gone. Raises WireError if it is above the cap."""
@@ -47,21 +52,25 @@ class Desk:
         try:
             report = _Report(self, job, wanted_back)
             report.check()
-            self._finished(job, self._extract(job, run, report), report)
+            self._finished(job, self._do(job, run, report), report)
         except Stopped:
             self._answer(job, "stopped", {}, None)
         except Exception as error:  # noqa: BLE001 - a job must never end the worker without an answer
             self._answer(job, "failed", {}, _no_answer(error))
 
-    def _extract(self, job: dict[str, Any], run: dict[str, Any] | None, report: "_Report") -> Outcome:
+    def _do(self, job: dict[str, Any], run: dict[str, Any] | None, report: "_Report") -> Outcome:
         if run is None:
             raise WireError("a job of a run that was never announced")
-        if self._run is None or run is not self._run_message:
-            self._run, self._run_message = _run_context(run), run
-        return extract(_extract_job(job), self._run, report)
+        if self._doer is None or run is not self._run_message:
+            if run["kind"] not in _DOERS:
+                raise WireError(f"this worker does not do runs of kind {run['kind']!r}")
+            self._doer, self._run_message = _DOERS[run["kind"]](run), run
+        return self._doer(job, report)
 
     def _finished(self, job: dict[str, Any], outcome: Outcome, report: "_Report") -> None:
         result = outcome.result | {"bytes_read": report.bytes_read()}
+        if job.get("output"):  # the name that the engine chose stays with the job, also when this attempt failed
+            result[NAMED] = job["output"]
         self._answer(job, str(outcome.state), result, outcome.failure)
 
     def _answer(self, job: dict[str, Any], outcome: str, result: dict[str, Any], failure: JobError | None) -> None:
@@ -106,6 +115,7 @@ class _Report:
         frames: int = 0,
         waiting: str = "",
         duration_s: float = 0.0,
+        bytes_out: int = 0,
     ) -> None:
         """Tell that something moved. Raises Stopped."""
         self.check()
@@ -123,6 +133,7 @@ class _Report:
                 "frames": frames,
                 "waiting": waiting,
                 "duration_s": round(duration_s, 3),
+                "bytes_out": bytes_out,
                 "bytes_read": self.bytes_read(),
             }
         )
@@ -149,16 +160,39 @@ def _no_answer(error: Exception) -> JobError:
     return JobError(FailureClass.PROTOCOL, sentence, detail=repr(error))
 
 
-def _run_context(message: dict[str, Any]) -> RunContext:
-    if message["kind"] != RunKind.EXTRACT:
-        raise WireError(f"this worker does not do runs of kind {message['kind']!r}")
-    return RunContext(
-        settings=PipelineSettings.model_validate(message["settings"]),
-        out=os.fsencode(message["out"]),
-        fingerprints=message["fingerprints"],
-        host_socket=message["host_socket"],
-        out_device=message["out_device"],
+def _extractor(run: dict[str, Any]) -> Doer:
+    context = RunContext(
+        settings=PipelineSettings.model_validate(run["settings"]),
+        out=os.fsencode(run["out"]),
+        fingerprints=run["fingerprints"],
+        host_socket=run["host_socket"],
+        out_device=run["out_device"],
     )
+    return lambda message, report: extract(_extract_job(message), context, report)
+
+
+def _transcoder(run: dict[str, Any]) -> Doer:
+    from pipeline.transcode.job import TranscodeContext, TranscodeJob, transcode
+
+    settings = PipelineSettings.model_validate(run["settings"])
+    context = TranscodeContext(settings=settings, out=os.fsencode(run["out"]), out_device=run["out_device"])
+
+    def do(message: dict[str, Any], report: Reporter) -> Outcome:
+        job = TranscodeJob(
+            source=os.fsencode(message["source"]),
+            relative=os.fsencode(message["relative"]),
+            output=os.fsencode(message["output"]),
+            identity=Identity(*message["identity"]),
+            content_id=message["content_id"],
+            key=transcode_keys(settings, message["content_id"])[Stage.TRANSCODE],
+            decode_threads=message["decode_threads"],
+            encode_threads=message["encode_threads"],
+            known_sha256=message["known_sha256"],
+            force=message["force"],
+        )
+        return transcode(job, context, report)
+
+    return do
 
 
 def _extract_job(message: dict[str, Any]) -> ExtractJob:
@@ -172,3 +206,10 @@ def _extract_job(message: dict[str, Any]) -> ExtractJob:
         force=message["force"],
         known_pictures_sha256=message["known_pictures_sha256"],
     )
+
+
+_DOERS: dict[str, Callable[[dict[str, Any]], Doer]] = {
+    RunKind.EXTRACT: _extractor,
+    RunKind.TRANSCODE: _transcoder,
+}
+"""What gives, for the `run` message of each kind, the function that does one of its jobs."""

@@ -14,7 +14,7 @@ Each `JobError` carries its `FailureClass`; `RETRY` says which classes are tried
 import errno
 from typing import Any
 
-from pipeline.model import FailureClass, Stage
+from pipeline.model import FailureClass, RunKind, Stage
 
 
 class VconsoleError(Exception):
@@ -80,6 +80,19 @@ REMEDIES: dict[FailureClass, str] = {
     FailureClass.CHANGED: "Wait until the file is no longer written to, then retry.",
 }
 """What to do about each class of failure."""
+
+
+_TRANSCODE_REMEDIES = {
+    FailureClass.CORRUPT: "Copy or download the file again, or keep what decodes of it with transcode.salvage.",
+    FailureClass.UNSUPPORTED: "This build of FFmpeg cannot read it, or the container cannot hold it: see the message.",
+    FailureClass.OUT_OF_MEMORY: "Use fewer workers; raise engine.worker_memory_cap_gb.",
+    FailureClass.WORKER_CRASHED: "The decoder or encoder crashed on this file; try another encoder, or report it.",
+}
+
+
+def remedy_of(failure: FailureClass, kind: RunKind) -> str:
+    """Return what to do about a class of failure in a run of `kind`."""
+    return (_TRANSCODE_REMEDIES if kind is RunKind.TRANSCODE else {}).get(failure, REMEDIES[failure])
 
 
 class JobError(VconsoleError):

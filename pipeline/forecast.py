@@ -44,6 +44,8 @@ class PlannedJob:
     verdict: Verdict
     reason: str
     size_bytes: int
+    output: bytes = b""
+    """The output relative to the output folder, empty if there will be none."""
 
 
 class Grade(StrEnum):

@@ -95,10 +95,46 @@ class OutputFacts:
     """One output of the job: its absolute path, decoded as file names are, and its size."""
 
     kind: str
-    """features | pictures"""
+    """features | pictures | video"""
     path: str
     size_bytes: int
     missing: bool = False
+
+
+class Compared(NamedTuple):
+    """One property of a video, as it was and as it became; `after` is empty where there is no output."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Oddity(NamedTuple):
+    """One thing that was odd about a video, and what was done about it."""
+
+    code: str
+    sentence: str
+    will: str
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeFacts:
+    """What a transcode made of a video."""
+
+    action: str
+    """encoded | remuxed | conforms, empty where it has not come to an end."""
+    encoder: str
+    ratio: float
+    """Bytes of the output for a byte of the source, 0 where there is none."""
+    x_real_time: float
+    compared: tuple[Compared, ...]
+    problems: tuple[Oddity, ...]
+    left: tuple[Oddity, ...]
+    """What is odd about the output and was not named before."""
+    dropped: tuple[str, ...]
+    fallback: str
+    """Why software encoded it in place of the hardware, empty if not."""
+    loss: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +172,8 @@ class JobFacts:
     """The kind of the saved pictures (jpeg, webp), empty if the preset saved none."""
     pictures_folder: str
     """Where pictures would be saved, decoded with surrogateescape."""
+    transcode: TranscodeFacts | None = None
+    """What a transcode found and did, None in other runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import JobRecord, RunRecord
-from pipeline.errors import REMEDIES, LedgerError
+from pipeline.errors import LedgerError, remedy_of
 from pipeline.identity import sha256_of
 from pipeline.job_facts import (
     AttemptFacts,
@@ -19,10 +19,13 @@ from pipeline.job_facts import (
     StreamFacts,
     TimelineFacts,
 )
-from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState
+from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunKind
 from pipeline.outputs.manifest import MEDIA_RESULTS
 from pipeline.outputs.paths import features_path, frames_folder
+from pipeline.transcode.told import transcode_facts
 
+_OUTPUTS = {RunKind.EXTRACT: "features", RunKind.TRANSCODE: "video"}
+"""What the output of a job of each kind is called."""
 MOST_FRAMES = 10_000
 """Kept frames, scenes and lost parts that are read of one video, each."""
 
@@ -68,7 +71,7 @@ def _facts(run: RunRecord, job: JobRecord, attempts: tuple[AttemptFacts, ...]) -
         failure=job.failure,
         stage=job.stage,
         message=job.message,
-        remedy=REMEDIES[job.failure] if job.failure else "",
+        remedy=remedy_of(job.failure, run.kind) if job.failure else "",
         detail=job.detail,
         reason=job.reason or str(job.result.get("reason", "")),
         ended_s=job.ended_s,
@@ -80,6 +83,7 @@ def _facts(run: RunRecord, job: JobRecord, attempts: tuple[AttemptFacts, ...]) -
         timeline_note=note,
         saved_as=str(job.result.get("pictures", "")),
         pictures_folder=os.fsdecode(frames_folder(run.out, job.relative)),
+        transcode=transcode_facts(job.result) if run.kind is RunKind.TRANSCODE else None,
     )
 
 
@@ -101,9 +105,9 @@ def _streams(job: JobRecord) -> StreamFacts | None:
 def _outputs(run: RunRecord, job: JobRecord) -> list[OutputFacts]:
     result, found = job.result, []
     if result.get("output"):
-        path = features_path(run.out, job.relative)
+        path = os.path.join(run.out, os.fsencode(result["output"]))
         missing = not os.path.isfile(path)
-        found.append(OutputFacts("features", os.fsdecode(path), result["output_bytes"], missing))
+        found.append(OutputFacts(_OUTPUTS[run.kind], os.fsdecode(path), result["output_bytes"], missing))
     if result.get("pictures"):
         folder = frames_folder(run.out, job.relative)
         missing = not os.path.isdir(folder)
@@ -117,6 +121,8 @@ def _timeline(run: RunRecord, job: JobRecord) -> tuple[TimelineFacts | None, str
     The file is opened only if it is byte for byte what the ledger knows: HDF5 is not made for damaged files, and a
     crash in it would be one of the console.
     """
+    if run.kind is not RunKind.EXTRACT:
+        return None, ""
     if not job.result.get("output"):
         return None, _why_no_features(job.state)
     path = features_path(run.out, job.relative)

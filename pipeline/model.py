@@ -109,6 +109,7 @@ STAGES: dict[RunKind, tuple[Stage, ...]] = {
         Stage.EMBED,
         Stage.WRITE,
     ),
+    RunKind.TRANSCODE: (Stage.PROBE, Stage.TRANSCODE, Stage.VERIFY),
 }
 """The stages of each run kind this program can run, in order; the console offers only these kinds."""
 

@@ -20,8 +20,12 @@ class Reporter(Protocol):
         frames: int = 0,
         waiting: str = "",
         duration_s: float = 0.0,
+        bytes_out: int = 0,
     ) -> None:
-        """Say that something moved: `share` of the job is done, 0 to 1; `duration_s` is the video's, 0 = not known."""
+        """Say that something moved: `share` of the job is done, 0 to 1; `duration_s` is the video's, 0 = not known.
+
+        `bytes_out` is the size of the output so far, where it grows with the video.
+        """
 
     def passed(self, stage: Stage, seconds: float, items: int, *, reused: bool = False) -> None:
         """Say that a stage is over."""
@@ -71,7 +75,15 @@ class StageClock:
         for stage in stages:
             self._report.passed(stage, 0.0, 0, reused=True)
 
-    def moved(self, *, share: float | None = None, video_s: float = 0.0, frames: int = 0, waiting: str = "") -> None:
+    def moved(
+        self,
+        *,
+        share: float | None = None,
+        video_s: float = 0.0,
+        frames: int = 0,
+        waiting: str = "",
+        bytes_out: int = 0,
+    ) -> None:
         """Report progress in the present stage; what is not given stays as it was."""
         self.share = self.share if share is None else max(self.share, min(1.0, share))
         self._video_s, self._frames = max(self._video_s, video_s), max(self._frames, frames)
@@ -82,4 +94,5 @@ class StageClock:
             frames=self._frames,
             waiting=waiting,
             duration_s=self.duration_s,
+            bytes_out=bytes_out,
         )

@@ -17,7 +17,8 @@ class EngineSettings(Section):
 
     workers: Auto | Annotated[int, Field(ge=1, le=256)] = Field(
         "auto",
-        description="Worker processes; auto = min(GPU memory / (job memory + 2 GB), cores / 2, free memory / 4 GB).",
+        description="Worker processes; auto = min(GPU memory / (job memory + 2 GB), cores / 2, free memory / 4 GB); to "
+        "transcode min(cores / those that one encoder fills (4; AV1 8, NVENC 2, copy 1), free memory / 4 GB).",
     )
     decode_threads: Annotated[int, Field(ge=0, le=64)] = Field(
         0, description="Decoder threads of each worker; 0 = cores / workers, at least 1."

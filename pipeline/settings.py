@@ -125,7 +125,7 @@ READ_AT_START: frozenset[tuple[str, ...]] = frozenset(
 
 READ_BY: dict[RunKind, tuple[str, ...]] = {
     RunKind.EXTRACT: tuple(name for name in PipelineSettings.model_fields if name != "transcode"),
-    RunKind.TRANSCODE: ("engine", "probe", "transcode"),
+    RunKind.TRANSCODE: ("engine", "probe", "crop", "transcode"),
 }
 """The sections that a run of each kind reads."""
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,15 @@ class JobRow:
     duration_s: float = 0.0
     rate: float = 0.0
     """Seconds of video per second while it runs; 0 when unknown."""
+    size_ratio: float = 0.0
+    """Bytes of the output for a byte of the source, of a transcode; 0 when unknown."""
     attempts: int = 0
     waiting_for: str = ""
     """What the job waits for while it runs or is to be tried again, empty if nothing."""
     scenes: int = 0
     frames: int = 0
+    action: str = ""
+    """What a transcode did (encoded, remuxed), empty in other runs and before it is done."""
     note: str = ""
     """The reason of a skipped, partial, cut off or failed job."""
     media: str = ""
@@ -38,6 +43,13 @@ class JobRow:
     """Whether its output was whole already."""
     worker: int = -1
     """Slot of the worker that has it; -1 = none."""
+
+    @property
+    def made(self) -> str:
+        """What it came out as, once it is done."""
+        if self.action:
+            return f"{self.action}, {100 * self.size_ratio:.0f} % of the size"
+        return f"{plural(self.scenes, 'scene')}, {plural(self.frames, 'frame')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +182,8 @@ class WorkerPlan:
     sentence: str
     cores: int
     free_memory_bytes: int
+    encode_threads: int = 0
+    """Encoder threads of each worker, 0 where none encodes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class Job(Screen[None]):
         """Draw what is known at the size there is."""
         head, course, known = (self.query_one(name, Lines) for name in ("#job-head", "#course", "#known"))
         facts = self._facts
+        self.set_class(facts is not None and facts.transcode is not None, "-transcode")
         self.query_one(KeyLine).rename(_labels(facts, self._row))
         self.query_one(KeptFrames).take(facts, self._shown)
         head.show(job_head(facts, self._row, self._video, head.line_width))
@@ -123,7 +124,7 @@ class Job(Screen[None]):
         if self._facts is None:
             tell(self.app, "Nothing is known yet.", problem=True)
         elif what == "output" and outputs:
-            copy(self.app, self._ports.keep, "path of the feature file", outputs[0].path)
+            copy(self.app, self._ports.keep, "path of the output", outputs[0].path)
         else:
             copy(self.app, self._ports.keep, "path of the video", self._facts.source)
 

@@ -137,11 +137,14 @@ class NewRun(Screen[None]):
 
     def _toggle(self, path: bytes) -> None:
         self.query_one(Answer).say(self._choice.toggle(path) or f"{key_of('newrun.plan')} shows the plan.")
+        self._propose_out()
+        self._look()
+
+    def _propose_out(self) -> None:
         out = self.query_one("#out", PathInput)
         if out.path == self._out_follows:
-            self._out_follows = output_for(self._choice.paths)
+            self._out_follows = output_for(self._choice.paths, self._kind)
             out.put(self._out_follows)
-        self._look()
 
     def _look(self) -> None:
         self._counting.look(self.query_one(FolderTree).here)
@@ -179,6 +182,7 @@ class NewRun(Screen[None]):
         offered, usual = self.query_one("#preset", OptionList), DEFAULT_PRESETS[self._kind]
         offered.clear_options().add_options([Option(outside(name)) for name in self._names])
         offered.highlighted = self._names.index(usual) if usual in self._names else 0
+        self._propose_out()
 
     @on(OptionList.OptionHighlighted, "#preset")
     def _preset_moved(self) -> None:

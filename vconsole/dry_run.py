@@ -1,4 +1,4 @@
-"""`vconsole extract --dry-run`: says what a run would do with each input, and which weights it needs."""
+"""`--dry-run`: says what a run would do with each input, and which weights it needs."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands import StartRun
+from pipeline.engine.kinds import KINDS
 from pipeline.engine.plan import plan
-from pipeline.forecast import WORK, PlannedJob
+from pipeline.forecast import PlannedJob
 from pipeline.models.registry import catalogue, locate
-from pipeline.outputs.paths import features_name
 from pipeline.text import plural, visible
 from vconsole.exits import Exit
 from vconsole.output import write_json
@@ -39,12 +39,8 @@ def show(command: StartRun, folder: Path, *, as_json: bool) -> int:
     return Exit.OK
 
 
-def _output(job: PlannedJob) -> str:
-    return os.fsdecode(features_name(job.relative)) if job.verdict in WORK else ""
-
-
 def _line(job: PlannedJob) -> str:
-    told = visible(job.reason) or (f"-> {visible(_output(job))}" if job.verdict in WORK else "")
+    told = " ".join([*([f"-> {visible(job.output)}"] if job.output else []), visible(job.reason)])
     return f"{job.verdict:<12} {visible(job.relative)}  {told}".rstrip()
 
 
@@ -54,13 +50,12 @@ def _job_object(job: PlannedJob) -> dict[str, Any]:
         "verdict": job.verdict,
         "reason": job.reason,
         "size_bytes": job.size_bytes,
-        "output": _output(job),
+        "output": os.fsdecode(job.output),
     }
 
 
 def _weights(command: StartRun) -> list[dict[str, str]]:
     """Return the model keys that the run needs and where their weights are; `check` has seen that they are here."""
-    embed = command.settings.embed
     models = catalogue(command.settings)
-    keys = embed.models if embed.enabled else ()
+    keys = KINDS[command.kind].models(command.settings)
     return [{"model": key, "weights": str(locate(key, models[key]).path)} for key in keys]

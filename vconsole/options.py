@@ -54,6 +54,25 @@ def _own_options(args: argparse.Namespace) -> list[Entry]:
         entries.append(Entry(("engine", "workers"), workers, "--workers"))
     if device := getattr(args, "device", None):
         entries.append(Entry(("host", "device"), device, "--device"))
+    if args.command == "transcode":
+        entries += _transcode_options(args)
+    return entries
+
+
+def _transcode_options(args: argparse.Namespace) -> list[Entry]:
+    """Return what the options say that are called as settings of a transcode are."""
+    from pipeline.transcode.settings import TranscodeSettings  # the console needs no schema before its first picture
+    from vconsole.layers import text_entry
+
+    entries = []
+    for name in TranscodeSettings.model_fields:
+        value = getattr(args, name, None)
+        where = f"--{name.replace('_', '-')}"
+        if name == "report_file" and value:
+            entries.append(Entry(("transcode", name), os.fsdecode(absolute(value)), where))
+        elif value is not None:
+            key = ("transcode", name)
+            entries.append(Entry(key, value, where) if isinstance(value, bool) else text_entry(key, value, where))
     return entries
 
 

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow, RunView, Snapshot
-from pipeline.text import plural, visible
+from pipeline.text import visible
 from vconsole.events import ENDED, Event, JobChanged, RunChanged, Told
 from vconsole.headless import Face
 from vconsole.output import tolerate, write_json
@@ -39,7 +39,7 @@ def job_line(row: JobRow) -> str:
         return f"{'adopted':<12} {name}  its output was there and is whole; nothing was decoded"
     told = f"{row.state:<12} {name}"
     if row.state in {JobState.DONE, JobState.PARTIAL}:
-        told += f"  {plural(row.scenes, 'scene')}, {plural(row.frames, 'frame')}"
+        told += f"  {row.made}"
     reason = visible(row.note) or visible(row.waiting_for)
     return told + (f"  {reason}" if reason else "")
 
@@ -158,6 +158,8 @@ def _job_object(row: JobRow) -> dict[str, Any]:
         "duration_s": row.duration_s,
         "scenes": row.scenes,
         "frames": row.frames,
+        "action": row.action,
+        "size_ratio": row.size_ratio,
         "class": str(row.failure) if row.failure else None,
         "note": row.note,
         "reused": row.reused,

@@ -52,7 +52,7 @@ def _find(folder: Path, run_id: int) -> RunRecord | None:
     if record.state is RunState.DONE:
         raise SettingsError(
             f"run {run_id} is done",
-            remedy="To try its failed videos again, give its `vconsole extract` command once more.",
+            remedy="To try its failed videos again, give its command once more.",
         )
     return record
 

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.model import BAD, RunState
+from pipeline.model import BAD, RunKind, RunState
 from pipeline.snapshot import FailureRow, RunView, Snapshot
 from pipeline.text import clock, visible
 from vconsole.exits import Exit
 
-OUTPUTS = ("features/", "manifest.jsonl.gz", "failures.json", "run.json")
-"""What a run leaves in its folder; one that was killed or stopped may lack some."""
+OUTPUTS: dict[RunKind, tuple[str, ...]] = {
+    RunKind.EXTRACT: ("features/", "manifest.jsonl.gz", "failures.json", "run.json"),
+    RunKind.TRANSCODE: ("transcode_report.json", "transcode_report.csv", "run.json"),
+}
+"""What a run of each kind leaves in its folder; one that was killed or stopped may lack some."""
+
+_ALL_FAILURES = {RunKind.EXTRACT: "failures.json", RunKind.TRANSCODE: "transcode_report.json"}
 
 SHOWN_FAILURES = 20
-"""Failed videos that the summary lists; all of them are in failures.json."""
+"""Failed videos that the summary lists; the reports have all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def as_lines(summary: Summary) -> Iterator[str]:
         yield f"  {lasted(summary.video_s)} of video at {summary.rate:.1f} x real time"
     if run.reused:
         yield f"  {run.reused:,} {'was' if run.reused == 1 else 'were'} whole already and not done again"
-    there = ", ".join(name for name in OUTPUTS if Path(run.out, name).exists())
+    there = ", ".join(name for name in OUTPUTS[run.kind] if Path(run.out, name).exists())
     yield f"  outputs: {visible(run.out)}" + (f"  ({there})" if there else "  (nothing yet)")
     yield from _failure_lines(summary)
     if summary.held_up:
@@ -127,7 +132,7 @@ def _failure_lines(summary: Summary) -> Iterator[str]:
         yield f"    {visible(row.remedy)}"
     more = summary.run.count(*BAD) - len(shown)
     if shown and more > 0:
-        yield f"  and {more:,} more; failures.json has all of them when the run ends"
+        yield f"  and {more:,} more; {_ALL_FAILURES[summary.run.kind]} has all of them when the run ends"
 
 
 def lasted(seconds: float) -> str:

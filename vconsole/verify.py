@@ -12,6 +12,7 @@ from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import OutputRecord
 from pipeline.engine.redo import reported_run
 from pipeline.errors import SettingsError
+from pipeline.model import RunKind
 from pipeline.outputs.findings import LEFT_BEHIND, Fault, Finding
 from pipeline.outputs.verify import Output, check_output, verify
 from pipeline.outputs.verify_reports import check_reports
@@ -62,14 +63,17 @@ def run(args: argparse.Namespace) -> int:
 def _look(folder: Path, out: bytes, args: argparse.Namespace) -> tuple[list[Finding], int]:
     """Return what is wrong in `out`, and how many outputs were looked at."""
     with LedgerReader.read_only(folder) as ledger:
-        if ledger.run_of_output(out) is None:
+        newest = ledger.run_of_output(out)
+        if newest is None:
             raise SettingsError(
                 f"the ledger knows of no run that wrote to {args.out}",
                 remedy="Name the folder that was given as --out; `vconsole runs` lists them.",
             )
-        outputs = [_output(record) for record in ledger.outputs(out)]
+        kind = min(ledger.kinds_in(out), default=newest.kind)
+        outputs = [_output(record, kind) for record in ledger.outputs(out)]
         reported = reported_run(ledger, out)
-    return list(verify(out, outputs, reported[1] if reported else None, deep=args.deep)), len(outputs)
+    findings = verify(out, outputs, reported[1] if reported else None, deep=args.deep, kind=kind)
+    return list(findings), len(outputs)
 
 
 def _look_again(folder: Path, out: bytes, damage: Damage, *, deep: bool) -> list[Finding]:
@@ -77,11 +81,12 @@ def _look_again(folder: Path, out: bytes, damage: Damage, *, deep: bool) -> list
     with LedgerReader.read_only(folder) as ledger:
         records = [ledger.output(out, relative) for relative in damage.videos]
         reported = reported_run(ledger, out) if damage.reports else None
-    found = [finding for record in records if record for finding in check_output(out, _output(record), deep=deep)]
+        kind = min(ledger.kinds_in(out), default=RunKind.EXTRACT)
+    found = [finding for record in records if record for finding in check_output(out, _output(record, kind), deep=deep)]
     return [*found, *(check_reports(out, reported[1]) if reported else ())]
 
 
-def _output(record: OutputRecord) -> Output:
+def _output(record: OutputRecord, kind: RunKind) -> Output:
     result = record.result
     return Output(
         relative=record.relative,
@@ -92,6 +97,7 @@ def _output(record: OutputRecord) -> Output:
         pictures=str(result.get("pictures", "")),
         pictures_bytes=int(result.get("pictures_bytes", 0)),
         pictures_sha256=str(result.get("pictures_sha256", "")),
+        kind=kind,
     )
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from pipeline.engine.faults import Trouble
 from pipeline.engine.heap import Heap
+from pipeline.engine.kinds import KINDS
 from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
 from pipeline.engine.readings import Readings
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.scheduler import Queue
 from pipeline.engine.surroundings import Surroundings
 from pipeline.engine.volumes import Volume
-from pipeline.errors import REMEDIES
+from pipeline.errors import remedy_of
 from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
 from pipeline.outputs.manifest import media_of
 from pipeline.rows import Table
@@ -50,7 +51,7 @@ class ActiveRun:
         self.record = record
         self.settings = settings
         self.fingerprints = dict(fingerprints)
-        self.surroundings = Surroundings(Volume(record.out), ())
+        self.surroundings = Surroundings(Volume(record.out), (), record.kind)
         self.state = RunState.RUNNING
         self.paused_because = ""
         self.hold: Trouble | None = None
@@ -90,7 +91,7 @@ class ActiveRun:
     @property
     def needs_host(self) -> bool:
         """Whether its jobs need a model host."""
-        return self.settings.embed.enabled and bool(self.settings.embed.models)
+        return bool(KINDS[self.record.kind].models(self.settings))
 
     def rates_at(self, now_s: float) -> float:
         """Return the moment whose rates are to be shown: now, or that of its end once it is over."""
@@ -189,7 +190,7 @@ class ActiveRun:
                 failure=failure,
                 stage=job.stage,
                 message=job.message,
-                remedy=REMEDIES[failure],
+                remedy=remedy_of(failure, self.record.kind),
                 attempts=job.attempts,
                 at_s=job.ended_s,
                 detail=job.detail,
@@ -231,6 +232,8 @@ def row_of(job: JobRecord) -> JobRow:
         waiting_for=_waiting_for(job),
         scenes=int(job.result.get("scenes", 0)),
         frames=int(job.result.get("frames", 0)),
+        action=str(job.result.get("action", "")) if job.state in {JobState.DONE, JobState.PARTIAL} else "",
+        size_ratio=float(job.result.get("ratio", 0.0)),
         note=_note(job) if over else "",
         failure=job.failure,
         reused=job.reused,

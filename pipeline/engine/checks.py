@@ -7,16 +7,17 @@ import stat
 from collections.abc import Iterator
 
 from pipeline.commands import StartRun
-from pipeline.engine.plan import check_out
+from pipeline.engine.plan import check_out, check_transcode
 from pipeline.engine.preflight import check_checkpoint, check_device, gpu_count
 from pipeline.errors import MissingWeightsError, VconsoleError
 from pipeline.forecast import Check, Grade
+from pipeline.model import RunKind
 from pipeline.models import registry
 from pipeline.settings import PipelineSettings
 from pipeline.text import plural, visible
 
 FULL_BYTES = 1_000_000
-"""With less room than this not even one feature file can be written."""
+"""With less room than this not even one small output can be written."""
 
 
 def checks(command: StartRun) -> Iterator[Check]:
@@ -25,7 +26,9 @@ def checks(command: StartRun) -> Iterator[Check]:
         yield _readable(path)
     yield _writable(command.out)
     settings = command.settings
-    if settings.embed.enabled and settings.embed.models:
+    if command.kind is RunKind.TRANSCODE:
+        yield _transcodable(command)
+    elif settings.embed.enabled and settings.embed.models:
         yield _device(settings.host.device)
         yield from (_weights(key, settings) for key in settings.embed.models)
     else:
@@ -65,6 +68,15 @@ def _writable(out: bytes) -> Check:
         return Check("output", Grade.FAULT, str(error), "Choose another folder, or change its permissions.")
     made = "can be written to" if os.path.isdir(out) else "will be made"
     return Check("output", Grade.OK, f"{visible(out)} {made}.")
+
+
+def _transcodable(command: StartRun) -> Check:
+    try:
+        check_transcode(command)
+    except VconsoleError as error:
+        return Check("transcode", Grade.FAULT, str(error), error.remedy)
+    wanted = command.settings.transcode
+    return Check("transcode", Grade.OK, f"{wanted.video_codec} and {wanted.audio_codec} in {wanted.output_format}.")
 
 
 def _device(device: str) -> Check:

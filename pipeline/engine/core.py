@@ -9,8 +9,9 @@ from typing import Any
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.hosts import ModelHost
+from pipeline.engine.kinds import KINDS
 from pipeline.engine.ledger_thread import LedgerThread
-from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
+from pipeline.engine.tuning import EXTRACTING, cores, free_memory_bytes, plan_workers
 from pipeline.engine.workers import Pool
 from pipeline.errors import VconsoleError
 from pipeline.sections import EngineSettings
@@ -45,13 +46,15 @@ class Core:
     host: ModelHost = field(init=False)
 
     def plan_workers(self, limits: EngineSettings, wanted: int | None = None) -> None:
-        """Set how many workers there are to be: `wanted`, or what the settings say."""
+        """Set how many workers there are to be: `wanted`, or what the settings say, for the kind of the active run."""
+        run = self.active
         self.worker_plan = plan_workers(
             limits,
             core_count=cores(),
             free_memory_bytes=free_memory_bytes(),
             gpu_memory_bytes=self.gpu_memory_bytes(),
             wanted=wanted,
+            share=KINDS[run.record.kind].share(run.settings) if run else EXTRACTING,
         )
         self.pool.limits = limits
         self.pool.target = self.worker_plan.workers

@@ -13,6 +13,7 @@ from pipeline.engine.child import Death
 from pipeline.engine.core import Core
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.inquiry import Inquiry, is_suspect
+from pipeline.engine.kinds import KINDS
 from pipeline.engine.leases import QUICK_S, Leases, job_message
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.meter import Meter
@@ -152,7 +153,7 @@ class Dispatcher:
             )
         worker.running = running
         worker.heard_s = core.clock()
-        worker.child.send(job_message(run, job, known, core.worker_plan.decode_threads))
+        worker.child.send(job_message(run, job, known, core.worker_plan))
         run.set(job.job_id, worker=worker.slot, progress=0.0)
         core.dirty = True
 
@@ -219,6 +220,8 @@ class Dispatcher:
     def _finished(self, run: ActiveRun, worker: Worker, running: Running, message: wire.Message) -> None:
         core, report = self._core, report_result(running, message)
         self._meter.finished(run, running, report)
+        if report.failure is FailureClass.DISK_FULL:
+            run.surroundings.wants_room(running.bytes_out)
         worker.quick = core.clock() - running.started_s < QUICK_S
         if report.errno in SCARCE or report.failure is FailureClass.OUT_OF_MEMORY:
             worker.retiring = True  # a fresh one has its memory and its descriptors back
@@ -252,7 +255,7 @@ class Dispatcher:
             run.settings.engine,
             alone=running.alone,
             host_ready=core.host.ready,
-            keep_partial=run.settings.probe.keep_partial,
+            keep_partial=KINDS[run.record.kind].keeps_partial(run.settings),
             trouble=trouble,
         )
         if verdict.hold is Fault.PROCESSES and core.pool.fewer():

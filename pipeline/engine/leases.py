@@ -13,10 +13,12 @@ from functools import partial
 from pipeline import wire
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
+from pipeline.engine.kinds import output_name
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.records import JobRecord, OutputRecord
 from pipeline.engine.slots import Running, Worker
 from pipeline.model import JobState
+from pipeline.snapshot import WorkerPlan
 
 QUICK_S = 0.05
 """A worker whose last job took less than this is handed jobs ahead."""
@@ -127,13 +129,13 @@ class Leases:
             return
         for job, known in jobs:
             worker.leased.append(Running(job, alone=False, started_s=core.clock()))
-            worker.child.send(job_message(run, job, known, core.worker_plan.decode_threads))
+            worker.child.send(job_message(run, job, known, core.worker_plan))
         if worker.running is None and worker.leased:
             worker.running = worker.leased.popleft()
             self.begin(run, worker, worker.running)
 
 
-def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, decode_threads: int) -> wire.Message:
+def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, plan: WorkerPlan) -> wire.Message:
     """Return the message that hands a job to a worker."""
     assert job.state is JobState.RUNNING
     return {
@@ -146,7 +148,9 @@ def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, deco
         "relative": os.fsdecode(job.relative),
         "identity": list(job.identity),
         "content_id": job.content_id,
-        "decode_threads": decode_threads,
+        "decode_threads": plan.decode_threads,
+        "encode_threads": plan.encode_threads,
+        "output": os.fsdecode(output_name(run.record.kind, run.settings, job.relative, job.result)),
         "known_sha256": known.sha256 if known else "",
         "known_pictures_sha256": str(known.result.get("pictures_sha256", "")) if known else "",
         "force": run.record.force,

@@ -8,6 +8,9 @@ from pipeline.engine.slots import Running
 from pipeline.errors import WireError
 from pipeline.model import Stage
 
+RATIO_AFTER_S = 2.0
+"""Seconds of video after which the size of an output so far says something of its end."""
+
 
 class Meter:
     """Reads progress messages. Every method raises WireError for a message whose fields are not what they must be."""
@@ -23,6 +26,7 @@ class Meter:
             frames, bytes_read = int(wire.number(message, "frames")), int(wire.number(message, "bytes_read"))
             waiting = str(message["waiting"])[:80]
             duration_s = max(0.0, wire.number(message, "duration_s"))
+            bytes_out = int(wire.number(message, "bytes_out")) if "bytes_out" in message else 0
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not a progress message: {error!r}") from error
         now = self._core.clock()
@@ -36,6 +40,7 @@ class Meter:
         running.stage, running.waiting = stage, waiting
         running.frames, running.bytes_read = max(frames, running.frames), max(bytes_read, running.bytes_read)
         running.video_s = max(video_s, running.video_s)
+        running.bytes_out = max(bytes_out, running.bytes_out)
         passed = now - running.started_s
         row = run.row(running.job.job_id)
         run.set(
@@ -43,6 +48,7 @@ class Meter:
             stage=stage,
             progress=min(1.0, max(0.0, share)),
             rate=round(running.video_s / passed, 2) if passed > 0 else 0.0,
+            size_ratio=_size_ratio(running, duration_s),
             waiting_for=waiting,
             duration_s=duration_s or (row.duration_s if row else 0.0),
         )
@@ -72,3 +78,11 @@ class Meter:
         run.bytes_read += max(0, bytes_read - running.bytes_read)
         run.video_s.add(now, max(0.0, duration_s - running.video_s))
         run.estimate.done(running.job.identity.size_bytes, work_of(result), now - running.started_s)
+
+
+def _size_ratio(running: Running, duration_s: float) -> float:
+    """Return the size of the output so far over that of what was read for it, 0 while too little is known."""
+    source_bytes = running.job.identity.size_bytes
+    if running.video_s < RATIO_AFTER_S or duration_s <= 0 or not (source_bytes and running.bytes_out):
+        return 0.0
+    return round(running.bytes_out / (source_bytes * min(1.0, running.video_s / duration_s)), 3)

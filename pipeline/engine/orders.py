@@ -19,7 +19,7 @@ from pipeline.engine.active import ActiveRun
 from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.ledger import Ledger
-from pipeline.engine.plan import check
+from pipeline.engine.plan import check, check_folder
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
@@ -88,6 +88,7 @@ class Orders:
         now_s = core.wall_clock()
 
         def find_or_create(ledger: Ledger) -> tuple[RunRecord, bool]:
+            check_folder(ledger, command)
             same = ledger.equal_run(command)
             if same is not None:
                 return ledger.move_run(same.run_id, RunState.QUEUED, now_s), True

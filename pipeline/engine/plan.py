@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.commands import StartRun
+from pipeline.engine.kinds import fingerprints
 from pipeline.engine.ledger import recorded
 from pipeline.engine.planner import Planner
 from pipeline.engine.preflight import check_models
+from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import NewJob, RunRecord
+from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import SettingsError
 from pipeline.forecast import WORK, PlannedJob, Verdict
-from pipeline.model import STAGES, JobState, RunState
-from pipeline.models import registry
+from pipeline.model import STAGES, JobState, RunKind, RunState
+from pipeline.outputs.naming import NAMED
+from pipeline.outputs.paths import features_name
 from pipeline.text import visible
+from pipeline.transcode.settings import conflict
 
 _COMPARED = WORK | {Verdict.DONE}
 
@@ -37,7 +42,10 @@ def check_again(command: StartRun) -> None:
     Inputs that are not there are no reason: their volume may be gone, and the run waits for it.
     """
     check_out(command.out)
-    check_models(command.settings)
+    if command.kind is RunKind.TRANSCODE:
+        check_transcode(command)
+    else:
+        check_models(command.settings)
 
 
 def plan(command: StartRun, state_dir: Path, stop: threading.Event | None = None) -> Iterator[PlannedJob]:
@@ -47,10 +55,9 @@ def plan(command: StartRun, state_dir: Path, stop: threading.Event | None = None
     """
     check(command)
     settings = command.settings
-    models = registry.catalogue(settings)
-    fingerprints = (
-        {key: registry.fingerprint(models[key]) for key in settings.embed.models} if settings.embed.enabled else {}
-    )
+    if (state_dir / LEDGER_NAME).exists():
+        with LedgerReader.read_only(state_dir) as ledger:
+            check_folder(ledger, command)
     record = RunRecord(
         run_id=-1,
         kind=command.kind,
@@ -66,7 +73,9 @@ def plan(command: StartRun, state_dir: Path, stop: threading.Event | None = None
         discovered=False,
     )
     seen: dict[object, bytes] = {}
-    for new in Planner(record, settings, fingerprints, state_dir).jobs(stop or threading.Event()):
+    for new in Planner(record, settings, fingerprints(command.kind, settings), state_dir).jobs(
+        stop or threading.Event()
+    ):
         yield _planned(new, seen)
 
 
@@ -77,13 +86,15 @@ def _planned(new: NewJob, seen: dict[object, bytes]) -> PlannedJob:
         file_key = (new.identity.device, new.identity.inode)
         for key, words in ((file_key, "the same file as"), (new.content_id, "duplicate of")):
             if key and key in seen:
-                return PlannedJob(
-                    new.relative, Verdict.DUPLICATE, f"{words} {os.fsdecode(seen[key])}", new.identity.size_bytes
-                )
+                reason = f"{words} {os.fsdecode(seen[key])}"
+                return PlannedJob(new.relative, Verdict.DUPLICATE, reason, new.identity.size_bytes)
         seen[file_key] = new.relative
         if new.content_id:
             seen[new.content_id] = new.relative
-    return PlannedJob(new.relative, verdict, reason, new.identity.size_bytes)
+    output = b""
+    if verdict in WORK:
+        output = os.fsencode(str(new.result.get(NAMED, ""))) or features_name(new.relative)
+    return PlannedJob(new.relative, verdict, reason, new.identity.size_bytes, output)
 
 
 def _verdict(new: NewJob) -> Verdict:
@@ -96,6 +107,36 @@ def _verdict(new: NewJob) -> Verdict:
     if new.reused:
         return Verdict.DONE
     return Verdict.CHANGED if new.changed else Verdict.TO_DO
+
+
+def check_transcode(command: StartRun) -> None:
+    """Raise SettingsError if settings of a transcode contradict each other, or an output could lie among its inputs."""
+    wrong = conflict(command.settings.transcode)
+    if wrong:
+        raise SettingsError(f"These settings cannot go together: {wrong}.", remedy="Change one of them.")
+    out = os.path.realpath(command.out)
+    for path in command.inputs:
+        if os.path.commonpath([out, os.path.realpath(path)]) == out:
+            raise SettingsError(
+                f"The input {visible(path)} lies in the output folder {visible(command.out)}.",
+                remedy="Choose an output folder that holds no input: nothing is ever transcoded in place.",
+            )
+    report = command.settings.transcode.report_file
+    if report and not (report.endswith((".json", ".csv")) and os.path.isdir(os.path.dirname(os.path.abspath(report)))):
+        raise SettingsError(
+            f"The report {visible(report)} cannot be written: it must end in .json or .csv, in a folder that is there.",
+            remedy="Name another with --report-file.",
+        )
+
+
+def check_folder(ledger: LedgerReader, command: StartRun) -> None:
+    """Raise SettingsError if the output folder holds what runs of another kind made: their reports would be lost."""
+    others = ledger.kinds_in(command.out) - {command.kind}
+    if others:
+        raise SettingsError(
+            f"The output folder {visible(command.out)} holds the outputs of {', '.join(sorted(others))} runs.",
+            remedy="Choose another folder with --out.",
+        )
 
 
 def check_out(out: bytes) -> None:

@@ -6,11 +6,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.discover import Found, walk
 from pipeline.engine.faults import Trouble
+from pipeline.engine.kinds import KINDS
 from pipeline.engine.limits import has_room
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import NewJob, OutputRecord, RunRecord
@@ -19,9 +21,8 @@ from pipeline.engine.store import LEDGER_NAME, ledger_error
 from pipeline.errors import LedgerError
 from pipeline.identity import content_id, identity_of, open_regular
 from pipeline.model import FailureClass, JobState
-from pipeline.outputs.paths import has_pictures
+from pipeline.outputs.naming import NAMED, Names, candidates
 from pipeline.settings import PipelineSettings
-from pipeline.stages.keys import stage_keys
 
 BATCH_S = 0.25
 """A batch is handed over after this many seconds though it is not full, so that work can begin."""
@@ -59,6 +60,8 @@ class Planner:
         self._at_fault = at_fault
         self._wall_clock = wall_clock
         self._ledger: LedgerReader | None = None
+        self._kind = KINDS[run.kind]
+        self._names: Names | None = None
 
     def jobs(self, stop: threading.Event) -> Iterator[NewJob]:
         """Yield a job for each input that the run does not know yet; ends early once `stop` is set.
@@ -71,6 +74,7 @@ class Planner:
             if not has_room():
                 self._see_to(errno.EMFILE)
         try:
+            self._names = self._take_names()
             goes_on = self._ledger is not None and self._ledger.has_job(self._run.run_id)
             for found in walk(self._run.inputs, self._run.out, stop.is_set, lambda: self._see_to(0)):
                 if goes_on and self._is_known(found):
@@ -97,6 +101,13 @@ class Planner:
         if batch:
             yield batch
 
+    def _take_names(self) -> Names | None:
+        suffix = self._kind.suffix(self._settings)
+        if not suffix:
+            return None
+        taken = self._ledger.names_of_outputs(self._run.run_id, self._run.out) if self._ledger else ()
+        return Names(suffix, taken)
+
     def _is_known(self, found: Found) -> bool:
         return self._ledger is not None and self._ledger.has_job(self._run.run_id, found.relative)
 
@@ -107,11 +118,21 @@ class Planner:
         if found.reason:
             return NewJob(found.source, found.relative, JobState.SKIPPED, reason=found.reason)
         try:
-            return self._examine(found)
+            return self._named(self._examine(found))
         except OSError as error:
             self._see_to(error.errno or 0)
             reason = f"cannot be read: {error.strerror}"
             return NewJob(found.source, found.relative, JobState.FAILED, found.identity, "", reason, FailureClass.IO)
+
+    def _named(self, new: NewJob) -> NewJob:
+        """Return a job with the name of its output, where the engine chooses that."""
+        if self._names is None or new.state is JobState.SKIPPED:
+            return new
+        name = self._names.of(new.relative)
+        reason = new.reason
+        if name != next(candidates(new.relative, self._kind.suffix(self._settings))):
+            reason = f"another input has the name it would have: it becomes {os.fsdecode(name)}"
+        return replace(new, reason=reason, result=new.result | {NAMED: os.fsdecode(name)})
 
     def _see_to(self, number: int) -> None:
         trouble = self._at_fault(number)
@@ -122,8 +143,11 @@ class Planner:
         descriptor = open_regular(found.source)
         try:
             identity = identity_of(os.fstat(descriptor))
-            if not is_media(found.relative, os.pread(descriptor, HEAD_BYTES, 0)):
-                return NewJob(found.source, found.relative, JobState.SKIPPED, identity, reason=why_not(found.relative))
+            head = os.pread(descriptor, HEAD_BYTES, 0)
+            media = is_media(found.relative, head)
+            why = self._kind.passes_over(found.relative, head) if media else why_not(found.relative)
+            if why:
+                return NewJob(found.source, found.relative, JobState.SKIPPED, identity, reason=why)
             if self._is_fresh(identity.mtime_ns):
                 return NewJob(found.source, found.relative, JobState.SETTLING, identity)
             known = self._ledger.output(self._run.out, found.relative) if self._ledger else None
@@ -147,8 +171,8 @@ class Planner:
         return self._wall_clock() - mtime_ns / 1e9 < self._settings.engine.settle_s
 
     def is_whole(self, known: OutputRecord) -> bool:
-        """Whether an output and its pictures stand as its row says and were made with the settings of this run."""
-        if known.stage_keys != stage_keys(self._settings, known.content_id, self._fingerprints):
+        """Whether an output stands as its row says and was made with the settings of this run."""
+        if known.stage_keys != self._kind.keys(self._settings, known.content_id, self._fingerprints):
             return False
         try:
             status = os.stat(os.path.join(known.out, os.fsencode(known.output)))
@@ -156,4 +180,4 @@ class Planner:
             return False
         if (status.st_size, status.st_mtime_ns) != (known.output_bytes, known.mtime_ns):
             return False
-        return has_pictures(known.out, known.relative, self._settings.frames.save, int(known.result.get("frames", 0)))
+        return self._kind.still_good(self._settings, known)

@@ -5,6 +5,7 @@ import os
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.faults import Trouble
+from pipeline.engine.kinds import fingerprints
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import RunRecord
 from pipeline.engine.surroundings import Surroundings, trouble_of
@@ -12,8 +13,6 @@ from pipeline.engine.threads import in_thread
 from pipeline.engine.volumes import Volume, folders_read
 from pipeline.errors import SCARCE
 from pipeline.model import JobState
-from pipeline.models import registry
-from pipeline.settings import PipelineSettings
 
 
 async def prepare(core: Core, run: ActiveRun) -> Trouble | None:
@@ -29,8 +28,8 @@ async def prepare(core: Core, run: ActiveRun) -> Trouble | None:
             lambda ledger: (ledger.counts(record.run_id), [_known(ledger, record, one) for one in folders])
         )
         written = any(counts.get(state) for state in (JobState.DONE, JobState.PARTIAL))
-        run.surroundings = Surroundings(Volume(record.out, filled=written), known)
-        run.fingerprints = await in_thread(lambda: _fingerprints(run.settings))
+        run.surroundings = Surroundings(Volume(record.out, filled=written), known, record.kind)
+        run.fingerprints = await in_thread(lambda: fingerprints(record.kind, run.settings))
         return await in_thread(run.surroundings.prepare)
     except OSError as error:
         if error.errno in SCARCE:
@@ -44,11 +43,3 @@ def _known(ledger: LedgerReader, record: RunRecord, folder: Volume) -> Volume:
         return folder
     was_file, filled = ledger.was_read(record.run_id, folder.path)
     return Volume(os.path.dirname(folder.path)) if was_file else Volume(folder.path, filled)
-
-
-def _fingerprints(settings: PipelineSettings) -> dict[str, str]:
-    """Return the fingerprint of each model."""
-    if not settings.embed.enabled:
-        return {}
-    models = registry.catalogue(settings)
-    return {key: registry.fingerprint(models[key]) for key in settings.embed.models}

@@ -214,6 +214,18 @@ class LedgerReader:
         row = self._db.execute("SELECT * FROM outputs WHERE out = ? AND relative = ?", (out, relative)).fetchone()
         return _output(row) if row else None
 
+    def names_of_outputs(self, run_id: int, out: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield each input with the name of its output: those that stand in `out`, then those that a run has chosen."""
+        rows = self._db.execute("SELECT relative, output FROM outputs WHERE out = ?", (out,))
+        yield from ((bytes(row[0]), bytes(row[1])) for row in rows)
+        rows = self._db.execute("SELECT relative, result -> '$.named' FROM jobs WHERE run_id = ?", (run_id,))
+        yield from ((bytes(row[0]), os.fsencode(json.loads(row[1]))) for row in rows if row[1])
+
+    def kinds_in(self, out: bytes) -> set[RunKind]:
+        """Return the kinds of the runs that have outputs in the folder `out`."""
+        query = "SELECT DISTINCT kind FROM runs WHERE out = ? AND EXISTS (SELECT 1 FROM outputs WHERE out = ?)"
+        return {RunKind(row[0]) for row in self._db.execute(query, (out, out))}
+
     def outputs(self, out: bytes) -> Iterator[OutputRecord]:
         """Yield what is known of every output file in the folder `out`, by relative path."""
         for row in self._db.execute("SELECT * FROM outputs WHERE out = ? ORDER BY relative", (out,)):

@@ -14,12 +14,12 @@ from pipeline.commands import StartRun
 from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import JobRecord, NewJob, OutputRecord, RunRecord
-from pipeline.engine.reports import manifest_rows, run_info, write_reports
+from pipeline.engine.reports import run_info, write_list, write_reports
 from pipeline.errors import LedgerError
 from pipeline.identity import content_id, identity_of, open_regular
-from pipeline.model import BAD, JobState, RunState
+from pipeline.model import JobState, RunState
 from pipeline.outputs import paths
-from pipeline.outputs.manifest import write_failures, write_manifest
+from pipeline.outputs.naming import NAMED
 from pipeline.outputs.verify_reports import ReportedRun, check_reports
 from pipeline.settings import PipelineSettings
 from pipeline.text import visible
@@ -102,10 +102,12 @@ def _again(maker: JobRecord, output: OutputRecord) -> NewJob | str:
     except OSError as error:
         return f"Its video {visible(maker.source)} cannot be read: {error.strerror}."
     if content != output.content_id:
-        return f"Its video {visible(maker.source)} is another by now: `vconsole extract` does that one."
+        return f"Its video {visible(maker.source)} is another by now: the next run of its kind does that one."
     hint: dict[str, Any] = {
         key: output.result[key] for key in ("duration_s", "width", "height") if key in output.result
     }
+    if NAMED in output.result:
+        hint[NAMED] = output.output
     return NewJob(maker.source, maker.relative, JobState.QUEUED, identity, content, changed=True, result=hint)
 
 
@@ -127,10 +129,8 @@ def write_again(state_dir: Path, run: RunRecord, names: Iterable[bytes]) -> None
     damaged = set(names)
     if paths.RUN not in damaged:
         with LedgerReader.read_only(state_dir) as ledger:
-            if paths.MANIFEST in damaged:
-                write_manifest(run.out, manifest_rows(ledger, run.run_id))
-            if paths.FAILURES in damaged:
-                write_failures(run.out, manifest_rows(ledger, run.run_id, *BAD))
+            for name in damaged:
+                write_list(ledger, run, name)
             told = reported_run(ledger, run.out)
             if told is not None and not any(check_reports(run.out, told[1])):
                 return

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
-from pipeline.engine.reports import write_reports
+from pipeline.engine.reports import write_report_file, write_reports
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import RunState
+from pipeline.model import RunKind, RunState
 
 
 async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[[], bool] = lambda: True) -> None:
@@ -21,6 +21,12 @@ async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[
     await in_thread(
         lambda: write_reports(core.state_dir, ended, wall_s=wall_s, gpus=gpus, device=device, in_time=in_time)
     )
+    report_file = run.settings.transcode.report_file if run.record.kind is RunKind.TRANSCODE else ""
+    if report_file and in_time():
+        try:
+            await in_thread(lambda: write_report_file(core.state_dir, ended, report_file))
+        except OSError as error:
+            core.note("error", f"The report {report_file} could not be written: {error}")
 
 
 async def report_stopped(core: Core, run: ActiveRun, in_time: Callable[[], bool] = lambda: True) -> None:

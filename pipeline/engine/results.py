@@ -13,7 +13,7 @@ OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "stopped"})
 NUMBERS = frozenset(
     {
         *("output_bytes", "output_mtime_ns", "bytes_read", "bytes_written", "scenes", "frames"),
-        *("duration_s", "width", "height", "lost_s", "lost_frames"),
+        *("duration_s", "width", "height", "lost_s", "lost_frames", "ratio", "x_real_time"),
     }
 )
 """Fields of a result that are reckoned with."""

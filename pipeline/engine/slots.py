@@ -20,6 +20,8 @@ class Running:
     video_s: float = 0.0
     frames: int = 0
     bytes_read: int = 0
+    bytes_out: int = 0
+    """Bytes of the output so far, 0 where it is written at once at the end."""
     counted: dict[Stage, int] = field(default_factory=dict)
     """Items of each stage that progress messages have told of."""
     waiting: str = ""

@@ -4,19 +4,20 @@ import os
 
 HEAD_BYTES = 4096
 
-EXTENSIONS = frozenset(
-    # films
+STILLS = frozenset(
+    b"bmp dds dpx exr hdr heic heif hif ico j2c j2k jls jp2 jpe jpeg jpf jpg jxl mpo pam pbm pcx pgm pgmyuv png pnm "
+    b"ppm psd qoi ras sgi sun tif tiff xbm xpm xwd".split()
+)
+"""Names of pictures in which nothing moves."""
+EXTENSIONS = STILLS | frozenset(
     b"264 265 266 3g2 3gp 4xm amv asf avc avi avs avs2 avs3 bik cine dav dif dv evc f4v flc fli flv gif gxf h261 h264 "
     b"h265 h266 h26l hevc ism ismv ivf kux lvf lxf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mlv mov mp4 mpe "
     b"mpeg mpg mpv mts mtv mxf nsv nut nuv obu ogg ogm ogv pmp psp pva qt rcv rm rmvb roq smk swf thp ty vc1 viv vob "
-    b"vro vvc webm wmv wtv xmv y4m "
-    # pictures
-    b"apng avif bmp dds dpx exr hdr heic heif hif ico j2c j2k jls jp2 jpe jpeg jpf jpg jxl mpo pam pbm pcx pgm "
-    b"pgmyuv png pnm ppm psd qoi ras sgi sun tif tiff webp xbm xpm xwd".split()
+    b"vro vvc webm wmv wtv xmv y4m apng avif webp".split()
 )
 """Names under which a file is taken on whatever its first bytes say: a damaged video must be reported, not ignored."""
 
-_STARTS = (
+_FILMS = (
     b"\x1a\x45\xdf\xa3",
     b"FLV\x01",
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
@@ -31,6 +32,9 @@ _STARTS = (
     b".RMF",
     b"nut/multimedia container",
     b"\xb7\xd8\x00\x20\x37\x49\xda\x11",
+)
+_STARTS = (
+    *_FILMS,
     b"\xff\xd8\xff",
     b"\x89PNG\r\n\x1a\n",
     b"GIF87a",
@@ -52,6 +56,7 @@ _STARTS = (
     b"\x59\xa6\x6a\x95",
 )
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"skip", b"pnot"})
+_STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 _AUDIO_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 _PORTABLE = tuple(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b"\n\r\t ")
 """How PBM, PGM, PPM and PAM begin."""
@@ -69,6 +74,12 @@ def is_media(name: bytes, head: bytes) -> bool:
 def why_not(name: bytes) -> str:
     """Return why a file for which `is_media` says no is passed over."""
     return _UNREAD.get(_extension(name), "not a video or picture")
+
+
+def is_still(name: bytes, head: bytes) -> bool:
+    """Whether a file has the name of a picture in which nothing moves, and does not begin as a film does."""
+    film = head.startswith(_FILMS) or (head[4:8] in _BOXES and head[8:12] not in _STILL_BRANDS)
+    return _extension(name) in STILLS and not (film or head[8:12] == b"AVI ")
 
 
 def _extension(name: bytes) -> bytes:

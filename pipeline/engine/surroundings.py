@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -11,13 +12,15 @@ from pipeline.engine.scheduler import Report
 from pipeline.engine.tuning import GIB, free_memory_bytes
 from pipeline.engine.volumes import Volume, look_again, volume_gone
 from pipeline.errors import SCARCE
-from pipeline.model import FailureClass, Stage
+from pipeline.model import FailureClass, RunKind, Stage
 from pipeline.outputs.atomic import FULL, make_folder, remove_stale_parts
 from pipeline.outputs.paths import part_path
 
 PROBE_BYTES = 1 << 20
 """A volume that takes this much again counts as having room."""
 MEMORY_ENOUGH_BYTES = GIB
+ROOM_SHARE = 1.1
+"""Room that must be free after a volume was full, for a byte of the output that did not fit."""
 DEVICE_ERRORS = frozenset({errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EROFS})
 """Errors that no single file has: its volume is gone, or refuses."""
 
@@ -25,8 +28,10 @@ DEVICE_ERRORS = frozenset({errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCO
 class Surroundings:
     """The volumes of one run as they were last seen to stand, and the questions that are asked about them."""
 
-    def __init__(self, out: Volume, inputs: Sequence[Volume] = ()) -> None:
+    def __init__(self, out: Volume, inputs: Sequence[Volume] = (), kind: RunKind = RunKind.EXTRACT) -> None:
         self._out = out
+        self._kind = kind
+        self._wanted_bytes = 0
         self._seen = {one.path: one for one in (*inputs, out)}
         self._inputs = tuple(one.path for one in inputs)
 
@@ -50,7 +55,7 @@ class Surroundings:
             return trouble
         try:
             make_folder(self._out.path)
-            remove_stale_parts(self._out.path)
+            remove_stale_parts(self._out.path, self._kind)
         except OSError as error:
             return trouble_of(error, self._out.path)
         return next((self._gone(path) for path in self._seen if not self._back(path)), None)
@@ -84,12 +89,19 @@ class Surroundings:
         out = self._out.path
         return self._gone(out) or write_trouble(out)
 
+    def wants_room(self, written_bytes: int) -> None:
+        """Remember at how many bytes an output filled the volume: the next attempt needs as much and more."""
+        self._wanted_bytes = max(self._wanted_bytes, int(ROOM_SHARE * written_bytes))
+
     def has_passed(self, trouble: Trouble) -> bool:
         """Whether a fault is over; what can only be tried (workers, processes) is when this process has room."""
         match trouble.fault:
             case Fault.OUT_FULL | Fault.OUT_GONE | Fault.OUT_REFUSES:
                 stands = self._back(self._out.path) if self.out_device else self.prepare() is None
-                return stands and self.out_trouble() is None
+                if not stands or self.out_trouble() is not None:
+                    return False
+                full = trouble.fault is Fault.OUT_FULL
+                return not full or shutil.disk_usage(self._out.path).free >= self._wanted_bytes
             case Fault.IN_GONE:
                 return self._back(trouble.where)
             case Fault.MEMORY:

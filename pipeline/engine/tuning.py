@@ -1,7 +1,9 @@
 """How many workers there are to be, and the numbers that say why."""
 
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import psutil
 
@@ -12,6 +14,30 @@ from pipeline.text import plural
 GIB = 1 << 30
 MEMORY_PER_WORKER = 4 * GIB
 GPU_SPARE = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one worker takes of the machine."""
+
+    cores: int
+    """How many its threads keep busy."""
+    gpu: bool = False
+    """Whether its job needs memory of the GPU, by `engine.job_memory_gb`."""
+    encodes: bool = False
+
+
+EXTRACTING = Share(cores=2, gpu=True)
+_ENCODERS = {"libsvtav1": 8, "copy": 1, "h264_nvenc": 2, "hevc_nvenc": 2, "av1_nvenc": 2}
+"""Cores that one encoder keeps busy where that is not ENCODER_CORES; those of the GPU only need pictures."""
+ENCODER_CORES = 4
+ENCODER_SPARE = 1.5
+"""Encoder threads for a core: x264 itself starts as many, since they wait for each other."""
+
+
+def transcoding(encoder: str) -> Share:
+    """Return what a worker takes that encodes with `encoder`."""
+    return Share(cores=_ENCODERS.get(encoder, ENCODER_CORES), encodes=True)
 
 
 def cores() -> int:
@@ -26,15 +52,17 @@ def plan_workers(
     free_memory_bytes: int,
     gpu_memory_bytes: Sequence[int] = (),
     wanted: int | None = None,
+    share: Share = EXTRACTING,
 ) -> WorkerPlan:
     """Return the number of workers: `wanted`, else the setting, else for auto
 
-    min(GPU memory / (job memory + 2 GB), cores / 2, free memory / 4 GB), at least 1; without a GPU it does not count.
+    min(GPU memory / (job memory + 2 GB), cores / those of a share, free memory / 4 GB), at least 1; without a GPU, or
+    where jobs need none, it does not count. Workers that encode get 1.5 threads a core for that.
     """
-    by_cores = max(1, core_count // 2)
+    by_cores = max(1, core_count // share.cores)
     by_memory = max(1, free_memory_bytes // MEMORY_PER_WORKER)
     per_job = limits.job_memory_gb * 1e9 + GPU_SPARE
-    by_gpu = max(1, int(sum(gpu_memory_bytes) // per_job)) if gpu_memory_bytes else None
+    by_gpu = max(1, int(sum(gpu_memory_bytes) // per_job)) if gpu_memory_bytes and share.gpu else None
     if wanted is not None or limits.workers != "auto":
         workers = wanted if wanted is not None else int(limits.workers)
         sentence = f"{plural(workers, 'worker')} as asked for."
@@ -42,8 +70,12 @@ def plan_workers(
         workers = min(by_cores, by_memory, by_gpu or by_cores)
         gpu = f", {by_gpu} by GPU memory" if by_gpu else ""
         sentence = f"{plural(workers, 'worker')}: the least of {by_cores} by cores, {by_memory} by free memory{gpu}."
-    threads = limits.decode_threads or max(1, core_count // workers)
-    return WorkerPlan(workers, threads, by_cores, by_memory, by_gpu, sentence, core_count, free_memory_bytes)
+    cores_each = max(1, core_count // workers)
+    threads = limits.decode_threads or cores_each
+    encode = max(min(2, core_count), math.ceil(cores_each * ENCODER_SPARE)) if share.encodes else 0
+    if encode:
+        sentence = f"{sentence[:-1]}; each has {plural(encode, 'thread')} to encode."
+    return WorkerPlan(workers, threads, by_cores, by_memory, by_gpu, sentence, core_count, free_memory_bytes, encode)
 
 
 def free_memory_bytes() -> int:

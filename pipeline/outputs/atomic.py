@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 from pipeline.errors import JobError
-from pipeline.model import FailureClass, Stage
+from pipeline.model import FailureClass, RunKind, Stage
 from pipeline.outputs import paths
 from pipeline.text import visible
 
@@ -113,25 +113,25 @@ def remove_tree(path: bytes) -> None:
             os.unlink(path)
 
 
-def remove_stale_parts(out: bytes) -> int:
+def remove_stale_parts(out: bytes, kind: RunKind = RunKind.EXTRACT) -> int:
     """Remove the temporaries that crashed writers left in an output folder; return how many there were.
 
     To be called while no worker writes there: when an engine starts a run in `out`, and when the run is over.
     Raises OSError if one cannot be removed.
     """
     count = 0
-    for path in stale_parts(out):
+    for path in stale_parts(out, kind):
         remove_tree(path)
         count += 1
     return count
 
 
-def stale_parts(out: bytes) -> Iterator[bytes]:
-    """Yield the path of each temporary file or folder of ours in an output folder."""
+def stale_parts(out: bytes, kind: RunKind = RunKind.EXTRACT) -> Iterator[bytes]:
+    """Yield the path of each temporary file or folder of ours in the output folder of runs of `kind`."""
     if not os.path.isdir(out):
         return
     yield from (entry.path for entry in os.scandir(out) if paths.PART.fullmatch(entry.name))
-    for top in (paths.FEATURES, paths.FRAMES):
+    for top in paths.outputs_below(out, kind):
         for folder, folders, files in os.walk(os.path.join(out, top)):
             parts = [name for name in (*folders, *files) if paths.PART.fullmatch(name)]
             folders[:] = [name for name in folders if name not in parts]

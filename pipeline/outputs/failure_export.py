@@ -10,10 +10,7 @@ from typing import Any
 
 from pipeline.job_facts import AttemptFacts, JobFacts
 from pipeline.outputs.atomic import atomic_file
-from pipeline.text import visible
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes a cell for a formula by."""
+from pipeline.outputs.cells import plain_cell
 
 _COLUMNS = (
     *("class", "stage", "video_codec", "video", "path", "status", "message", "remedy", "detail", "attempts"),
@@ -78,14 +75,7 @@ def _attempt(attempt: AttemptFacts) -> dict[str, Any]:
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     cells = entry | entry["streams"] | {"attempts": len(entry["attempts"])}
-    return {name: _plain(cells.get(name, "")) for name in _COLUMNS}
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = visible(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return {name: plain_cell(cells.get(name, "")) for name in _COLUMNS}
 
 
 def _utc(at_s: float) -> str:

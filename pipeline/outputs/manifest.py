@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.identity import sha256_of
-from pipeline.model import BAD, JobState
+from pipeline.model import BAD, JobState, RunKind
 from pipeline.outputs import paths
 from pipeline.outputs.atomic import atomic_file
 
@@ -78,7 +78,8 @@ def write_failures(out: bytes, rows: Iterable[ManifestRow]) -> None:
 
 def write_run(out: bytes, info: Mapping[str, Any]) -> None:
     """Write `run.json`: `info` and the sizes and checksums of the other reports and of itself. Raises OSError."""
-    reports = {os.fsdecode(name): file_sum(os.path.join(out, name)) for name in (paths.MANIFEST, paths.FAILURES)}
+    names = paths.LISTS[info.get("kind", RunKind.EXTRACT)]
+    reports = {os.fsdecode(name): file_sum(os.path.join(out, name)) for name in names}
     _write_lines(out, paths.RUN, [sealed({**info, "reports": reports})], compressed=False)
 
 

@@ -4,13 +4,23 @@ import hashlib
 import os
 import re
 
+from pipeline.model import RunKind
+
 FEATURES = b"features"
 FRAMES = b"frames"
 MANIFEST = b"manifest.jsonl.gz"
 FAILURES = b"failures.json"
 RUN = b"run.json"
 
+TRANSCODE_REPORT = b"transcode_report.json"
+TRANSCODE_TABLE = b"transcode_report.csv"
+
 REPORTS = (MANIFEST, FAILURES, RUN)
+LISTS: dict[str, tuple[bytes, ...]] = {
+    RunKind.EXTRACT: (MANIFEST, FAILURES),
+    RunKind.TRANSCODE: (TRANSCODE_REPORT, TRANSCODE_TABLE),
+}
+"""The reports of a run of each kind that `run.json` vouches for."""
 EXTENSIONS = {"jpeg": b"jpg", "webp": b"webp"}
 """The kinds of saved pictures and how their names end."""
 
@@ -26,7 +36,14 @@ def features_name(relative: bytes) -> bytes:
 
     Raises ValueError if `relative` is empty, absolute or climbs out of the folder.
     """
-    return os.path.join(FEATURES, _safe(relative, b".h5"))
+    return os.path.join(FEATURES, safe_name(relative, b".h5"))
+
+
+def outputs_below(out: bytes, kind: RunKind) -> tuple[bytes, ...]:
+    """Return the folders of `out` below which runs of `kind` write the outputs of videos."""
+    if kind is RunKind.EXTRACT:
+        return FEATURES, FRAMES
+    return tuple(entry.name for entry in os.scandir(out) if entry.is_dir(follow_symlinks=False))
 
 
 def features_path(out: bytes, relative: bytes) -> bytes:
@@ -36,7 +53,7 @@ def features_path(out: bytes, relative: bytes) -> bytes:
 
 def frames_folder(out: bytes, relative: bytes) -> bytes:
     """Return the folder of the saved pictures of the video at `relative`. Raises ValueError as `features_name` does."""
-    return os.path.join(out, FRAMES, _safe(relative, b""))
+    return os.path.join(out, FRAMES, safe_name(relative, b""))
 
 
 def picture_name(frame_index: int, kind: str) -> bytes:
@@ -62,7 +79,11 @@ def part_path(path: bytes) -> bytes:
     return os.path.join(folder, b"." + digest + b".part")
 
 
-def _safe(relative: bytes, suffix: bytes) -> bytes:
+def safe_name(relative: bytes, suffix: bytes) -> bytes:
+    """Return `relative` with `suffix` behind it, each part short enough for any file system.
+
+    Raises ValueError if `relative` is empty, absolute or climbs out of a folder.
+    """
     parts = relative.split(b"/")
     if not relative or b"\0" in relative or any(part in {b"", b".", b".."} for part in parts):
         raise ValueError(f"not a path inside an output folder: {relative!r}")

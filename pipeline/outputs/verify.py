@@ -1,16 +1,18 @@
 """Compares an output folder with what the ledger says should be in it."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.identity import sha256_of
+from pipeline.model import RunKind
 from pipeline.outputs import paths
 from pipeline.outputs.atomic import stale_parts
 from pipeline.outputs.findings import Fault, Finding, fault_of
 from pipeline.outputs.saved import is_plain_file, is_plain_folder, read_sum, sizes
 from pipeline.outputs.verify_reports import ReportedRun, check_reports
 from pipeline.text import visible
+from pipeline.transcode.settings import SUFFIXES
 
 ADOPTED_LATER = "No row of the ledger speaks of it. The next run of its video adopts it if it is whole."
 
@@ -31,14 +33,21 @@ class Output:
     pictures_bytes: int = 0
     pictures_sha256: str = ""
     """See `pipeline.outputs.saved.PicturesSum`; empty where the row was written before there was one."""
+    kind: RunKind = RunKind.EXTRACT
+    """The kind of the run that made it; `features` is the path of its output, whatever that is."""
 
 
 def verify(
-    out: bytes, outputs: Iterable[Output], run: ReportedRun | None = None, *, deep: bool = False
+    out: bytes,
+    outputs: Iterable[Output],
+    run: ReportedRun | None = None,
+    *,
+    deep: bool = False,
+    kind: RunKind = RunKind.EXTRACT,
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the outputs in `out`, of which `outputs` and `run` say what should be there.
+    """Yield what is wrong with the outputs of `kind` in `out`, of which `outputs` and `run` say what should be there.
 
-    Every feature file is there and of its size, and of its checksum if its modification time is another than its
+    Every output is there and of its size, and of its checksum if its modification time is another than its
     row says; the saved pictures are all there and add up to their size; the reports are those that `run` wrote. With
     `deep` every checksum is compared and every dataset read, whatever the times say. Files that no row speaks of
     and left-over temporaries are findings. No file is changed.
@@ -52,16 +61,33 @@ def verify(
         if output.pictures:
             folders.add(paths.frames_folder(out, output.relative))
         yield from check_output(out, output, deep=deep)
-    for path in stale_parts(out):
+    for path in stale_parts(out, kind):
         message = "A writer that crashed left it; the next run here removes it."
         yield Finding(Fault.TEMPORARY, os.path.relpath(path, out), message)
+    for path in _UNKNOWN[kind](out, known, folders):
+        yield Finding(Fault.UNKNOWN, os.path.relpath(path, out), ADOPTED_LATER)
+
+
+def _unknown_features(out: bytes, known: set[bytes], folders: set[bytes]) -> Iterator[bytes]:
     for path in _files(os.path.join(out, paths.FEATURES)):
-        relative = os.path.relpath(path, out)
-        if relative not in known:
-            yield Finding(Fault.UNKNOWN, relative, ADOPTED_LATER)
+        if os.path.relpath(path, out) not in known:
+            yield path
     for path in _files(os.path.join(out, paths.FRAMES)):
         if path not in folders and os.path.dirname(path) not in folders:
-            yield Finding(Fault.UNKNOWN, os.path.relpath(path, out), ADOPTED_LATER)
+            yield path
+
+
+def _unknown_videos(out: bytes, known: set[bytes], _: set[bytes]) -> Iterator[bytes]:
+    """Yield the videos that no row speaks of; of other files in the folder nothing is known."""
+    for path in _files(out):
+        if path.endswith(tuple(SUFFIXES.values())) and os.path.relpath(path, out) not in known:
+            yield path
+
+
+_UNKNOWN: dict[RunKind, Callable[[bytes, set[bytes], set[bytes]], Iterator[bytes]]] = {
+    RunKind.EXTRACT: _unknown_features,
+    RunKind.TRANSCODE: _unknown_videos,
+}
 
 
 def check_output(out: bytes, output: Output, *, deep: bool) -> Iterator[Finding]:
@@ -91,6 +117,8 @@ def _wrong_features(path: bytes, output: Output, deep: bool) -> tuple[Fault, str
         return None
     if sha256_of(path) != output.sha256:
         return Fault.CHECKSUM, "Its contents are not those that were written."
+    if output.kind is not RunKind.EXTRACT:  # it was read to its end before it got its name
+        return None
     # h5py is loaded here: who imports this module to show a finding needs no HDF5.
     from pipeline.outputs.features import check_features
 

@@ -1,6 +1,6 @@
-"""Whether manifest.jsonl.gz, failures.json and run.json are those that the run wrote.
+"""Whether the reports of a run (`pipeline.outputs.paths.LISTS`) and run.json are those that the run wrote.
 
-`run.json` states the checksums of the other two and of itself, and it must say of the run what the ledger says.
+`run.json` states the checksums of the others and of itself, and it must say of the run what the ledger says.
 """
 
 import gzip
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.model import RunKind
 from pipeline.outputs import paths
 from pipeline.outputs.findings import Fault, Finding, fault_of
 from pipeline.outputs.manifest import file_sum, sealed
@@ -39,7 +40,7 @@ def check_reports(out: bytes, run: ReportedRun) -> Iterator[Finding]:
         finding = None if info is not None else Finding(Fault.CHECKSUM, paths.RUN, message)
     if finding is not None:
         yield finding
-    for name in (paths.MANIFEST, paths.FAILURES):
+    for name in paths.LISTS[run.facts.get("kind", RunKind.EXTRACT)]:
         finding = _not_a_file(out, name) or _check(out, name, (info or {}).get("reports", {}), run)
         if finding is not None:
             yield finding
@@ -94,7 +95,7 @@ def _check(out: bytes, name: bytes, sums: Mapping[str, Any], run: ReportedRun) -
             with gzip.open(path, "rt", encoding="ascii") as lines:
                 for line in lines:
                     json.loads(line)
-        else:
+        elif name != paths.TRANSCODE_TABLE:
             with open(path, "rb") as file:
                 json.load(file)
     except (OSError, ValueError, EOFError, zlib.error) as error:

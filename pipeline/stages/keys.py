@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
+from pipeline.transcode.settings import NOT_IN_RESULT
+from pipeline.transcode.settings import VERSION as TRANSCODE_VERSION
 
 VERSIONS: dict[Stage, str] = {
     Stage.PROBE: "1",
@@ -74,6 +76,13 @@ def stage_keys(settings: PipelineSettings, content_id: str, fingerprints: Mappin
     vectors = {name: key for name, key in keys.items() if name.startswith(embed_key(""))}
     keys[str(Stage.WRITE)] = _key(Stage.WRITE, settings, keys, vectors)
     return keys
+
+
+def transcode_keys(settings: PipelineSettings, content_id: str) -> dict[str, str]:
+    """Return the key of a transcode: what is in the output depends on nothing else."""
+    wanted = settings.transcode.model_dump(mode="json", exclude=set(NOT_IN_RESULT))
+    crop = settings.crop.model_dump(mode="json") if settings.transcode.crop == "auto" else {}
+    return {str(Stage.TRANSCODE): _hash([str(Stage.TRANSCODE), TRANSCODE_VERSION, wanted, crop, content_id])}
 
 
 def embed_key(model: str) -> str:

@@ -13,6 +13,7 @@ from pipeline.identity import Identity, device_of, sha256_of
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
 from pipeline.outputs.atomic import atomic_file, disk_error
+from pipeline.outputs.paths import part_path
 from pipeline.progress import Reporter, StageClock
 from pipeline.settings import PipelineSettings
 from pipeline.stages.crop import find_crop
@@ -82,6 +83,7 @@ class _Transcoding:
         self._facts: MediaFacts | None = None
         self._fallback = ""
         self._encoder = ""
+        self._bytes_out = 0
 
     def outcome(self) -> Outcome:
         """Do the job; every exception becomes a failure."""
@@ -251,7 +253,9 @@ class _Transcoding:
 
     def _moved(self, duration_s: float, video_s: float, frames: int) -> None:
         share = _ENCODE_SHARE * min(1.0, video_s / duration_s) if duration_s > 0 else None
-        self._clock.moved(share=share, video_s=video_s, frames=frames)
+        with suppress(OSError):
+            self._bytes_out = os.stat(part_path(self._path)).st_size
+        self._clock.moved(share=share, video_s=video_s, frames=frames, bytes_out=self._bytes_out)
 
     def _refuse(self, facts: MediaFacts) -> None:
         """Fail for what cannot be decoded, and say how much can."""

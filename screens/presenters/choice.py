@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.forecast import Holding
+from pipeline.model import RunKind
 from pipeline.text import plural, visible
 from screens.choice import Choice
 from screens.presenters.words import about, size
@@ -58,6 +59,9 @@ def total_words(choice: Choice) -> str:
     return held(choice.total()) if choice.paths else "nothing chosen yet"
 
 
-def output_for(paths: Sequence[bytes]) -> bytes:
+_ENDINGS = {RunKind.EXTRACT: b"-features", RunKind.TRANSCODE: b"-transcoded"}
+
+
+def output_for(paths: Sequence[bytes], kind: RunKind) -> bytes:
     """Return the output folder that is proposed: beside the first of them."""
-    return paths[0] + b"-features" if paths and paths[0].strip(b"/") else b""
+    return paths[0] + _ENDINGS[kind] if paths and paths[0].strip(b"/") else b""

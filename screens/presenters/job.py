@@ -6,6 +6,7 @@ from pipeline.job_facts import AttemptFacts, JobFacts, StreamFacts
 from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow
 from pipeline.text import clock, plural
+from screens.presenters.transcode import deed, transcode_sheet
 from screens.presenters.words import JOB_SIGNS, NONE, bar, joined, number, percent, seconds_short, size
 from screens.widgets.outside import Cell, Line, Tone, cell, line_width, sentence, wrap
 
@@ -49,6 +50,9 @@ def _going(facts: JobFacts | None, row: JobRow | None, width: int) -> Line:
         took = f"{'once took' if facts.reused else 'took'} {seconds_short(sum(s for _, s in facts.seconds))}"
         whole = ("whole already, not done again",) if facts.reused else ()
         return (Cell(joined((*whole, *kept, took if facts.seconds else ""), width)),)
+    if state is JobState.DONE and facts and facts.transcode:
+        whole = ("whole already, not done again",) if facts.reused else ()
+        return (Cell(joined((*whole, deed(facts.transcode)), width)),)
     told = row.waiting_for or row.note if row else facts.reason if facts else ""
     return (sentence(told, width, "quiet" if state in _CALM else "warn"),)
 
@@ -119,7 +123,8 @@ def bit_rate(bits_per_s: float) -> str:
 
 def job_body(facts: JobFacts, width: int) -> tuple[Line, ...]:
     """Return all that is known of the work on a video: failure, stages, attempts, outputs, source, log."""
-    blocks = (_failure(facts, width), _stages(facts, width), _attempts(facts, width), _outputs(facts, width))
+    sheet = transcode_sheet(facts.transcode, width) if facts.transcode else []
+    blocks = (_failure(facts, width), sheet, _stages(facts, width), _attempts(facts, width), _outputs(facts, width))
     lines: list[Line] = []
     for block in (*blocks, _log(facts, width)):
         lines += [*([()] if lines and block else []), *block]
@@ -174,7 +179,7 @@ def _outputs(facts: JobFacts, width: int) -> list[Line]:
         lines += field(f"  {output.kind}", f"{output.path} ({told})", width, "warn" if output.missing else "")
     if facts.timeline_note:
         lines += field("  features" if not facts.outputs else "", facts.timeline_note, width, "warn")
-    if facts.outputs and not facts.saved_as:
+    if facts.outputs and not facts.saved_as and facts.transcode is None:
         lines += field("  pictures", "The preset saves none; those shown are decoded from the video.", width, "quiet")
     lines += field("  source", f"{facts.source} ({size(facts.size_bytes)})", width)
     return lines

@@ -6,7 +6,7 @@ from pipeline.text import clock, plural
 from screens.actions import key_of
 from screens.presenters.header import interrupted
 from screens.presenters.words import JOB_SIGNS, NONE, bar, number, percent
-from screens.widgets.outside import Cell, Line, cell, sentence
+from screens.widgets.outside import Cell, Line, Tone, cell, sentence
 
 _WIDE = 76
 _WORD = 11
@@ -104,9 +104,11 @@ def _widths(width: int) -> tuple[int, int]:
 
 def _what(job: JobRow, width: int, *, wide: bool) -> Line:
     if job.state is JobState.RUNNING:
-        if job.waiting_for and wide:
+        beside = job.waiting_for or (f"size {100 * job.size_ratio:.0f}%" if job.size_ratio else "")
+        if beside and wide:
             done, rest = bar(job.progress, 4)
-            return done, rest, Cell(f"{percent(job.progress):>5}"), sentence(f" {job.waiting_for}", width - 9, "warn")
+            tone: Tone = "warn" if job.waiting_for else ""
+            return done, rest, Cell(f"{percent(job.progress):>5}"), sentence(f" {beside}", width - 9, tone)
         done, rest = bar(job.progress, width - 5)
         return done, rest, Cell(f"{percent(job.progress):>5}")
     if job.state is JobState.WAITING:
@@ -122,5 +124,6 @@ def _what(job: JobRow, width: int, *, wide: bool) -> Line:
 
 
 def _result(job: JobRow, wide: bool) -> str:
-    frames = plural(job.frames, "frame")
-    return f"{plural(job.scenes, 'scene')}, {frames}" if wide else frames
+    if wide:
+        return job.made
+    return f"size {100 * job.size_ratio:.0f}%" if job.action else plural(job.frames, "frame")

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings, with_preset
-from vconsole.cli import build_parser
 from vconsole.config import load
 from vconsole.options import Entry, Options, from_arguments
+from vconsole.parsers import build_parser
 from vconsole.places import state_dir
 from vconsole.sample import text
 

@@ -28,8 +28,8 @@ from pipeline.engine.folder import FolderLock, prepare_folder
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.health import Check, Health, Verdict
 from pipeline.settings import Settings
-from vconsole.cli import build_parser
 from vconsole.doctor import _settings
+from vconsole.parsers import build_parser
 
 GROUPS = ["terminal", "program", "machine", "state folder", "output folder", "libraries", "codecs", "GPU", "models"]
 STUBS = ("torch", "torchvision", "open_clip", "easyocr", "whisper", "scenedetect")

@@ -1,6 +1,7 @@
 """Drives a real engine with the fake worker, and the oracle that must hold after every fault."""
 
 import hashlib
+import json
 import os
 import sqlite3
 import sys
@@ -19,7 +20,7 @@ from pipeline.engine.ledger import Ledger
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.model import TERMINAL, JobState, RunKind, RunState
 from pipeline.outputs.manifest import read_manifest
-from pipeline.settings import Settings
+from pipeline.settings import DEFAULT_PRESETS, Settings
 from pipeline.snapshot import JobRow, Snapshot
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
@@ -48,10 +49,10 @@ class Bench:
         path.write_text(f"{line}\n{name}\n")
         return path
 
-    def start(self, options: Settings, *, force: bool = False) -> StartRun:
-        """Return the command that extracts all inputs."""
+    def start(self, options: Settings, *, force: bool = False, kind: RunKind = RunKind.EXTRACT) -> StartRun:
+        """Return the command that runs over all inputs."""
         inputs = (os.fsencode(self.source),)
-        return StartRun(RunKind.EXTRACT, inputs, os.fsencode(self.out), "standard", options, force)
+        return StartRun(kind, inputs, os.fsencode(self.out), DEFAULT_PRESETS[kind], options, force)
 
     @contextmanager
     def engine(
@@ -76,6 +77,13 @@ class Bench:
         with self.engine(options) as driven:
             driven.engine.send(self.start(options, **more))
             return driven.until_done()
+
+    def reported(self, kind: RunKind) -> list[dict[str, Any]]:
+        """Return what the report of the last run says of each input."""
+        if kind is RunKind.EXTRACT:
+            return list(read_manifest(os.fsencode(self.out)))
+        files: list[dict[str, Any]] = json.loads((self.out / "transcode_report.json").read_text())["files"]
+        return files
 
     def log(self, word: str = "start") -> Counter[str]:
         """Return how often the workers said `word` of each input."""
@@ -103,7 +111,7 @@ class Bench:
                     assert hashlib.sha256(data).hexdigest() == job.result["output_sha256"]
             if run.state is RunState.DONE:
                 assert set(counts) <= TERMINAL
-                rows = list(read_manifest(os.fsencode(self.out)))
+                rows = self.reported(run.kind)
                 assert Counter(row["status"] for row in rows) == {str(s): n for s, n in counts.items()}
         finally:
             ledger.close()

@@ -30,9 +30,10 @@ from typing import Any
 from stopping import stop
 
 from pipeline import wire
+from pipeline.model import RunKind
 from pipeline.outputs.atomic import FULL
 from pipeline.settings import PipelineSettings
-from pipeline.stages.keys import stage_keys
+from pipeline.stages.keys import stage_keys, transcode_keys
 
 
 class FakeWorker:
@@ -157,9 +158,14 @@ class FakeWorker:
         else:
             self.work(job, word if word in {"partial", "adopt"} else "done")
 
+    def keys(self, settings: PipelineSettings, content_id: str) -> dict[str, str]:
+        if self.run["kind"] == RunKind.TRANSCODE:
+            return transcode_keys(settings, content_id)
+        return stage_keys(settings, content_id, self.run["fingerprints"])
+
     def work(self, job: dict[str, Any], outcome: str) -> None:
         relative = os.fsencode(job["relative"])
-        output = b"features/" + relative + b".h5"
+        output = os.fsencode(job["output"]) or b"features/" + relative + b".h5"
         self.check_out()
         path = os.path.join(os.fsencode(self.run["out"]), output)
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -180,7 +186,8 @@ class FakeWorker:
             "output_bytes": len(data),
             "output_sha256": hashlib.sha256(data).hexdigest(),
             "output_mtime_ns": os.stat(path).st_mtime_ns,
-            "stage_keys": stage_keys(settings, job["content_id"], self.run["fingerprints"]),
+            "stage_keys": self.keys(settings, job["content_id"]),
+            "named": job["output"],
             "adopted": outcome == "adopt",
             "scenes": 1,
             "frames": 3,

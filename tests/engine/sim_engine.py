@@ -85,6 +85,9 @@ class SimSurroundings:
     def out_trouble(self) -> Trouble | None:
         return Trouble(Fault.OUT_FULL, b"/out") if self._world.faults.disk_full else None
 
+    def wants_room(self, _written_bytes: int) -> None:
+        return
+
     def has_passed(self, trouble: Trouble) -> bool:
         world = self._world
         bad = {

@@ -248,6 +248,7 @@ class _Making:
             step_s=1 / facts.fps if facts.fps else float(1 / nominal),
             end_s=facts.start_s + facts.duration_s,
             encoder=picture.encoder,
+            by_order=self._order.facts.clock.missing > 0,
         )
         self._lines[facts.index] = self._video
 

@@ -112,7 +112,14 @@ class ClockFacts:
     jumps: int
     """Places where they go on by much more than a picture, though no stream has anything to show in between."""
     missing: int
-    """Video packets without any time."""
+    """Pictures that do not say when they are shown."""
+    repeated: int
+    """Pictures that have the time of another one."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not (self.backward or self.jumps or self.missing or self.repeated)
 
 
 @dataclass(frozen=True, slots=True)

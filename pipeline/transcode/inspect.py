@@ -107,9 +107,18 @@ def _facts(path: bytes, container: InputContainer, stream: VideoStream, found: S
         index=index_place(path) if name.startswith("mov,") else "",
         is_picture=name in PICTURE_FORMATS or single,
         mark=words.mark_in(container.metadata),
-        clock=ClockFacts(found.timeline.backward, found.timeline.jumps, own.timeless),
+        clock=ClockFacts(
+            found.timeline.backward, found.timeline.jumps, _without_times(stream, own, picture), own.repeated()
+        ),
         damage=_damage(path, container, stream, found, header_s),
     )
+
+
+def _without_times(stream: VideoStream, track: Track, picture: Picture) -> int:
+    """Return how many pictures do not say when they are shown, which only those may that come in order."""
+    if picture.disordered:
+        return track.packets
+    return track.timeless + (track.borrowed if stream.codec_context.has_b_frames else 0)
 
 
 def _head(path: bytes) -> bytes:

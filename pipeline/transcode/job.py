@@ -4,12 +4,13 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NoReturn
 
 from pipeline.boundary import failure_of
 from pipeline.errors import JobError
 from pipeline.extract import INPUT_FAILURES
 from pipeline.held import HeldVideo
-from pipeline.identity import Identity, device_of, sha256_of
+from pipeline.identity import Identity, sha256_of
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
 from pipeline.outputs.atomic import atomic_file, disk_error
@@ -25,10 +26,11 @@ from pipeline.transcode.inspect import inspect
 from pipeline.transcode.measure import decoded
 from pipeline.transcode.output import EncodingError
 from pipeline.transcode.picture import Box, plan_picture, software_of
+from pipeline.transcode.place import Place
 from pipeline.transcode.problems import problems_of
 from pipeline.transcode.recipe import Recipe, recipe
 from pipeline.transcode.settings import HARDWARE
-from pipeline.transcode.verify import verify
+from pipeline.transcode.verify import CopyError, verify
 
 _ENCODE_SHARE = 0.97
 _HARDWARE_OF = {software: name for name, software in HARDWARE.items()}
@@ -79,6 +81,7 @@ class _Transcoding:
         self._clock = StageClock(report)
         self._video = HeldVideo(job.source, job.identity)
         self._path = os.path.join(run.out, job.output)
+        self._place = Place(self._path, run.out, run.out_device)
         self._mark = f"vconsole {job.key}"
         self._facts: MediaFacts | None = None
         self._fallback = ""
@@ -103,7 +106,7 @@ class _Transcoding:
 
     def _outcome(self) -> Outcome:
         self._clock.moved()
-        adopted = None if self._job.force else self._adopted()
+        adopted = None if self._job.force else self._place.adopted(self._mark, self._job.known_sha256)
         facts = self._probe()
         if adopted is not None:
             self._clock.reused(Stage.TRANSCODE, Stage.VERIFY)
@@ -117,24 +120,37 @@ class _Transcoding:
             reason = "It is already as the settings ask for."
             known = account.known(self._job.content_id, facts, self._settings)
             return Outcome(JobState.SKIPPED, known | {"reason": reason, "action": "conforms"})
+        self._place.check(self._job.source, self._job.known_sha256)
+        self._place.check_volume()
+        try:
+            found, made = self._written(facts, plan)
+        except CopyError as error:
+            fault = f"its pictures cannot be decoded ({error})"
+            facts = replace(facts, damage=replace(facts.damage, faults=(*facts.damage.faults, fault)))
+            if self._settings.video_codec == "copy":
+                self._refuse(facts)
+            plan = recipe(facts, self._settings, self._crop(facts))
+            found, made = self._written(facts, plan)
+        try:
+            self._place.check_volume()
+        except (JobError, OSError):
+            with suppress(OSError):
+                os.unlink(self._path)
+            raise
+        return self._ended(facts, plan, found, made)
+
+    def _written(self, facts: MediaFacts, plan: Recipe) -> tuple[MediaFacts, Made]:
+        """Make the output, check it and give it its name."""
         if facts.damage.any and not self._settings.salvage:
             self._refuse(facts)
-        self._check_place()
-        self._check_out()
         with atomic_file(self._path) as part:
             with self._clock.timed(Stage.TRANSCODE, facts.video.frames):
                 made = self._make(facts, plan, part)
                 self._video.check()
             with self._clock.timed(Stage.VERIFY, 1):
                 found = verify(part, plan, made)
-            self._check_out()
-        try:
-            self._check_out()
-        except (JobError, OSError):
-            with suppress(OSError):
-                os.unlink(self._path)
-            raise
-        return self._ended(facts, plan, found, made)
+            self._place.check_volume()
+        return found, made
 
     def _probe(self) -> MediaFacts:
         with self._clock.timed(Stage.PROBE, 1):
@@ -151,46 +167,6 @@ class _Transcoding:
         if facts.video.mirrored:
             box = (found.width - box[0] - box[2], *box[1:])
         return box
-
-    def _adopted(self) -> MediaFacts | None:
-        """Return the facts of an output that is there already and was made of this video with these settings."""
-        try:
-            found = inspect(self._path) if os.path.isfile(self._path) else None
-        except (JobError, OSError):
-            return None
-        if found is None:
-            return None
-        known = self._job.known_sha256
-        if found.mark == self._mark or (known and sha256_of(self._path) == known):
-            return found
-        return None
-
-    def _check_place(self) -> None:
-        """Refuse to write where the source is, or a file that is none of ours."""
-        try:
-            there = os.stat(self._path)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        source = os.stat(self._job.source)
-        if (there.st_dev, there.st_ino) == (source.st_dev, source.st_ino):
-            sentence = "The output would take the place of its source; choose another output folder."
-            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
-        if self._job.known_sha256:
-            return
-        mark = ""
-        with suppress(JobError, OSError):
-            mark = inspect(self._path).mark
-        if not mark:
-            sentence = (
-                "A file that vconsole did not write has the name of its output: move it, or choose another folder."
-            )
-            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
-
-    def _check_out(self) -> None:
-        """Refuse an output folder that is no longer where it was: a volume that is gone leaves its mount point."""
-        wanted = self._run.out_device
-        if wanted and device_of(self._run.out) != wanted:
-            raise JobError(FailureClass.IO, "The volume of the output folder is gone.", stage=Stage.TRANSCODE)
 
     def _make(self, facts: MediaFacts, plan: Recipe, part: bytes) -> Made:
         """Write the output, by the hardware where it serves, else by software."""
@@ -217,7 +193,6 @@ class _Transcoding:
             raise JobError(FailureClass.UNSUPPORTED, sentence, stage=Stage.TRANSCODE) from error
         except OSError as error:
             raise disk_error(error, "write", part) from error
-        raise AssertionError("one of them returns or raises")
 
     def _encode(self, order: Order, encoder: str, progress: "partial[None]") -> Made:
         assert order.recipe.video.picture is not None
@@ -257,7 +232,7 @@ class _Transcoding:
             self._bytes_out = os.stat(part_path(self._path)).st_size
         self._clock.moved(share=share, video_s=video_s, frames=frames, bytes_out=self._bytes_out)
 
-    def _refuse(self, facts: MediaFacts) -> None:
+    def _refuse(self, facts: MediaFacts) -> NoReturn:
         """Fail for what cannot be decoded, and say how much can."""
         run = self._run.settings
         if facts.decoded is None:
@@ -267,7 +242,8 @@ class _Transcoding:
             (p.sentence for p in problems_of(facts, self._settings) if p.code in account.DAMAGE), "It is damaged."
         )
         assert facts.decoded is not None
-        share = f" {100 * facts.decoded.share:.1f} % of its pictures decode; salvage would keep these."
+        how = "only encoding leaves the rest out" if self._settings.salvage else "salvage would keep these"
+        share = f" {100 * facts.decoded.share:.1f} % of its pictures decode; {how}."
         raise JobError(FailureClass.CORRUPT, why + (share if facts.decoded.frames else ""), stage=Stage.TRANSCODE)
 
     def _ended(

@@ -6,6 +6,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
+from heapq import heappop, heappush
 from typing import Any, Protocol
 
 from av.audio.frame import AudioFrame
@@ -24,6 +25,7 @@ from pipeline.transcode.output import encoding
 from pipeline.transcode.pace import Pace
 
 _BAD_DATA = (UnicodeError, AttributeError, LookupError, ValueError)
+_PAST_S = 2.0
 Write = Callable[["Packet[Any]"], None]
 
 
@@ -51,10 +53,14 @@ class PictureLine:
         step_s: float,
         end_s: float,
         encoder: str,
+        by_order: bool,
     ) -> None:
+        """With `by_order` pictures take the times of the packets in order of size: the file has no better ones."""
         self._source, self._target, self._graph, self._pace, self._write = source, target, graph, pace, write
         self._step_s, self._end_s, self._encoder = step_s, end_s, encoder
         self._tick = target.codec_context.time_base
+        self._by_order = by_order
+        self._promised: list[int] = []
         self._waiting: VideoFrame | None = None
         self._times: deque[list[int]] = deque()
         self._last_s = -1.0
@@ -65,6 +71,8 @@ class PictureLine:
 
     def take(self, packet: Packet[Any], shift_s: float) -> None:
         """Take a packet; one that cannot be decoded is a loss."""
+        if self._by_order and packet.dts is not None:
+            heappush(self._promised, packet.dts)
         self._decode(packet, shift_s)
 
     def finish(self) -> None:
@@ -86,6 +94,8 @@ class PictureLine:
         except (FFmpegError, *_BAD_DATA) as error:
             refuse_shortage(error, Stage.TRANSCODE)
             self.refused += 1
+            if self._promised:
+                heappop(self._promised)
             self.losses.append((max(0.0, self._last_s + self._step_s), "pictures missing"))
             return
         for frame in frames:
@@ -94,8 +104,12 @@ class PictureLine:
     def _show(self, frame: VideoFrame, shift_s: float) -> None:
         self.shown += 1
         tick = frame.pts if frame.pts is not None else frame.dts
+        if self._by_order:
+            tick = heappop(self._promised) if self._promised else None
         base = float(frame.time_base or self._source.time_base or 0)
         time_s = self._last_s + self._step_s if tick is None else tick * base + shift_s
+        if time_s > self._end_s + _PAST_S:
+            time_s = self._last_s + self._step_s  # No packet says so: the time of a damaged picture.
         if frame.is_corrupt:
             self.damaged += 1
             self.losses.append((max(0.0, time_s), "damaged pictures"))

@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -33,12 +34,15 @@ class Picture:
     rotation_deg: int
     mirrored: bool
     encrypted: bool
+    disordered: bool = False
+    """Whether the times of the pictures go back as they come out of the decoder."""
 
 
 def first_pictures(container: InputContainer, stream: VideoStream) -> Picture:
     """Decode the first few pictures; damage on the way is passed over."""
     first: VideoFrame | None = None
     count = interlaced = 0
+    times: list[int] = []
     locked = "enc_key_id" in stream.metadata or stream.codec_context.codec_tag == "encv"
     read = 0
     try:
@@ -49,13 +53,15 @@ def first_pictures(container: InputContainer, stream: VideoStream) -> Picture:
                 first = first or frame
                 count += 1
                 interlaced += frame.interlaced_frame
+                times += [] if frame.pts is None else [frame.pts]
             read += packet.size
             if count >= _PICTURES or number >= _PACKETS or read >= _BYTES:
                 break
     except _ERRORS as error:
         refuse_shortage(error, Stage.PROBE)
     turn, mirrored = orientation(first) if first is not None else (0, False)
-    return Picture(first, 2 * interlaced > count, turn, mirrored, encrypted=False)
+    disordered = any(later < earlier for earlier, later in pairwise(times))
+    return Picture(first, 2 * interlaced > count, turn, mirrored, encrypted=False, disordered=disordered)
 
 
 def _decoded(stream: VideoStream, packet: Any) -> list[VideoFrame]:

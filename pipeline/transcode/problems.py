@@ -59,6 +59,9 @@ def _times(facts: MediaFacts, settings: TranscodeSettings, *, copied: bool) -> I
     if facts.clock.jumps:
         places = plural(facts.clock.jumps, "time")
         yield Problem("times_jump", f"Its clock leaps ahead {places}, with nothing in between.", _joined(copied=copied))
+    if facts.clock.repeated:
+        sentence = f"{plural(facts.clock.repeated, 'picture')} have the time of another one."
+        yield Problem("times_repeated", sentence, "kept as they are" if copied else "one of them is shown")
     if facts.clock.missing:
         sentence = f"{plural(facts.clock.missing, 'picture')} say not when to be shown."
         yield Problem("times_missing", sentence, "kept as they are" if copied else "given the times in between")

@@ -110,6 +110,12 @@ def _video(facts: MediaFacts, settings: TranscodeSettings, crop: Box | None) -> 
                 "choose mkv, or a codec to encode with.",
                 stage=Stage.PROBE,
             )
+        if facts.clock.missing:
+            raise JobError(
+                FailureClass.UNSUPPORTED,
+                "It does not say when its pictures are shown, so they cannot be copied: encode it.",
+                stage=Stage.PROBE,
+            )
         return VideoPlan(found.index, (), None, None)
     picture = plan_picture(found, settings, crop)
     rate = None
@@ -132,8 +138,8 @@ def _codec(facts: MediaFacts, settings: TranscodeSettings) -> list[str]:
     reasons = []
     if facts.video.codec != settings.family:
         reasons.append(f"it is {facts.video.codec or 'of an unknown codec'}, not {settings.family}")
-    if facts.clock.backward or facts.clock.jumps or facts.clock.missing:
-        reasons.append("its times go back, jump or are missing")
+    if not facts.clock.sound:
+        reasons.append("its times go back, jump, repeat or are missing")
     if facts.video.hidden:
         reasons.append("an edit list hides pictures of it")
     if facts.damage.any:

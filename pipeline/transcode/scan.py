@@ -19,6 +19,8 @@ from pipeline.shortage import refuse_shortage
 from pipeline.transcode.timeline import Timeline
 
 _READ_ERRORS = 8
+_ODD_TICK_S = 1 / 90_000
+"""Of a stream that gives no unit for its times."""
 _MOST_FAULTS = 20
 
 
@@ -33,6 +35,8 @@ class Track:
     """Packets that an edit list hides."""
     marked: int = 0
     timeless: int = 0
+    borrowed: int = 0
+    """Pictures that say only when they are decoded."""
     times: array[int] = field(default_factory=lambda: array("q"))
     """Of a video: when its pictures are shown, in the order of the file. Of a sound: its first packet."""
     keys: array[int] = field(default_factory=lambda: array("q"))
@@ -44,6 +48,10 @@ class Track:
     def sorted_times(self) -> NDArray[np.int64]:
         """Return the times in growing order, each once."""
         return np.unique(np.frombuffer(self.times, np.int64)) if self.times else np.empty(0, np.int64)
+
+    def repeated(self) -> int:
+        """Return how many pictures have the time of another one."""
+        return 0 if self.borrowed else len(self.times) - len(self.sorted_times())
 
     def variable(self) -> bool:
         """Whether pictures do not follow each other in equal steps."""
@@ -73,11 +81,7 @@ class Scan:
 
 def scan(container: InputContainer, streams: list[Stream]) -> Scan:
     """Read every packet and return what those of `streams` (pictures and sounds) say; damage ends nothing."""
-    tracks = {
-        stream.index: Track(float(stream.time_base or 0), stream.type == "video")
-        for stream in streams
-        if stream.time_base
-    }
+    tracks = {stream.index: Track(float(stream.time_base or _ODD_TICK_S), stream.type == "video") for stream in streams}
     found = Scan(tracks, Timeline(container.format.name))
     for _ in range(_READ_ERRORS):
         try:
@@ -109,6 +113,7 @@ def _note(packet: Packet[Any], track: Track, timeline: Timeline) -> None:
         return
     if packet.is_discard:
         return
+    track.borrowed += pts is None
     shown += shift
     end = shown + duration
     if track.end is None or end >= track.end:

@@ -23,12 +23,21 @@ _LEAST_APART_S = 0.05
 _MOST_PIXELS = 1 << 30
 
 
+class CopyError(Exception):
+    """What was copied does not decode, which was not to be seen from the packets of the source."""
+
+
 def verify(part: bytes, recipe: Recipe, made: Made) -> MediaFacts:
-    """Return what the file at `part` holds. Raises JobError where it is not what was to be made of the source."""
+    """Return what the file at `part` holds.
+
+    Raises JobError where it is not what was to be made of the source, CopyError where that cannot be decoded.
+    """
     try:
         found = inspect(part, ProbeSettings(max_pixels=_MOST_PIXELS))
         _ends_decode(part, found)
     except JobError as error:
+        if recipe.video.picture is None:
+            raise CopyError(str(error)) from error
         raise _wrong(part, f"it cannot be read back ({error})") from error
     video = found.video
     if recipe.video.picture is not None and video.frames != made.frames:

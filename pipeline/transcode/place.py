@@ -1,0 +1,52 @@
+"""Where an output goes: what is there already, and whether it may be written there."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pipeline.errors import JobError
+from pipeline.identity import device_of, sha256_of
+from pipeline.model import FailureClass, Stage
+from pipeline.transcode.facts import MediaFacts
+from pipeline.transcode.inspect import inspect
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The final path of an output, in the output folder `out`, which is on the volume `device` (0 = any)."""
+
+    path: bytes
+    out: bytes
+    device: int
+
+    def adopted(self, mark: str, known_sha256: str) -> MediaFacts | None:
+        """Return the facts of a whole output that is there already, by its mark or by the checksum of the ledger."""
+        with suppress(JobError, OSError):
+            if os.path.isfile(self.path):
+                found = inspect(self.path)
+                if found.mark == mark or (known_sha256 and sha256_of(self.path) == known_sha256):
+                    return found
+        return None
+
+    def check(self, source: bytes, known_sha256: str) -> None:
+        """Refuse to write where the source is, or over a file that is none of ours. Raises JobError, OSError."""
+        try:
+            there = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if os.path.samestat(there, os.stat(source)):
+            sentence = "The output would take the place of its source; choose another output folder."
+            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
+        mark = known_sha256
+        with suppress(JobError, OSError):
+            mark = mark or inspect(self.path).mark
+        if not mark:
+            sentence = (
+                "A file that vconsole did not write has the name of its output: move it, or choose another folder."
+            )
+            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
+
+    def check_volume(self) -> None:
+        """Refuse an output folder that is no longer where it was: a volume that is gone leaves its mount point."""
+        if self.device and device_of(self.out) != self.device:
+            raise JobError(FailureClass.IO, "The volume of the output folder is gone.", stage=Stage.TRANSCODE)

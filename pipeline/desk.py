@@ -69,6 +69,8 @@ class Desk:
 
     def _finished(self, job: dict[str, Any], outcome: Outcome, report: "_Report") -> None:
         result = outcome.result | {"bytes_read": report.bytes_read()}
+        if report.bytes_out:
+            result["bytes_out"] = report.bytes_out
         if job.get("output"):  # the name that the engine chose stays with the job, also when this attempt failed
             result[NAMED] = job["output"]
         self._answer(job, str(outcome.state), result, outcome.failure)
@@ -96,6 +98,8 @@ class _Report:
         self._bytes_before = self._bytes_of_process()
         self._told_at = -PROGRESS_INTERVAL_S
         self._told: tuple[Stage, str] | None = None
+        self.bytes_out = 0
+        """The most that a part of the output has held."""
 
     def check(self) -> None:
         """Raise Stopped if the engine wants the job back."""
@@ -119,6 +123,7 @@ class _Report:
     ) -> None:
         """Tell that something moved. Raises Stopped."""
         self.check()
+        self.bytes_out = max(self.bytes_out, bytes_out)
         now = time.monotonic()
         if (stage, waiting) == self._told and now - self._told_at < PROGRESS_INTERVAL_S:
             return

@@ -221,7 +221,7 @@ class Dispatcher:
         core, report = self._core, report_result(running, message)
         self._meter.finished(run, running, report)
         if report.failure is FailureClass.DISK_FULL:
-            run.surroundings.wants_room(running.bytes_out)
+            run.surroundings.wants_room(max(running.bytes_out, int(report.result.get("bytes_out", 0))))
         worker.quick = core.clock() - running.started_s < QUICK_S
         if report.errno in SCARCE or report.failure is FailureClass.OUT_OF_MEMORY:
             worker.retiring = True  # a fresh one has its memory and its descriptors back

@@ -19,8 +19,8 @@ from pipeline.outputs.paths import part_path
 PROBE_BYTES = 1 << 20
 """A volume that takes this much again counts as having room."""
 MEMORY_ENOUGH_BYTES = GIB
-ROOM_SHARE = 1.1
-"""Room that must be free after a volume was full, for a byte of the output that did not fit."""
+ROOM_SHARE, ROOM_MORE_BYTES = 1.25, 4 << 20
+"""Room that must be free after a volume was full: for a byte of the output that did not fit, and what was held back."""
 DEVICE_ERRORS = frozenset({errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EROFS})
 """Errors that no single file has: its volume is gone, or refuses."""
 
@@ -91,7 +91,8 @@ class Surroundings:
 
     def wants_room(self, written_bytes: int) -> None:
         """Remember at how many bytes an output filled the volume: the next attempt needs as much and more."""
-        self._wanted_bytes = max(self._wanted_bytes, int(ROOM_SHARE * written_bytes))
+        if written_bytes:
+            self._wanted_bytes = max(self._wanted_bytes, int(ROOM_SHARE * written_bytes) + ROOM_MORE_BYTES)
 
     def has_passed(self, trouble: Trouble) -> bool:
         """Whether a fault is over; what can only be tried (workers, processes) is when this process has room."""

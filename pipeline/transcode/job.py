@@ -86,7 +86,6 @@ class _Transcoding:
         self._facts: MediaFacts | None = None
         self._fallback = ""
         self._encoder = ""
-        self._bytes_out = 0
 
     def outcome(self) -> Outcome:
         """Do the job; every exception becomes a failure."""
@@ -145,7 +144,10 @@ class _Transcoding:
             self._refuse(facts)
         with atomic_file(self._path) as part:
             with self._clock.timed(Stage.TRANSCODE, facts.video.frames):
-                made = self._make(facts, plan, part)
+                try:
+                    made = self._make(facts, plan, part)
+                finally:  # of a full volume the engine knows by it how much room to wait for
+                    self._clock.moved(bytes_out=self._written())
                 self._video.check()
             with self._clock.timed(Stage.VERIFY, 1):
                 found = verify(part, plan, made)
@@ -228,9 +230,14 @@ class _Transcoding:
 
     def _moved(self, duration_s: float, video_s: float, frames: int) -> None:
         share = _ENCODE_SHARE * min(1.0, video_s / duration_s) if duration_s > 0 else None
-        with suppress(OSError):
-            self._bytes_out = os.stat(part_path(self._path)).st_size
-        self._clock.moved(share=share, video_s=video_s, frames=frames, bytes_out=self._bytes_out)
+        self._clock.moved(share=share, video_s=video_s, frames=frames, bytes_out=self._written())
+
+    def _written(self) -> int:
+        """Return how many bytes the output has so far."""
+        try:
+            return os.stat(part_path(self._path)).st_size
+        except OSError:
+            return 0
 
     def _refuse(self, facts: MediaFacts) -> NoReturn:
         """Fail for what cannot be decoded, and say how much can."""

@@ -20,6 +20,7 @@ FORMS: dict[str, float] = {
     "console_ends": 2,
     "mutations": 6,
     "disk_full": 1,
+    "transcode": 2,
     "workers": 2,
     "hosts": 1,
     "scan": 3,

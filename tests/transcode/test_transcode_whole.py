@@ -9,10 +9,12 @@ from pathlib import Path
 
 import av
 import pytest
-from transcode_harness import Library, broken, disturb, ended, kill_all, make_library, videos
+from transcode_harness import Library, broken, damage, disturb, ended, kill_all, make_library, videos
+from volumes import in_namespace, why_not
 
 from pipeline.media.samples import make
 
+WHY_NOT = why_not()
 SAMPLED = "shapes.mp4"
 
 
@@ -105,6 +107,11 @@ def test_a_run_can_be_resumed_with_the_settings_it_began_with(library: Library) 
     assert set(library.counts()) == {"done"} and not library.violations()
 
 
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+def test_a_full_volume_pauses_the_run_until_there_is_room(tmp_path: Path) -> None:
+    in_namespace(Path(__file__).with_name("full_volume.py"), str(tmp_path))
+
+
 def test_a_file_of_somebody_else_is_never_replaced(library: Library) -> None:
     make_library(library.source, 1)
     other = library.out / "video-00.mp4"
@@ -115,22 +122,11 @@ def test_a_file_of_somebody_else_is_never_replaced(library: Library) -> None:
     assert library.files()["video-00.mkv"]["class"] == "settings"
 
 
-def _damaged(folder: Path, whole: Path, chance: random.Random) -> None:
-    """Write copies that are cut at random places, and copies with random bytes flipped."""
-    data = whole.read_bytes()
-    for number in range(4):
-        (folder / f"cut-{number}{whole.suffix}").write_bytes(data[: chance.randrange(1, len(data))])
-        flipped = bytearray(data)
-        for _ in range(chance.choice((1, 8, 64))):
-            flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
-        (folder / f"flipped-{number}{whole.suffix}").write_bytes(flipped)
-
-
 @pytest.mark.parametrize("salvage", [False, True], ids=["strict", "salvage"])
 def test_damaged_inputs_end_with_a_true_reason(library: Library, made: Path, salvage: bool) -> None:
     chance = random.Random(9)
-    _damaged(library.source, made / "video-00.mkv", chance)
-    _damaged(library.source, _as_mp4(made / "video-02.mkv", library.source.parent / "whole.mp4"), chance)
+    damage(library.source, made / "video-00.mkv", chance)
+    damage(library.source, _as_mp4(made / "video-02.mkv", library.source.parent / "whole.mp4"), chance)
     library.run(*(["--salvage"] if salvage else []))
     assert not library.violations()
     for name, entry in library.files().items():

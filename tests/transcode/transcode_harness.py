@@ -33,6 +33,18 @@ def make_library(folder: Path, count: int, frames: int = 150, size: tuple[int, i
         write_video(path, pictures, codec="mpeg4", options={"b": "2M"})
 
 
+def damage(folder: Path, whole: Path, chance: random.Random, *, copies: int = 4) -> None:
+    """Write copies of a video that are cut at random places, and copies with random bits flipped."""
+    data = whole.read_bytes()
+    for number in range(copies):
+        name = f"{whole.stem}-{number}{whole.suffix}"
+        (folder / f"cut-{name}").write_bytes(data[: chance.randrange(1, len(data))])
+        flipped = bytearray(data)
+        for _ in range(chance.choice((1, 8, 64))):
+            flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        (folder / f"flipped-{name}").write_bytes(flipped)
+
+
 class Library:
     """Inputs, an output folder and a state folder, and the program over them."""
 

@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from pipeline.commands import Retry
 from pipeline.job_facts import JobFacts
-from pipeline.model import RETRYABLE
+from pipeline.model import RETRYABLE, TERMINAL
 from pipeline.snapshot import JobRow
 from screens.actions import bindings
 from screens.clipboard import copy
@@ -94,7 +94,12 @@ class Job(Screen[None]):
         head, course, known = (self.query_one(name, Lines) for name in ("#job-head", "#course", "#known"))
         facts = self._facts
         self.set_class(facts is not None and facts.transcode is not None, "-transcode")
-        self.query_one(KeyLine).rename(_labels(facts, self._row))
+        bare = facts is not None and facts.timeline is None and (self._row or facts).state in TERMINAL
+        if self.has_class("-bare") != bare:
+            self.set_class(bare, "-bare")
+            self.remove_class("-zoomed")
+            self.call_after_refresh(self.redraw)
+        self.query_one(KeyLine).rename(_labels(facts, self._row) | ({"job.zoom": ""} if bare else {}))
         self.query_one(KeptFrames).take(facts, self._shown)
         head.show(job_head(facts, self._row, self._video, head.line_width))
         if facts is None:
@@ -114,9 +119,10 @@ class Job(Screen[None]):
             self.redraw()
 
     def action_zoom(self) -> None:
-        """Show the picture on the whole screen, and back."""
-        self.toggle_class("-zoomed")
-        self.call_after_refresh(self.redraw)
+        """Show the picture on the whole screen, and back; a video that left none has no pane for it."""
+        if not self.has_class("-bare"):
+            self.toggle_class("-zoomed")
+            self.call_after_refresh(self.redraw)
 
     def action_copy(self, what: str) -> None:
         """Copy the path of the output, or of the video where there is none."""

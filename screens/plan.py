@@ -33,6 +33,7 @@ class PlannedInputs(LineView):
     def __init__(self) -> None:
         super().__init__(id="inputs")
         self._jobs: tuple[PlannedJob, ...] = ()
+        self.refused = False
 
     def list(self, jobs: tuple[PlannedJob, ...]) -> None:
         """Show these."""
@@ -50,7 +51,8 @@ class PlannedInputs(LineView):
 
     def empty(self, width: int) -> tuple[Line, ...]:
         """Return what stands here before there is a list."""
-        return ((Cell("The inputs are listed here once all were looked at.", "quiet"),),)
+        told = "No input was looked at." if self.refused else "The inputs are listed here once all were looked at."
+        return ((Cell(told, "quiet"),),)
 
 
 class RunPlan(Screen[bool]):
@@ -185,6 +187,9 @@ class RunPlan(Screen[bool]):
         summary, checks = self.query_one("#summary", Lines), self.query_one("#checks", Lines)
         summary.show(summary_lines(self._plan, self._counted, max(20, summary.line_width)))
         checks.show(check_lines(self._plan.checks, max(20, checks.line_width)))
+        inputs = self.query_one(PlannedInputs)
+        inputs.refused = bool(self._plan.refused or self._refusal)
+        inputs.sync()
         under_way, any_jobs = self._plan.state in _UNDER_WAY, bool(self._plan.jobs)
         hidden = {
             "plan.stop": under_way,

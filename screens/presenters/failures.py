@@ -7,6 +7,8 @@ from screens.widgets.outside import Cell, Line, cell, sentence
 
 _WIDE = 70
 _CLASS = 15
+_SENTENCE = 60
+"""Columns that most sentences need at most; names get the rest."""
 
 
 def failure_row(row: FailureRow, width: int) -> Line:
@@ -17,7 +19,7 @@ def failure_row(row: FailureRow, width: int) -> Line:
         name = max(8, (width - 4) * 2 // 5)
         text = f"{words}: {row.message}"
         return cell(sign, 2, tone), cell(row.name, name), Cell("  "), sentence(text, max(4, width - 4 - name), "quiet")
-    name = max(12, (width - _CLASS - 14) // 3)
+    name = max(12, (width - _CLASS - 14) // 3, width - _CLASS - 14 - _SENTENCE)
     return (
         cell(sign, 2, tone),
         cell(words, _CLASS, tone),

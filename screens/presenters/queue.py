@@ -10,6 +10,8 @@ from screens.widgets.outside import Cell, Line, Tone, cell, sentence
 
 _WIDE = 76
 _WORD = 11
+_SHARED = 58
+"""Columns of a wide pane beyond which name and progress get an equal share."""
 _WHAT_NARROW, _WHAT_WIDE = 10, 20
 _WITH_REASON = BAD | {JobState.PARTIAL}
 
@@ -98,7 +100,7 @@ def queue_order_title(order: str) -> str:
 
 def _widths(width: int) -> tuple[int, int]:
     wide = width >= _WIDE
-    what = _WHAT_WIDE if wide else _WHAT_NARROW
+    what = max(_WHAT_WIDE, (width - _SHARED) // 2) if wide else _WHAT_NARROW
     return max(4, width - 2 - _WORD - 1 - 1 - what - (22 if wide else 0)), what
 
 

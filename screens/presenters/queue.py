@@ -70,11 +70,10 @@ def queue_empty(snapshot: Snapshot, needle: str) -> tuple[Line, ...]:
     if snapshot.serial < 0:
         return ()
     run = interrupted(snapshot)
-    said = {"run.new": "new run: folder, preset, output", "app.help": "all keys", "app.quit": "leave"}
-    if run is not None:
-        said = {"run.new": said["run.new"], "run.resume": f"go on with run {run.run_id}", **said}
-    if snapshot.runs:
-        said["runs.open"] = "the runs there have been"
+    said = {"run.new": "new run: folder, preset, output"}
+    said |= {"run.resume": f"go on with run {run.run_id}"} if run is not None else {}
+    said |= {"runs.open": "the runs there have been"} if snapshot.runs else {}
+    said |= {"app.help": "all keys", "app.quit": "leave"}
     widest = max(len(key_of(action)) for action in said)
     keys: list[Line] = [
         (Cell("  "), cell(key_of(action), widest, "accent"), Cell(f"  {text}")) for action, text in said.items()

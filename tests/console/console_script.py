@@ -17,7 +17,7 @@ from pipeline.commands import Command, StartRun
 from pipeline.health import Check, Health, Verdict
 from pipeline.history import History, PastRun, RunDetails, SettingValue, StageTime
 from pipeline.job_facts import AttemptFacts, JobFacts
-from pipeline.job_pictures import Album
+from pipeline.job_pictures import Album as JobAlbum
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.settings import PRESETS, Settings, with_preset
 from pipeline.snapshot import (
@@ -32,7 +32,7 @@ from pipeline.snapshot import (
     StageView,
     WorkerPlan,
 )
-from screens.ports import Exported, FailedVideos, JobReader, Planning, Ports, Refusal
+from screens.ports import Album, Exported, FailedVideos, JobReader, Planning, Ports, Refusal
 from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp
 from vconsole.house import Building, House
@@ -141,6 +141,7 @@ def app_over(
     keep: Callable[[str], str] = str,
     store: SettingsFile | None = None,
     history: ScriptedHistory | None = None,
+    album: Callable[[], Album] = JobAlbum,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -153,7 +154,7 @@ def app_over(
         history=history or ScriptedHistory(),
         refresh_hz=settings.console.refresh_hz,
         job_facts=job_facts or partial(facts_of, engine),
-        album=Album,
+        album=album,
         keep=keep,
         examine=examine,
         failed=failed or ScriptedLedger(engine),
@@ -468,11 +469,11 @@ def interrupted_before() -> Snapshot:
     return Snapshot(serial=1, machine=MACHINE, worker_plan=PLAN, runs=(earlier,))
 
 
-async def until(pilot: Pilot[Any], reached: Callable[[], bool], limit_s: float = 20.0) -> None:
+async def until(pilot: Pilot[Any], reached: Callable[[], bool], limit_s: float = 20.0, told: str = "") -> None:
     """Let the app work until a condition holds."""
     deadline = time.monotonic() + limit_s
     while not reached():
-        assert time.monotonic() < deadline, "the condition never came to hold"
+        assert time.monotonic() < deadline, f"the condition never came to hold {told}"
         await pilot.pause(0.03)
 
 

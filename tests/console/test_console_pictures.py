@@ -1,14 +1,19 @@
 """Screenshots of each screen at the two designed sizes, in two themes: they render, and hold what they should."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 import pytest
+from console_planner import PLANNED, ScriptedPlanner
 from console_script import (
     LARGE,
     SMALL,
     ScriptedEngine,
     app_over,
     busy,
+    facts_of,
     interrupted_before,
     picture,
     remembered,
@@ -16,44 +21,108 @@ from console_script import (
     words_of,
 )
 
+from pipeline.forecast import Plan
+from pipeline.job_facts import FrameFact, JobFacts, LostFact, SceneFact, SmallPicture, StreamFacts, TimelineFacts
+from pipeline.model import JobState
 from pipeline.snapshot import Snapshot
+from screens.ports import Refusal
+from vconsole.app import ConsoleApp
 
-SCREENS = {
-    "monitor": (busy(), (), ("extract · standard", "[4] failed videos", "workers 1: cores allow 1,")),
-    "start": (interrupted_before(), (), ("Nothing to do yet.", "go on with run 6")),
-    "zoom": (busy(), ("2", "z"), ("[2] stages", "p95", "write")),
-    "leave": (busy(), ("q",), ("How do you want to leave?", "After what runs", "Stay")),
-    "help": (busy(), ("question_mark",), ("the monitor", "Pause the run")),
-    "palette": (busy(), ("colon",), ("commands", "new run", "drain", "Enter takes it")),
-    "job failed": (busy(), ("4", "j", "enter"), ("quarantined", "remedy", "no progress for 60 s", "what is known")),
-    "job running": (
-        busy(),
-        ("1", "j", "enter"),
-        ("► running", "62% · scenes · 18.2× real time", "No frame is kept yet"),
+THEMES = ("vconsole-dark", "ansi")
+
+
+class View(NamedTuple):
+    """A screen: the keys that lead to it from the monitor, and words that stand on it."""
+
+    keys: tuple[str, ...]
+    words: tuple[str, ...]
+    snapshot: Snapshot | None = None
+    """Of a run in mid-way, unless another is given."""
+
+
+VIEWS = {
+    "monitor": View((), ("extract · standard", "[4] failed videos", "workers 1: cores allow 1,")),
+    "start": View((), ("Nothing to do yet.", "go on with run 6"), interrupted_before()),
+    "zoom": View(("2", "z"), ("[2] stages", "p95", "write")),
+    "filter": View(("slash", *"drone"), ("/drone: ", "[1] queue")),
+    "cancel": View(("x",), ("What shall be cancelled?", "Cancel the run", "Esc: Go on")),
+    "leave": View(("q",), ("How do you want to leave?", "After what runs", "Stay")),
+    "help": View(("question_mark",), ("the monitor (here)", "Pause the run")),
+    "palette": View(("colon",), ("commands", "new run", "drain", "Enter takes it")),
+    "job failed": View(("4", "j", "enter"), ("quarantined", "remedy", "no progress for 60 s", "what is known")),
+    "job running": View(("1", "j", "enter"), ("► running", "62% · scenes · 18.2× real time", "No frame is kept yet")),
+    "job with pictures": View(
+        ("1", "G", "k", "enter"),
+        ("◐ partial", "frame 1 of 3 · 0:02 · scene 1", "saved picture", "h264 · 1280×720"),
     ),
-    "doctor": (busy(), ("D",), ("codecs", "AV1", "SIGSEGV", "fix:", "3 ok, 1 warning, 1 fault")),
-    "settings": (busy(), ("s",), ("engine.workers", "Worker processes", "all saved", "advisor: auto")),
-    "new run": (busy(), ("a",), ("where are the videos?", "outputs in", "standard", "engine.workers")),
-    "failures": (busy(), ("f",), ("Failures  run 7", "stalled · ", "corrupt · ", "remedy", "other preset")),
-    "runs": (busy(), ("h",), ("run 8  ✓ done", "/data/lectures", "► 1 running", "! interrupted", "× real")),
+    "picture": View(("1", "G", "k", "enter", "right", "z"), ("frame 2 of 3 · 0:31 · scene 2", "saved picture")),
+    "doctor": View(("D",), ("codecs", "AV1", "SIGSEGV", "fix:", "3 ok, 1 warning, 1 fault")),
+    "settings": View(("s",), ("engine.workers", "Worker processes", "all saved", "may be")),
+    "setting": View(("s", "enter", "ctrl+u", "0"), ("✗ must be auto or a whole number from 1 to 256",)),
+    "new run": View(("a",), ("where are the videos?", "outputs in", "standard", "engine.workers")),
+    "plan": View(("a", "space", "f5"), ("3 inputs looked at", "duplicates", "! warning", "all inputs: 3", "F5 start")),
+    "failures": View(("f",), ("Failures  run 7", "stalled · ", "corrupt · ", "remedy", "other preset")),
+    "other preset": View(("f", "p"), ("with which preset?", "quick")),
+    "export": View(("f", "e"), ("export as JSON and CSV into", "/data/videos-features", "Enter takes it")),
+    "runs": View(("h",), ("run 8  ✓ done", "/data/lectures", "► 1 running", "! interrupted", "× real")),
+    "run": View(("h", "j", "enter"), ("run 7  ► running", "4:03:20 of video", "19,820 frames")),
+    "comparison": View(("h", "m", "j", "c"), ("A  run 8", "B  run 7", "seconds of video per second", "B 0.50×")),
+    "again": View(("h", "a"), ("Start run 8 again?", "What is whole is not done again.")),
 }
 
 
-@pytest.mark.parametrize("theme", ["vconsole-dark", "ansi"])
+class Painted:
+    """An album in which every frame is a saved picture of two colours."""
+
+    def picture(self, job: JobFacts, frame: FrameFact, width: int, height: int) -> SmallPicture:
+        half = width // 2
+        return SmallPicture(width, height, (b"\xc8\x28\x28" * half + b"\x28\x50\xc8" * (width - half)) * height, True)
+
+    def close(self) -> None:
+        pass
+
+
+def facts(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:
+    """Return what is known of a job; of a partial one also its course."""
+    known = facts_of(engine, job_id)
+    if not isinstance(known, JobFacts) or known.state is not JobState.PARTIAL:
+        return known
+    frames = tuple(FrameFact(at, round(at * 25), index, 0, 90.0) for index, at in enumerate((2.0, 31.0, 70.0)))
+    scenes = (SceneFact(0.0, 12.5), SceneFact(12.5, 40.0), SceneFact(40.0, 95.0))
+    course = TimelineFacts(
+        95.0, scenes, frames, (LostFact(50.0, 54.2, "damaged"),), 3, 3, "scenes", (0, 0, 1280, 720), 0
+    )
+    streams = StreamFacts("mov,mp4", "h264", width=1280, height=720, fps=25.0, duration_s=95.0, size_bytes=80 << 20)
+    return replace(known, timeline=course, streams=streams)
+
+
+def app_with_all() -> tuple[ScriptedEngine, ConsoleApp]:
+    """Return the console over a history, a plan and an album."""
+    engine, planner = ScriptedEngine(), ScriptedPlanner(Plan(), PLANNED)
+    planner.may_end.set()
+    known = partial(facts, engine)
+    return engine, app_over(engine, history=remembered(), planning=planner, job_facts=known, album=Painted)
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-async def test_each_screen_has_a_picture(size: tuple[int, int], theme: str) -> None:
-    engine = ScriptedEngine()
-    app = app_over(engine, theme=theme, history=remembered())
+async def test_each_screen_has_a_picture(size: tuple[int, int]) -> None:
+    engine, app = app_with_all()
+    themes = THEMES
     async with app.run_test(size=size) as pilot:
-        for snapshot, keys, words in SCREENS.values():
-            show(engine, snapshot)
+        for name, view in VIEWS.items():
+            show(engine, view.snapshot or busy())
             await until(pilot, lambda: app.monitor.snapshot.serial == engine.snapshot.serial)
-            await pilot.press(*keys)
-            await until(pilot, lambda words=words: all(word in picture(app) for word in words))
-            svg = app.export_screenshot()
-            ET.fromstring(svg)
-            assert all(word in words_of(svg) for word in words)
-            await pilot.press("escape", "escape", "1")
+            await pilot.press(*view.keys)
+            await until(pilot, lambda view=view: all(word in picture(app) for word in view.words), told=name)
+            for theme in themes:
+                app.theme = theme
+                await pilot.pause()
+                svg = app.export_screenshot()
+                ET.fromstring(svg)
+                assert all(word in words_of(svg) for word in view.words), (name, theme)
+            themes = themes[::-1]
+            while app.screen is not app.monitor or any(map(app.monitor.has_class, ("-filtering", "-zoomed"))):
+                await pilot.press("escape")
 
 
 def show(engine: ScriptedEngine, snapshot: Snapshot) -> None:

@@ -1,19 +1,15 @@
 """The plan before a run: what it shows while it is made, what it refuses, and how it is left."""
 
 import os
-import threading
-import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pytest
-from console_script import LARGE, SMALL, ScriptedEngine, app_over, busy, picture, until, words_of
+from console_planner import PLANNED, ScriptedPlanner
+from console_script import LARGE, SMALL, ScriptedEngine, app_over, busy, picture, until
 from textual.pilot import Pilot
 
 from pipeline.commands import StartRun
-from pipeline.forecast import Check, Grade, Pace, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.forecast import Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
 from pipeline.model import RunKind
 from pipeline.settings import Settings
 from screens.plan import PlannedInputs, RunPlan
@@ -29,47 +25,6 @@ def text(lines: tuple[Line, ...]) -> str:
     return "\n".join("".join(part.text for part in line).rstrip() for line in lines)
 
 
-JOBS = (
-    PlannedJob(b"a.mp4", Verdict.TO_DO, "", 3_000_000),
-    PlannedJob(b"copy-of-a.mp4", Verdict.DUPLICATE, "duplicate of a.mp4", 3_000_000),
-    PlannedJob(b"readme.txt", Verdict.SKIPPED, "not a video or picture", 20),
-)
-WHOLE = Plan(
-    state=PlanState.COMPLETE,
-    checks=(
-        Check("output", Grade.OK, "/out will be made."),
-        Check("room", Grade.WARNING, "1.0 GB free, and about 2.0 GB are expected.", "Free some."),
-    ),
-    tallies=tuple(Tally(job.verdict, 1, job.size_bytes) for job in JOBS),
-    looked_at=3,
-    jobs=JOBS,
-    pace=Pace((4, 2), 10_000, 20_000, 0.5, True),
-)
-
-
-class Scripted(Planner):
-    """Tells of `first`, and gives `last` once it may, or is stopped."""
-
-    def __init__(self, first: Plan, last: Plan | Refusal, command: Refusal | None = None) -> None:
-        super().__init__(Settings, Path("/nowhere"))
-        self.first, self.last, self.refusal = first, last, command
-        self.may_end = threading.Event()
-        self.stopped = threading.Event()
-
-    def plan(self, request: RunRequest, stop: threading.Event, tell: Callable[[Plan], Any]) -> Plan | Refusal:
-        tell(self.first)
-        while not self.may_end.wait(0.01):
-            if stop.is_set():
-                self.stopped.set()
-                return Plan(state=PlanState.CANCELLED, looked_at=7)
-        return self.last
-
-    def command(self, request: RunRequest) -> StartRun | Refusal:
-        plain = self.settings("scenes", {})
-        assert not isinstance(plain, Refusal)
-        return self.refusal or StartRun(request.kind, request.inputs, request.out, request.preset, plain)
-
-
 REQUEST = RunRequest(RunKind.EXTRACT, (b"/videos", b"/more"), b"/out", "scenes")
 LOOKING = Plan(state=PlanState.LOOKING, tallies=(Tally(Verdict.TO_DO, 5, 50),), looked_at=5, last=b"[red]\x1b.mp4")
 
@@ -82,7 +37,7 @@ async def opened(pilot: "Pilot[int]", app: ConsoleApp, planner: Planner) -> RunP
 
 
 async def test_a_plan_shows_how_far_it_is_and_then_all_of_it() -> None:
-    engine, planner = ScriptedEngine(busy()), Scripted(LOOKING, WHOLE)
+    engine, planner = ScriptedEngine(busy()), ScriptedPlanner(LOOKING, PLANNED)
     app = app_over(engine)
     async with app.run_test(size=LARGE) as pilot:
         await opened(pilot, app, planner)
@@ -96,23 +51,8 @@ async def test_a_plan_shows_how_far_it_is_and_then_all_of_it() -> None:
         assert engine.sent == []
 
 
-@pytest.mark.parametrize("theme", ["vconsole-dark", "ansi"])
-@pytest.mark.parametrize("size", [SMALL, LARGE, (60, 20)])
-async def test_the_plan_has_a_picture(size: tuple[int, int], theme: str) -> None:
-    engine, planner = ScriptedEngine(), Scripted(LOOKING, WHOLE)
-    planner.may_end.set()
-    app = app_over(engine, theme=theme)
-    async with app.run_test(size=size) as pilot:
-        await opened(pilot, app, planner)
-        words = ("3 inputs looked at", "duplicates", "! warning", "all inputs: 3", "F5", "start")
-        await until(pilot, lambda: all(word in picture(app) for word in words))
-        svg = app.export_screenshot()
-        ET.fromstring(svg)
-        assert all(word in words_of(svg) for word in words)
-
-
 async def test_the_inputs_can_be_narrowed_to_a_verdict() -> None:
-    engine, planner = ScriptedEngine(), Scripted(LOOKING, WHOLE)
+    engine, planner = ScriptedEngine(), ScriptedPlanner(LOOKING, PLANNED)
     planner.may_end.set()
     app = app_over(engine)
     async with app.run_test(size=SMALL) as pilot:
@@ -128,14 +68,14 @@ async def test_planning_is_stopped_by_its_key_and_by_leaving() -> None:
     engine = ScriptedEngine()
     app = app_over(engine)
     async with app.run_test(size=SMALL) as pilot:
-        planner = Scripted(LOOKING, WHOLE)
+        planner = ScriptedPlanner(LOOKING, PLANNED)
         await opened(pilot, app, planner)
         await until(pilot, lambda: "stop planning" in picture(app))
         await pilot.press("x")
         await until(pilot, lambda: "Planning was stopped after 7 inputs." in picture(app))
         assert "stop planning" not in picture(app)
         await pilot.press("escape")
-        planner = Scripted(LOOKING, WHOLE)
+        planner = ScriptedPlanner(LOOKING, PLANNED)
         await opened(pilot, app, planner)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.monitor and planner.stopped.is_set())
@@ -143,7 +83,7 @@ async def test_planning_is_stopped_by_its_key_and_by_leaving() -> None:
 
 
 async def test_a_run_may_start_before_all_is_looked_at_but_not_before_the_checks() -> None:
-    engine, planner = ScriptedEngine(), Scripted(Plan(), WHOLE)
+    engine, planner = ScriptedEngine(), ScriptedPlanner(Plan(), PLANNED)
     app = app_over(engine)
     async with app.run_test(size=SMALL) as pilot:
         screen = await opened(pilot, app, planner)
@@ -159,7 +99,7 @@ async def test_a_run_may_start_before_all_is_looked_at_but_not_before_the_checks
 async def test_what_would_surely_fail_is_refused_with_its_remedy() -> None:
     fault = Check("model weights", Grade.FAULT, "They are not here.", "Fetch them.")
     refused = Plan(state=PlanState.REFUSED, checks=(Check("input", Grade.OK, "It is."), fault))
-    engine, planner = ScriptedEngine(), Scripted(refused, refused)
+    engine, planner = ScriptedEngine(), ScriptedPlanner(refused, refused)
     planner.may_end.set()
     app = app_over(engine)
     async with app.run_test(size=SMALL) as pilot:
@@ -172,7 +112,7 @@ async def test_what_would_surely_fail_is_refused_with_its_remedy() -> None:
 
 async def test_what_fails_between_plan_and_start_is_told_and_can_be_tried_again() -> None:
     engine = ScriptedEngine()
-    planner = Scripted(LOOKING, WHOLE, Refusal("The disk [red] is gone.", "Mount it."))
+    planner = ScriptedPlanner(LOOKING, PLANNED, Refusal("The disk [red] is gone.", "Mount it."))
     planner.may_end.set()
     app = app_over(engine)
     async with app.run_test(size=SMALL) as pilot:
@@ -186,7 +126,7 @@ async def test_what_fails_between_plan_and_start_is_told_and_can_be_tried_again(
 
 
 async def test_a_plan_that_cannot_be_made_says_why() -> None:
-    engine, planner = ScriptedEngine(), Scripted(Plan(), Refusal("There is no preset [/].", "Take another."))
+    engine, planner = ScriptedEngine(), ScriptedPlanner(Plan(), Refusal("There is no preset [/].", "Take another."))
     planner.may_end.set()
     app = app_over(engine)
     async with app.run_test(size=SMALL) as pilot:
@@ -202,7 +142,7 @@ def test_the_worst_check_comes_first() -> None:
 
 
 def test_what_is_not_known_is_told_as_unknown() -> None:
-    plan = Plan(state=PlanState.COMPLETE, tallies=WHOLE.tallies, looked_at=3)
+    plan = Plan(state=PlanState.COMPLETE, tallies=PLANNED.tallies, looked_at=3)
     told = text(summary_lines(plan, 0, 41))
     assert told.count("unknown") == 2
     assert "No earlier run tells how long it takes." in told

@@ -1,6 +1,5 @@
 """The run history: what it shows, what its keys ask of the engine, and the offer at the start."""
 
-import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +19,6 @@ from console_script import (
     remembered,
     run_view,
     until,
-    words_of,
 )
 from textual.pilot import Pilot
 
@@ -97,20 +95,6 @@ async def test_two_marked_runs_are_compared() -> None:
         assert "3.11.7" not in picture(app), "what is the same in both is no difference"
         await pilot.press("escape")
         await until(pilot, lambda: "details" in picture(app))
-
-
-@pytest.mark.parametrize("theme", ["vconsole-dark", "ansi"])
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-async def test_the_comparison_has_a_picture(size: tuple[int, int], theme: str) -> None:
-    app = app_over(ScriptedEngine(), history=remembered(), theme=theme)
-    async with app.run_test(size=size) as pilot:
-        await opened(pilot, app)
-        await pilot.press("m", "j", "c")
-        words = ("A  run 8", "B  run 7", "seconds of video per second", "10.1×", "B 0.50×")
-        await until(pilot, lambda: all(word in picture(app) for word in words))
-        svg = app.export_screenshot()
-        ET.fromstring(svg)
-        assert all(word in words_of(svg) for word in words)
 
 
 async def test_a_filter_narrows_the_runs_and_the_marks_stay() -> None:

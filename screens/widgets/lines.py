@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from pipeline.text import visible
 from screens.actions import bindings
-from screens.widgets.outside import TONES, Cell, Line, Tone, strip
+from screens.widgets.outside import TONES, Cell, Line, Tone, on_ground, strip
 
 _MARK = Cell("▌", "mark")
 _NO_MARK = Cell(" ")
@@ -110,7 +110,7 @@ class LineView(ScrollView, can_focus=True):
         cuts = self._cuts.pop(y, set()) - {0, width}
         if cuts:
             drawn = Strip.join(drawn.divide([*sorted(cuts), width]))
-        return drawn.apply_style(self._cursor_style()) if selected and self.has_focus else drawn
+        return on_ground(drawn, self._ground()) if selected and self.has_focus else drawn
 
     def action_move(self, step: int) -> None:
         """Select the row `step` further, or scroll where nothing can be selected."""
@@ -193,7 +193,7 @@ class LineView(ScrollView, can_focus=True):
             styles[tone] = self.get_component_rich_style(f"line--{tone}")
         return styles
 
-    def _cursor_style(self) -> Style:
+    def _ground(self) -> Style:
         return self.get_component_rich_style("line--cursor", partial=True)
 
 

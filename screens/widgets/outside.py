@@ -118,6 +118,11 @@ def strip(line: Iterable[Cell], width: int, styles: Mapping[Tone, Style]) -> Str
     return Strip(segments).adjust_cell_length(width, styles[""])
 
 
+def on_ground(drawn: Strip, ground: Style) -> Strip:
+    """Return a drawn line on another ground, over that of its cells."""
+    return Strip(Segment.apply_style(drawn, post_style=ground), drawn.cell_length)
+
+
 def picture_row(picture: "SmallPicture", row: int, width: int, ground: Style, *, colour: bool) -> Strip:
     """Return two rows of pixels as one row of half blocks in the middle of `width` cells; without colour as shades."""
     stride = 3 * picture.width

@@ -147,7 +147,7 @@ class _Transcoding:
                 try:
                     made = self._make(facts, plan, part)
                 finally:  # of a full volume the engine knows by it how much room to wait for
-                    self._clock.moved(bytes_out=self._written())
+                    self._clock.moved(bytes_out=self._part_bytes())
                 self._video.check()
             with self._clock.timed(Stage.VERIFY, 1):
                 found = verify(part, plan, made)
@@ -230,9 +230,9 @@ class _Transcoding:
 
     def _moved(self, duration_s: float, video_s: float, frames: int) -> None:
         share = _ENCODE_SHARE * min(1.0, video_s / duration_s) if duration_s > 0 else None
-        self._clock.moved(share=share, video_s=video_s, frames=frames, bytes_out=self._written())
+        self._clock.moved(share=share, video_s=video_s, frames=frames, bytes_out=self._part_bytes())
 
-    def _written(self) -> int:
+    def _part_bytes(self) -> int:
         """Return how many bytes the output has so far."""
         try:
             return os.stat(part_path(self._path)).st_size

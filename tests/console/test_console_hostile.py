@@ -1,17 +1,45 @@
 """Text from outside: names that would harm a terminal or a markup parser show as visible symbols everywhere."""
 
 import ast
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from console_script import HOSTILE, LARGE, SMALL, ScriptedEngine, app_over, busy, failure, job, picture, run_view, until
+import pytest
+from console_planner import ScriptedPlanner
+from console_script import (
+    HOSTILE,
+    LARGE,
+    SMALL,
+    ScriptedEngine,
+    ScriptedExamination,
+    ScriptedHistory,
+    app_over,
+    busy,
+    facts_of,
+    failure,
+    job,
+    past_details,
+    past_run,
+    picture,
+    run_view,
+    until,
+)
 
+from pipeline.forecast import Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.health import Check as HealthCheck
+from pipeline.health import Health
+from pipeline.health import Verdict as HealthVerdict
+from pipeline.history import SettingValue
+from pipeline.job_facts import JobFacts, LostFact, StreamFacts, TimelineFacts
 from pipeline.model import JobState, RunState
 from pipeline.snapshot import HostView, Notice, Snapshot
 from pipeline.text import visible
+from screens.ports import Refusal
 from screens.widgets.panes import QueuePane
+from vconsole.app import ConsoleApp
 
 SCREENS = Path(__file__).resolve().parents[2] / "screens"
 WALL = SCREENS / "widgets" / "outside.py"
@@ -50,6 +78,65 @@ async def test_nothing_but_printable_characters_reaches_the_terminal() -> None:
                 sent = picture(app).replace("\n", "")
                 assert sent.isprintable(), [char for char in sent if not char.isprintable()]
             await pilot.press("escape")
+
+
+HARM = "[/[@click=app.quit]" + "".join(HOSTILE)
+ROOMS = {
+    "failures": (("f", "j", "y"), ("enter", "y", "Y"), ("escape", "p"), ("escape", "e"), ("escape", "slash", "x")),
+    "runs": (("h", "y"), ("enter",), ("escape", "m", "j", "c"), ("escape", "a")),
+    "new run": (("a", "space"), ("f5",), ("right",)),
+    "doctor": (("D",), ("p",)),
+    "job": (("1", "j", "enter"), ("right", "z"), ("z", "y", "r")),
+    "settings": (("s", "slash", "left_square_bracket", "slash"), ("enter", "p", "enter")),
+    "question": (("x",),),
+    "palette": (("colon", "left_square_bracket", "slash"),),
+}
+"""The keys that lead to a room from the monitor and on in it, a picture after each group."""
+
+
+def app_of_harm() -> tuple[ScriptedEngine, ConsoleApp]:
+    """Return the console with harm in all that comes from outside."""
+    engine = ScriptedEngine(hostile(HARM))
+    check, path = Check(HARM, Grade.WARNING, HARM, HARM), os.fsencode(HARM)
+    planned = (PlannedJob(path, Verdict.UNREADABLE, HARM, 5),)
+    plan = Plan(PlanState.COMPLETE, (check,), (Tally(Verdict.UNREADABLE, 1, 5),), 1, path, planned)
+    planner = ScriptedPlanner(plan, plan)
+    planner.may_end.set()
+    run = past_run(3, inputs=(HARM, HARM), out=HARM, preset=HARM)
+    odd = past_details(run, settings=(SettingValue(HARM, HARM, ""),), versions=((HARM, HARM),), untold="")
+    health = Health((HealthCheck(HARM, HARM, HealthVerdict.WARNING, HARM, HARM),), looking_at=HARM)
+
+    def facts(job_id: int) -> JobFacts | Refusal:
+        known = facts_of(engine, job_id)
+        assert isinstance(known, JobFacts)
+        course = TimelineFacts(9.0, (), (), (LostFact(1.0, 2.0, HARM),), 0, 0, HARM, (0, 0, 9, 9), 0)
+        streams = StreamFacts(container=HARM, video_codec=HARM, pixel_format=HARM, audio_codec=HARM, audio_layout=HARM)
+        return replace(known, source=HARM, preset=HARM, detail=HARM, timeline=course, streams=streams)
+
+    app = app_over(
+        engine,
+        planning=planner,
+        history=ScriptedHistory(odd, past_details(past_run(2), untold=HARM)),
+        examine=lambda: ScriptedExamination(health),
+        job_facts=facts,
+        keep=lambda text: f"It is in {text}.",
+    )
+    return engine, app
+
+
+@pytest.mark.parametrize("room", ROOMS)
+async def test_no_room_sends_or_tells_anything_but_printable_characters(room: str) -> None:
+    engine, app = app_of_harm()
+    async with app.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: app.monitor.snapshot.serial == engine.snapshot.serial)
+        for keys in ROOMS[room]:
+            await pilot.press(*keys)
+            await pilot.pause()
+            sent = [picture(app).replace("\n", ""), *(str(note.message) for note in app._notifications)]
+            odd = {char for text in sent for char in text if not char.isprintable()}
+            assert not odd, (keys, odd)
+        assert app.screen is not app.monitor
+        assert app.is_running
 
 
 async def test_a_hostile_name_is_shown_as_itself() -> None:

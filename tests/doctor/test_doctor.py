@@ -350,5 +350,5 @@ def test_an_interrupt_ends_it_at_once(first_on_path: Path) -> None:
     while "libraries" not in (line := process.stdout.readline()) and "output folder" not in line:
         assert line
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=90)
     assert (process.returncode, told) == (130, "")

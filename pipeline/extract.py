@@ -26,7 +26,7 @@ from pipeline.stages.crop import find_crop
 from pipeline.stages.embed import Embedder
 from pipeline.stages.keys import stage_keys
 from pipeline.stages.probe import Probe, probe
-from pipeline.stages.write import Source, features_of, renewed, stored, with_means, write
+from pipeline.stages.write import Source, features_of, has_means, renewed, stored, with_means, write
 
 SWEEP_SHARE = 0.9
 """The share of a job that is done when its video is decoded; embedding and writing are the rest."""
@@ -156,9 +156,10 @@ class _Extraction:
         """Keep scenes, frames and the vectors that are still wanted; only pictures that are needed are decoded."""
         had = reuse.features
         self._clock.reused(*self._decoding())
-        missing = tuple(model for model in self._models() if model not in reuse.models)
         means = self._settings.embed.scene_vectors
-        embeddings = {key: with_means(had.embeddings[key], had, means) for key in reuse.models}
+        good = {key: had.embeddings[key] for key in reuse.models if not means or has_means(had.embeddings[key])}
+        missing = tuple(model for model in self._models() if model not in good)
+        embeddings = {key: with_means(found, had, means) for key, found in good.items()}
         if missing or self._settings.frames.save != "none":
             swept, fresh = self._sweep(self._probe(), had.info.crop_xywh, missing, known_frames(had))
             if [frame.frame_index for frame in swept.frames] != had.frames["frame_index"].tolist():

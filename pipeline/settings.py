@@ -99,6 +99,13 @@ MODELS: dict[str, ModelSettings] = {
     "clip-vit-b-16": ModelSettings(architecture="ViT-B-16", weights="laion2b_s34b_b88k", size_mb=599, licence="MIT"),
     "clip-vit-l-14": ModelSettings(architecture="ViT-L-14", weights="laion2b_s32b_b82k", size_mb=1710, licence="MIT"),
     "siglip2-b-16": ModelSettings(architecture="ViT-B-16-SigLIP2", weights="webli", size_mb=1500, licence="Apache-2.0"),
+    "dinov2-s-14": ModelSettings(
+        family="timm", architecture="vit_small_patch14_dinov2", weights="lvd142m", size_mb=88, licence="Apache-2.0"
+    ),
+    "dinov2-b-14": ModelSettings(
+        family="timm", architecture="vit_base_patch14_dinov2", weights="lvd142m", size_mb=346, licence="Apache-2.0"
+    ),
+    "perceptual": ModelSettings(family="perceptual", architecture="perceptual", licence="Apache-2.0"),
     "tiny-shapes": ModelSettings(architecture="tiny-shapes", path="builtin:tiny-shapes", licence="Apache-2.0"),
 }
 """The built-in model catalogue; `tiny-shapes` is a toy for the demo and the tests and nothing more."""

@@ -129,6 +129,19 @@ class MachineView:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelView:
+    """One model that a host has loaded."""
+
+    key: str
+    device: str
+    precision: str
+    batch_size: int
+    """Most pictures in a batch now."""
+    load_s: float
+    pictures_done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HostView:
     """One model host."""
 
@@ -141,8 +154,22 @@ class HostView:
     queue_bytes: int = 0
     pictures_done: int = 0
     busy_share: float = 0.0
+    """Share of the last seconds in which it ran batches, copying included; the rest it waited for pictures."""
     restarts: int = 0
     note: str = ""
+    loaded: tuple[ModelView, ...] = ()
+    pictures_per_s: float = 0.0
+    """Over the last seconds."""
+    copying_share: float = 0.0
+    """Share of the last seconds in which it brought pictures to its device."""
+    memory_share: float = 0.0
+    """Share of the device's memory that it has taken; 0 on the CPU."""
+    cleanups: int = 0
+    """How often it gave cached memory back."""
+    cache_asked: int = 0
+    """Pictures and texts that it was asked for."""
+    cache_hits: int = 0
+    """Those of them that it answered from its cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,4 +58,4 @@ def _weights(command: StartRun) -> list[dict[str, str]]:
     """Return the model keys that the run needs and where their weights are; `check` has seen that they are here."""
     models = catalogue(command.settings)
     keys = KINDS[command.kind].models(command.settings)
-    return [{"model": key, "weights": str(locate(key, models[key]).path)} for key in keys]
+    return [{"model": key, "weights": locate(key, models[key]).place} for key in keys]

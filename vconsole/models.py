@@ -67,8 +67,7 @@ def _row(key: str, model: ModelSettings) -> Row:
         status = locate(key, model)
     except SettingsError as error:
         return Row(key, model, here=False, size_bytes=0, where=str(error))
-    where = str(status.path) if status.path else ", ".join(status.looked)
-    return Row(key, model, status.on_disk, status.size_bytes, where)
+    return Row(key, model, status.on_disk, status.size_bytes, status.place)
 
 
 def _list(settings: Settings, *, as_json: bool) -> int:

@@ -22,5 +22,7 @@ def weights(key: str, models: dict[str, Any]) -> list[Check]:
         return [Check(GROUP, key, Verdict.WARNING, str(error), error.remedy)]
     except SettingsError as error:
         return [Check(GROUP, key, Verdict.FAULT, str(error), error.remedy)]
+    if not status.needed:
+        return [Check(GROUP, key, Verdict.OK, "needs no weights")]
     checked = "checksum right" if status.expected_sha256 else "no checksum known"
     return [Check(GROUP, key, Verdict.OK, f"{status.size_bytes / 1e6:.0f} MB, {checked}, {status.path}")]

@@ -23,6 +23,7 @@ from pipeline.engine.view import View
 from pipeline.engine.workers import Pool
 from pipeline.errors import VconsoleError
 from pipeline.model import RunState
+from pipeline.models import remembered
 from pipeline.settings import Settings
 from pipeline.snapshot import RunSummary, Snapshot
 
@@ -157,7 +158,8 @@ class Engine:
         conductor = Conductor(core)
         core.pool = Pool(self._worker_command, limits, conductor.dispatcher, core.clock)
         core.plan_workers(limits)
-        core.host = ModelHost(self._host_command, runtime_folder(self._state_dir) / "host.sock", conductor, core.clock)
+        socket = runtime_folder(self._state_dir) / "host.sock"
+        core.host = ModelHost(self._host_command, socket, conductor, core.clock, self._state_dir / remembered.FILE)
         core.runs = runs
         if closed:
             core.note("warning", f"An engine died before this one; {closed} attempts were given back to their videos.")

@@ -14,6 +14,7 @@ from typing import Protocol
 from pipeline import wire
 from pipeline.engine.child import Child, Death
 from pipeline.engine.faults import Fault
+from pipeline.engine.host_figures import HostFigures
 from pipeline.errors import LedgerError
 from pipeline.models import registry
 from pipeline.sections import HostSettings
@@ -73,7 +74,10 @@ class ModelHost:
         socket_path: Path,
         listener: HostListener,
         clock: Callable[[], float],
+        remember: Path | None = None,
     ) -> None:
+        """`remember` is the file in which the host keeps what it measures of models."""
+        self._remember = remember
         self._command = command
         self.socket_path = socket_path
         self._listener = listener
@@ -95,7 +99,7 @@ class ModelHost:
         self._ticked_s = clock()
         self._ended_because = ""
         self._closing = False
-        self._served: deque[tuple[float, float]] = deque(maxlen=32)
+        self._read = HostFigures()
         self.view = HostView("", "off")
 
     @property
@@ -209,6 +213,7 @@ class ModelHost:
                 "host": settings.host.model_dump(mode="json") | same,  # a lost GPU is waited for, not done without
                 "models": {key: models[key].model_dump(mode="json") for key in settings.embed.models},
                 "socket": str(self.socket_path),
+                "remember": str(self._remember or ""),
             }
         )
         self._child.send({"type": "preload", "keys": list(settings.embed.models)})
@@ -229,26 +234,14 @@ class ModelHost:
 
     def _take_stats(self, message: wire.Message) -> None:
         self._figures = message
-        now, busy_s = self._clock(), wire.number(message, "busy_s")
-        self._served.append((now, busy_s))
-        first_s, first_busy = self._served[0]
-        share = (busy_s - first_busy) / (now - first_s) if now > first_s else 0.0
+        view = self._read.taken(self.view, message, self._clock())
         if int(wire.number(message, "batches_done")) > 0:
             self._deaths = 0
-        models = tuple(str(key) for key in message["models"])
         wanted = set(self._settings.embed.models) if self._settings else set()
-        state = "ready" if message["state"] == "ready" and wanted <= set(models) else "loading"
+        state = "ready" if message["state"] == "ready" and wanted <= set(view.models) else "loading"
         self._has_served = self._has_served or state == "ready"
-        self._set(
-            state=state,
-            device=str(message["device"]),
-            models=models,
-            batch_size=int(wire.number(message, "batch_size")),
-            queue_pictures=int(wire.number(message, "queue_pictures")),
-            queue_bytes=int(wire.number(message, "queue_bytes")),
-            pictures_done=int(wire.number(message, "pictures_done")),
-            busy_share=max(0.0, min(1.0, share)),
-        )
+        self.view = view
+        self._set(state=state)
         if state == "ready" and self._failed:
             self._failed = False
             self._listener.host_back()
@@ -256,7 +249,7 @@ class ModelHost:
     def _ended(self, death: Death) -> None:
         self._child = None
         self._lost = death.code in {POISONED, CANNOT_LOAD}
-        self._served.clear()
+        self._read.clear()
         why = self._why(death)
         if self._closing:
             self._set(state="off")
@@ -279,14 +272,29 @@ class ModelHost:
     def _give_up(self, why: str) -> None:
         """Leave it ended: the same again would come of it until the operator has mended what it names."""
         self._settings = None
-        self._set(state="failed", note=why, queue_pictures=0, queue_bytes=0, busy_share=0.0)
+        self._set(
+            state="failed",
+            note=why,
+            queue_pictures=0,
+            queue_bytes=0,
+            busy_share=0.0,
+            pictures_per_s=0.0,
+            copying_share=0.0,
+        )
         self._listener.host_hopeless(f"The model host {why}.")
 
     def _after_death(self, why: str) -> None:
         """Start it again at once a few times; then hold up the run and try at growing intervals."""
         assert self._settings is not None
         self._deaths += 1
-        self._set(restarts=self.view.restarts + 1, queue_pictures=0, queue_bytes=0, busy_share=0.0)
+        self._set(
+            restarts=self.view.restarts + 1,
+            queue_pictures=0,
+            queue_bytes=0,
+            busy_share=0.0,
+            pictures_per_s=0.0,
+            copying_share=0.0,
+        )
         limits = self._settings.engine
         over = self._deaths - self._settings.host.max_restarts
         if over <= 0:

@@ -44,7 +44,7 @@ def fingerprints(kind: RunKind, settings: PipelineSettings) -> dict[str, str]:
     """Return the fingerprint of the weights of each model that a run needs. Raises OSError, VconsoleError."""
     wanted = KINDS[kind].models(settings)
     models = registry.catalogue(settings) if wanted else {}
-    return {key: registry.fingerprint(models[key]) for key in wanted}
+    return {key: registry.fingerprint(key, models[key]) for key in wanted}
 
 
 def output_name(kind: RunKind, settings: PipelineSettings, relative: bytes, result: Mapping[str, object]) -> bytes:

@@ -50,7 +50,9 @@ def check_checkpoint(status: WeightsStatus) -> None:
     """Raise SettingsError if a checkpoint is not what its checksum says, or no readable safetensors file."""
     path = status.path
     if path is None:
-        raise registry.missing(status)
+        if status.needed:
+            raise registry.missing(status)
+        return
     wrong = ""
     try:
         if path.suffix == ".safetensors":

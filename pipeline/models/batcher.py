@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.models.cache import VectorCache, picture_key
 from pipeline.models.faults import Fault, fault_of
 from pipeline.models.lane import Encoder, Lane, Receiver, Waiting
 
@@ -26,16 +27,33 @@ class Counters:
     busy_s: float = 0.0
     queue_pictures: int = 0
     queue_bytes: int = 0
+    memory_share: float = 0.0
+    """Share of the device's memory that was taken after the last batch."""
+    cleanups: int = 0
+    """How often cached memory was given back because of `host.cleanup_threshold`."""
 
 
 class Batcher:
     """Batches across connections, a lane for each model key; `run` is the only thread that touches the device.
 
     A batch is closed when it is full or `max_wait_s` after its first picture came. `note` is told of every change.
+    Where more than `cleanup_threshold` of the device's memory is taken after a batch, what is only cached is given
+    back. A picture whose vector is in the cache is answered at once; `cache_bytes` bounds it, 0 = there is none.
     """
 
-    def __init__(self, batch_size: int, max_wait_s: float, note: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        batch_size: int,
+        max_wait_s: float,
+        note: Callable[[str, str], None],
+        *,
+        cleanup_threshold: float = 1.0,
+        cache_bytes: int = 0,
+    ) -> None:
         self.counters = Counters()
+        self.cache = VectorCache(cache_bytes)
+        self._caching = cache_bytes > 0
+        self._cleanup_threshold = cleanup_threshold
         self._batch_size = batch_size
         self._max_wait_s = max_wait_s
         self._note = note
@@ -56,8 +74,25 @@ class Batcher:
         began = self._began_s
         return time.monotonic() - began if began is not None else 0.0
 
+    def lanes(self) -> dict[str, tuple[int, int]]:
+        """Return by model key the batch size in force and the pictures done."""
+        with self._wake:
+            return {key: (lane.limit, lane.pictures_done) for key, lane in self._lanes.items()}
+
+    def copied_s(self) -> float:
+        """Return the seconds that all models have spent bringing pictures to the device."""
+        with self._wake:
+            encoders = [lane.encoder for lane in self._lanes.values() if lane.encoder]
+        return sum(encoder.usage().copied_s for encoder in encoders)
+
     def add(self, key: str, item: Waiting) -> None:
-        """Queue a picture; it waits until its model is loaded."""
+        """Answer a picture that was asked before, or queue it; it waits until its model is loaded."""
+        if self._caching:
+            item.known_as = picture_key(key, item.picture)
+            row = self.cache.get(item.known_as)
+            if row is not None:
+                item.receiver.vectors(key, [item.tag], row[None])
+                return
         with self._wake:
             self._lane(key).add(item)
             self.counters.queue_pictures += 1
@@ -70,10 +105,13 @@ class Batcher:
             self._calls.append(function)
             self._wake.notify()
 
-    def loaded(self, key: str, encoder: Encoder) -> None:
-        """Say that the model of `key` can be used."""
+    def loaded(self, key: str, encoder: Encoder, batch_size: int = 0) -> None:
+        """Say that the model of `key` can be used, and with how many pictures in a batch; 0 = as many as usual."""
         with self._wake:
-            self._lane(key).encoder = encoder
+            lane = self._lane(key)
+            lane.encoder = encoder
+            if batch_size:
+                lane.limit = lane.ceiling = batch_size
             self._wake.notify()
 
     def refuse(self, key: str, message: str) -> None:
@@ -112,7 +150,7 @@ class Batcher:
                 self._serve(key, self._lanes[key], batch)
 
     def _lane(self, key: str) -> Lane:
-        return self._lanes.setdefault(key, Lane(self._batch_size))
+        return self._lanes.setdefault(key, Lane(self._batch_size, self._batch_size))
 
     def _taken(self, taken: list[Waiting]) -> list[Waiting]:
         self.counters.queue_pictures -= len(taken)
@@ -148,7 +186,7 @@ class Batcher:
             rows, fault, message = self._attempt(lane, [item.picture for item in piece])
             if rows is not None:
                 lane.proven = True
-                self._deliver(key, piece, rows)
+                self._deliver(key, lane, piece, rows)
                 self._grow(key, lane, len(piece))
             elif fault is Fault.MEMORY:
                 self._shrink(key, lane, len(piece), message)
@@ -161,7 +199,16 @@ class Batcher:
             else:
                 middle = len(piece) // 2
                 pieces += [piece[middle:], piece[:middle]]
+        self._clean(lane)
         self.counters.busy_s += time.monotonic() - began
+
+    def _clean(self, lane: Lane) -> None:
+        """Give back what is only cached where the device's memory fills."""
+        assert lane.encoder is not None
+        self.counters.memory_share = lane.encoder.usage().memory_share
+        if self.counters.memory_share > self._cleanup_threshold:
+            lane.encoder.release_memory()
+            self.counters.cleanups += 1
 
     def _try_alone(self, key: str, lane: Lane, item: Waiting) -> None:
         """Say that a picture is on trial, in a process that is known to work. Raises DeviceLostError."""
@@ -186,12 +233,16 @@ class Batcher:
         finally:
             self._began_s = None
 
-    def _deliver(self, key: str, piece: list[Waiting], rows: NDArray[np.float32]) -> None:
+    def _deliver(self, key: str, lane: Lane, piece: list[Waiting], rows: NDArray[np.float32]) -> None:
         places: dict[int, list[int]] = {}
         for place, item in enumerate(piece):
             places.setdefault(id(item.receiver), []).append(place)
         for mine in places.values():
             piece[mine[0]].receiver.vectors(key, [piece[place].tag for place in mine], rows[mine])
+        for item, row in zip(piece, rows, strict=True):
+            if item.known_as is not None:
+                self.cache.put(item.known_as, row)
+        lane.pictures_done += len(piece)
         self.counters.pictures_done += len(piece)
         self.counters.batches_done += 1
 
@@ -200,7 +251,7 @@ class Batcher:
         assert lane.encoder is not None
         if size == 1 and lane.limit == 1:
             raise DeviceLostError(f"out of memory for a single picture of model {key}: {message}")
-        if lane.limit < self._batch_size:
+        if lane.limit < lane.ceiling:
             lane.patience *= 2
         lane.limit = max(1, min(lane.limit, size) // 2)
         lane.good_batches = 0
@@ -208,10 +259,10 @@ class Batcher:
         self._note("warning", f"model {key}: out of memory with {size} pictures; going on with {lane.limit}")
 
     def _grow(self, key: str, lane: Lane, size: int) -> None:
-        if lane.limit >= self._batch_size or size < lane.limit:
+        if lane.limit >= lane.ceiling or size < lane.limit:
             return
         lane.good_batches += 1
         if lane.good_batches >= lane.patience:
             lane.good_batches = 0
-            lane.limit = min(self._batch_size, lane.limit * 2)
+            lane.limit = min(lane.ceiling, lane.limit * 2)
             self._note("info", f"model {key}: trying {lane.limit} pictures in a batch again")

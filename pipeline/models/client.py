@@ -24,6 +24,8 @@ __all__ = ["HostClient", "PictureSpec", "prepare"]
 WAITING_FOR = "model host"
 MAX_RESENDS = 5
 """Hosts that may die while they hold one and the same picture before the client gives up."""
+POOLED_AT_ONCE = 256
+"""Stretches of video whose frames go to the host in one message."""
 MAX_TRIALS = 2
 """Hosts that may die while they run one and the same picture by itself before its video is to blame."""
 
@@ -64,7 +66,7 @@ class HostClient:
         self._specs: dict[str, PictureSpec] = {}
         self._sent: dict[int, _Sent] = {}
         self._tags: dict[int, tuple[str, int]] = {}
-        self._texts: dict[int, NDArray[np.float32]] = {}
+        self._rows: dict[int, NDArray[np.float32]] = {}
         self._vectors: dict[int, NDArray[np.float32]] = {}
         self._failure: JobError | None = None
         self._on_trial = 0
@@ -110,17 +112,25 @@ class HostClient:
 
     def encode_texts(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts` in the space of model `key`: float32 (N, D), L2-normalised."""
-        self._serial += 1
-        serial = self._serial
-        question = {"type": "text", "key": key, "tag": serial, "texts": list(texts)}
-        self._ask(question, lambda: serial in self._texts)
-        return self._texts.pop(serial)
+        return self._answer({"type": "text", "key": key, "texts": list(texts)})
+
+    def pool(self, key: str, stretches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the vectors that model `key` makes of the frames (T, D) of stretches of video: float32 (N, D).
+
+        L2-normalised; no stretch is empty or longer than the `pool_frames` of the model.
+        """
+        answers: list[NDArray[np.float32]] = []
+        for first in range(0, len(stretches), POOLED_AT_ONCE):
+            some = stretches[first : first + POOLED_AT_ONCE]
+            question = {"type": "pool", "key": key, "lengths": [len(stretch) for stretch in some]}
+            answers.append(self._answer(question, np.concatenate(some).astype(np.float32, copy=False)))
+        return np.concatenate(answers)
 
     def reset(self) -> None:
         """Give up everything under way and every vector not yet collected, so that another video can begin."""
         self.close()
         with self._changed:
-            for kept in (self._sent, self._tags, self._texts, self._vectors):
+            for kept in (self._sent, self._tags, self._rows, self._vectors):
                 kept.clear()
             self._under_way_bytes = 0
             self._on_trial = 0
@@ -132,11 +142,18 @@ class HostClient:
             self._link.close()
             self._link = None
 
-    def _ask(self, question: wire.Message, answered: Callable[[], bool]) -> None:
+    def _answer(self, question: wire.Message, payload: NDArray[Any] | None = None) -> NDArray[np.float32]:
+        """Return the rows that answer a question."""
+        self._serial += 1
+        serial = self._serial
+        self._ask(question | {"tag": serial}, lambda: serial in self._rows, payload)
+        return self._rows.pop(serial)
+
+    def _ask(self, question: wire.Message, answered: Callable[[], bool], payload: NDArray[Any] | None = None) -> None:
         """Put a question, again to each new host, until it is answered."""
         for _ in range(MAX_RESENDS + 1):
             link = self._connected()
-            self._send(link, question)
+            self._send(link, question, payload)
             self._wait(lambda link=link: answered() or link.dead)  # type: ignore[misc]
             if answered():
                 return
@@ -212,12 +229,12 @@ class HostClient:
             head = {"type": "picture", "key": kept.key, "tag": serial, "shape": list(kept.picture.shape)}
             self._send(link, head | {"resends": kept.resends, "suspicion": kept.suspicion}, kept.picture)
 
-    def _send(self, link: "Link", head: wire.Message, picture: NDArray[np.uint8] | None = None) -> None:
+    def _send(self, link: "Link", head: wire.Message, payload: NDArray[Any] | None = None) -> None:
         """Send without blocking for longer than POLL_S at a time; a dead peer only marks the link."""
-        size = 0 if picture is None else picture.nbytes
+        size = 0 if payload is None else payload.nbytes
         parts = [memoryview(wire.encode(head, size))]
-        if picture is not None:
-            parts.append(memoryview(picture.data).cast("B"))
+        if payload is not None:
+            parts.append(memoryview(payload.data).cast("B"))
         for part in parts:
             while part and not link.dead:
                 gone = link.write(part)
@@ -237,8 +254,8 @@ class HostClient:
                     self._settle(tag, row)
             elif kind == "trying":
                 self._on_trial = int(head["tag"])
-            elif kind == "text":
-                self._texts[head["tag"]] = np.frombuffer(payload, np.float32).reshape(head["rows"], -1)
+            elif kind == "rows":
+                self._rows[head["tag"]] = np.frombuffer(payload, np.float32).reshape(head["rows"], -1)
             elif kind == "failed":
                 for tag in head["tags"]:
                     self._settle(tag, None)

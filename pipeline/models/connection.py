@@ -5,7 +5,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,12 +109,32 @@ class Connection:
         elif kind == "spec":
             self._loader.when_loaded(key, self._tell_spec, lambda error: self._tell_error(key, error))
         elif kind == "text":
-            tag, texts = int(head["tag"]), [str(text) for text in head["texts"]]
-            self._loader.when_loaded(
-                key,
-                lambda key: self._batcher.call(lambda: self._encode_texts(key, tag, texts)),
-                lambda error: self._tell_error(key, error),
-            )
+            texts = [str(text) for text in head["texts"]]
+            self._compute(key, int(head["tag"]), lambda: self._encoded(key, texts))
+        elif kind == "pool":
+            rows = np.frombuffer(payload, np.float32).reshape(sum(head["lengths"]), -1)
+            stretches = np.split(rows, np.cumsum(head["lengths"])[:-1])
+            self._compute(key, int(head["tag"]), lambda: self._pooled(key, stretches))
+
+    def _compute(self, key: str, tag: int, work: Callable[[], NDArray[np.float32]]) -> None:
+        """Answer a question with the rows that `work` returns, on the thread that owns the device."""
+
+        def answer() -> None:
+            try:
+                rows = work()
+            except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything, and only the asker is concerned
+                self.failed(key, [], f"model {key} cannot answer: {error}"[:1000])
+                return
+            self.answer({"type": "rows", "key": key, "tag": tag, "rows": len(rows)}, rows.tobytes())
+
+        self._loader.when_loaded(key, lambda _: self._batcher.call(answer), lambda error: self._tell_error(key, error))
+
+    def _encoded(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self._batcher.cache.of_texts(key, texts, self._loader.model(key).encode_texts)
+
+    def _pooled(self, key: str, stretches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        model = self._loader.model(key)
+        return np.stack([model.pool(stretch) for stretch in stretches])
 
     def _tell_spec(self, key: str) -> None:
         spec = self._loader.model(key).spec
@@ -122,15 +142,6 @@ class Connection:
 
     def _tell_error(self, key: str, error: JobError) -> None:
         self.failed(key, [], str(error), error.detail)
-
-    def _encode_texts(self, key: str, tag: int, texts: Sequence[str]) -> None:
-        try:
-            rows = self._loader.model(key).encode_texts(texts)
-        except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything, and only the asker is concerned
-            self.failed(key, [], f"model {key} cannot encode texts: {error}"[:1000])
-            return
-        head = {"type": "text", "key": key, "tag": tag, "rows": len(texts)}
-        self.answer(head, rows.tobytes())
 
     def _write(self) -> None:
         try:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import VconsoleError
-from pipeline.models.registry import CONFIG_FILE, HUB_PREFIX, WeightsStatus, locate
+from pipeline.models.families import HUB_PREFIX, family
+from pipeline.models.registry import WeightsStatus, locate
 from pipeline.models.weights import sha256_of
 from pipeline.sections import ModelSettings
 
@@ -39,6 +40,8 @@ def fetch(key: str, model: ModelSettings, *, started: Callable[[str, int], None]
     status = locate(key, model)
     if status.path is not None:
         return _checked(status, status.path, status.expected_sha256, downloaded=False)
+    if not status.needed:
+        raise FetchError(f"model {key} needs no weights; it works as it is")
     if not status.repository:
         raise FetchError(
             f"model {key} is a local file, {status.looked[0]}, and that is not here",
@@ -64,7 +67,7 @@ def _download(status: WeightsStatus, started: Callable[[str, int], None], *, sho
         disable_progress_bars()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if status.model.architecture.startswith(HUB_PREFIX):
-        hf_hub_download(status.repository, CONFIG_FILE, etag_timeout=ASK_S)
+        hf_hub_download(status.repository, family(status.model.family).config, etag_timeout=ASK_S)
     for name in status.files:
         try:
             answer = get_hf_file_metadata(hf_hub_url(status.repository, name), timeout=ASK_S)

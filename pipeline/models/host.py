@@ -23,6 +23,7 @@ from pipeline.errors import WireError
 from pipeline.models.batcher import Batcher, DeviceLostError
 from pipeline.models.connection import Connection
 from pipeline.models.loader import Loader
+from pipeline.models.measure import usual_batch_size
 from pipeline.models.report import Reporter
 from pipeline.sections import HostSettings, ModelSettings
 
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         head, _ = wire.receive(control)
         host = HostSettings.model_validate(head["host"])
         models = {key: ModelSettings.model_validate(entry) for key, entry in head["models"].items()}
-        server = Server(control, host, models, str(head["socket"]))
+        remember = Path(head["remember"]) if head.get("remember") else None
+        server = Server(control, host, models, str(head["socket"]), remember)
     except (EOFError, WireError):
         leave(EXIT_ASKED)
     server.serve()
@@ -64,13 +66,26 @@ def leave(code: int) -> NoReturn:
 class Server:
     """The threads of the host: control (the main one), accept, device, loader, report, two for each connection."""
 
-    def __init__(self, control: socket.socket, host: HostSettings, models: dict[str, ModelSettings], path: str) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        host: HostSettings,
+        models: dict[str, ModelSettings],
+        path: str,
+        remember: Path | None,
+    ) -> None:
         _set_environment(host)
         self._control = control
         self._host = host
         self._reporter = Reporter(control, host.silent_s / 8)
-        self._batcher = Batcher(host.batch_size, host.max_wait_ms / 1000, self._reporter.note)
-        self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model)
+        self._batcher = Batcher(
+            usual_batch_size(host),
+            host.max_wait_ms / 1000,
+            self._reporter.note,
+            cleanup_threshold=host.cleanup_threshold,
+            cache_bytes=int(host.cache_mb * 1e6),
+        )
+        self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model, remember)
         self._resting = threading.Event()
         self._listener = _listen(path)
 

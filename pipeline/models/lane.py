@@ -11,6 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.models.cache import Key
+from pipeline.models.families.interface import Usage
+
 GROW_AFTER_BATCHES = 64
 """Full batches without trouble after which a halved batch is doubled again; doubled itself with every new halving."""
 SUSPECT_WAIT_S = 1.0
@@ -22,6 +25,9 @@ class Encoder(Protocol):
 
     def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return float32 (N, D), L2-normalised."""
+
+    def usage(self) -> Usage:
+        """Return what it has taken of its device."""
 
     def release_memory(self) -> None:
         """Give cached memory back to the device."""
@@ -52,13 +58,18 @@ class Waiting:
     """Whether a host died that had it: it is run by itself, which costs less than another start to halve the batch."""
     suspicion: int = 0
     """Hosts that died while they ran it by itself: others have their turn before it."""
+    known_as: Key | None = None
+    """What its vector is to be held under, None if it is not."""
 
 
 @dataclass(slots=True)
 class Lane:
-    """The pictures that wait for one model, and the batch size it can bear."""
+    """The pictures that wait for one model, the batch size it can bear, and what it has done."""
 
     limit: int
+    """Most pictures in a batch now."""
+    ceiling: int
+    """What `limit` grows to again after an out-of-memory."""
     encoder: Encoder | None = None
     queue: deque[Waiting] = field(default_factory=deque)
     suspects: deque[Waiting] = field(default_factory=deque)
@@ -66,6 +77,7 @@ class Lane:
     """Whether this process has run anything: only then can a picture be to blame for what happens."""
     good_batches: int = 0
     patience: int = GROW_AFTER_BATCHES
+    pictures_done: int = 0
 
     def __len__(self) -> int:
         return len(self.queue) + len(self.suspects)

@@ -2,18 +2,21 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import JobError, VconsoleError
-from pipeline.model import FailureClass, Stage
+from pipeline.errors import JobError
 from pipeline.models.batcher import Batcher
-from pipeline.models.faults import Fault, fault_of
+from pipeline.models.load import load, refused
+from pipeline.models.measure import measured_batch_size
+from pipeline.models.network import DeviceError
 from pipeline.sections import HostSettings, ModelSettings
 
 if TYPE_CHECKING:
-    from pipeline.models.clip import ClipModel
+    from pipeline.models.families.interface import Model
 
 Note = Callable[[str, str], None]
 
@@ -22,8 +25,9 @@ Note = Callable[[str, str], None]
 class _Entry:
     """One model: wanted, loaded or failed, and who waits for it."""
 
-    model: "ClipModel | None" = None
+    model: "Model | None" = None
     failure: JobError | None = None
+    load_s: float = 0.0
     preloaded: bool = False
     waiting: list[tuple[Callable[[str], None], Callable[[JobError], None]]] = field(default_factory=list)
 
@@ -38,13 +42,16 @@ class Loader:
         batcher: Batcher,
         note: Note,
         hopeless: Callable[[str], None],
+        remember: Path | None = None,
     ) -> None:
+        """`hopeless` is told that no host can serve here; `remember` is the file of what was measured earlier."""
         self.device = host.device
         self._host = host
         self._models = models
         self._batcher = batcher
         self._note = note
         self._hopeless = hopeless
+        self._remember = remember
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
         self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -61,7 +68,16 @@ class Loader:
         with self._lock:
             return [key for key, entry in self._entries.items() if entry.model is not None]
 
-    def model(self, key: str) -> "ClipModel":
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Return by key what an operator may want to know of the models that are loaded."""
+        with self._lock:
+            loaded = [(key, entry.model.spec, entry.load_s) for key, entry in self._entries.items() if entry.model]
+        return {
+            key: {"key": key, "precision": spec.precision, "device": spec.device, "load_s": round(load_s, 3)}
+            for key, spec, load_s in loaded
+        }
+
+    def model(self, key: str) -> "Model":
         """Return a loaded model. Raises KeyError."""
         model = self._entries[key].model
         if model is None:
@@ -96,10 +112,15 @@ class Loader:
         """Load what is wanted, for ever."""
         while True:
             key = self._wanted.get()
+            began = time.monotonic()
             try:
-                self._settle(key, self._load(key), None)
+                model = self._load(key)
+                self._entries[key].load_s = time.monotonic() - began
+                batch_size = self._measured(key, model)
             except JobError as error:
                 self._settle(key, None, error)
+            else:
+                self._settle(key, model, None, batch_size)
 
     def _entry(self, key: str) -> _Entry:
         if key not in self._entries:
@@ -107,35 +128,37 @@ class Loader:
             self._wanted.put(key)
         return self._entries[key]
 
-    def _load(self, key: str) -> "ClipModel":
+    def _load(self, key: str) -> "Model":
         if key not in self._models:
-            raise _refused(f"there is no model {key!r}; there are {', '.join(sorted(self._models))}")
-        # Importing torch is left to `load`: a host that nobody needs stays small.
-        from pipeline.models.clip import DeviceError, load
-
+            raise refused(f"there is no model {key!r}; there are {', '.join(sorted(self._models))}")
         try:
             return load(key, self._models[key], self._host, lambda text: self._note("warning", text))
         except JobError:
             raise
         except DeviceError as error:
             self._hopeless(str(error))
-            raise _refused(str(error)) from error
-        except VconsoleError as error:
-            raise _refused(str(error)) from error
+            raise refused(str(error)) from error
         except Exception as error:
-            # Whatever torch raises, those who wait must hear of it.
-            if fault_of(error) is Fault.MEMORY:
-                raise _refused(f"model {key} does not fit into memory: {error}") from error
-            raise _refused(f"model {key} cannot be loaded: {type(error).__name__}: {error}"[:1000]) from error
+            # Whatever it is, those who wait must hear of it.
+            raise refused(f"model {key} cannot be loaded: {type(error).__name__}: {error}"[:1000]) from error
 
-    def _settle(self, key: str, model: "ClipModel | None", failure: JobError | None) -> None:
+    def _measured(self, key: str, model: "Model") -> int:
+        """Return the batch size of a model: as set, or as measured here now or on an earlier day."""
+        load_s = self._entries[key].load_s
+        try:
+            return measured_batch_size(model, self._host, self._remember, load_s)
+        except Exception as error:
+            raise refused(f"model {key} cannot run one picture: {type(error).__name__}: {error}"[:1000]) from error
+
+    def _settle(self, key: str, model: "Model | None", failure: JobError | None, batch_size: int = 0) -> None:
         with self._lock:
             entry = self._entries[key]
             entry.model, entry.failure = model, failure
             waiting, entry.waiting = entry.waiting, []
         if model is not None:
-            self.device = model.spec.device
-            self._batcher.loaded(key, model)
+            if not self.device.startswith("cuda"):  # a family without torch runs on the CPU beside a GPU
+                self.device = model.spec.device
+            self._batcher.loaded(key, model, batch_size)
             for then, _ in waiting:
                 then(key)
         elif failure is not None:
@@ -145,7 +168,3 @@ class Loader:
                 otherwise(failure)
             if entry.preloaded:
                 self._hopeless(f"model {key} was to be loaded before anything else and cannot be")
-
-
-def _refused(message: str) -> JobError:
-    return JobError(FailureClass.MODEL, message, stage=Stage.EMBED)

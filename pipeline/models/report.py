@@ -84,11 +84,12 @@ class Reporter:
 
 
 def _figures(batcher: "Batcher", loader: "Loader") -> wire.Message:
-    counters = batcher.counters
+    counters, lanes = batcher.counters, batcher.lanes()
     return {
         "type": "stats",
         "state": loader.state,
         "models": loader.loaded(),
+        "facts": [{**facts, **_lane(lanes, key)} for key, facts in loader.facts().items()],
         "device": loader.device,
         "batch_size": batcher.batch_size,
         "queue_pictures": counters.queue_pictures,
@@ -96,4 +97,14 @@ def _figures(batcher: "Batcher", loader: "Loader") -> wire.Message:
         "pictures_done": counters.pictures_done,
         "batches_done": counters.batches_done,
         "busy_s": round(counters.busy_s, 3),
+        "copied_s": round(batcher.copied_s(), 3),
+        "memory_share": round(counters.memory_share, 3),
+        "cleanups": counters.cleanups,
+        "cache_asked": batcher.cache.asked,
+        "cache_hits": batcher.cache.hits,
     }
+
+
+def _lane(lanes: dict[str, tuple[int, int]], key: str) -> wire.Message:
+    batch_size, pictures_done = lanes.get(key, (0, 0))
+    return {"batch_size": batch_size, "pictures_done": pictures_done}

@@ -19,6 +19,7 @@ from pipeline.outputs.atomic import atomic_file
 from pipeline.outputs.format import (
     FORMAT,
     FORMAT_VERSION,
+    MEAN,
     OPTIONAL,
     TABLES,
     TEXT,
@@ -210,7 +211,8 @@ def _write_embedding(file: Group, key: str, embedding: Embedding, options: Mappi
     attrs = file["embeddings"][key].attrs
     attrs["dim"] = embedding.vectors.shape[1]
     for name, value in dataclasses.asdict(embedding.provenance).items():
-        attrs[name] = value
+        if (name, value) != ("pooling", MEAN):
+            attrs[name] = value
 
 
 def _features(file: Group, *, vectors: bool) -> Features:
@@ -265,7 +267,8 @@ def _table(file: Group, name: str) -> Table:
 
 def _embedding(file: Group, key: str) -> Embedding:
     group = file["embeddings"][key]
-    names = [entry.name for entry in dataclasses.fields(Provenance)]
+    names = [entry.name for entry in dataclasses.fields(Provenance) if entry.default is dataclasses.MISSING]
+    pooling = str(group.attrs.get("pooling", MEAN))
     vectors = {
         top: file[top][key]["vectors"][()]
         for top in ("embeddings", "scene_vectors", "video")
@@ -276,7 +279,7 @@ def _embedding(file: Group, key: str) -> Embedding:
             raise FeatureError(f"/{top}/{key}/vectors: {array.dtype} is not float32")
     return Embedding(
         vectors=vectors["embeddings"],
-        provenance=Provenance(**{name: str(group.attrs[name]) for name in names}),
+        provenance=Provenance(**{name: str(group.attrs[name]) for name in names}, pooling=pooling),
         scenes=vectors.get("scene_vectors"),
         video=vectors.get("video"),
     )

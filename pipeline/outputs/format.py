@@ -34,6 +34,7 @@ TABLES: dict[str, dict[str, str]] = {
 OPTIONAL = frozenset({"lost"})
 """Tables that are absent where there is nothing to say: `lost` of a video that was read whole."""
 
+MEAN = "mean"
 NORM_TOLERANCE = 1e-3
 
 
@@ -77,6 +78,9 @@ class Provenance:
     weights_sha256: str
     precision: str
     device: str
+    pooling: str = MEAN
+    """How the vectors of scenes and of the video are made: `mean` of those of the frames (a file does not say that),
+    or by the `model` itself."""
 
 
 @dataclass(frozen=True, slots=True)

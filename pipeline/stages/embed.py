@@ -73,19 +73,36 @@ class Embedder:
         self, key: str, rows: dict[tuple[str, int], Vectors], frames: Sequence[KeptFrame], scene_count: int
     ) -> Embedding:
         spec = self._specs[key]
+        views = (PLAIN, MIRRORED) if self._settings.augment else (PLAIN,)
         vectors = np.zeros((len(frames), spec.dim), np.float32)
         for place, frame in enumerate(frames):
             serial, _ = self._handed[frame.frame_index]
-            vectors[place] = rows[key, _tag(frame.frame_index, serial, PLAIN)]
-            if self._settings.augment:
-                vectors[place] += rows[key, _tag(frame.frame_index, serial, MIRRORED)]
-        if self._settings.augment:
-            vectors = normalised(vectors)
+            for view in views:
+                vectors[place] += rows[key, _tag(frame.frame_index, serial, view)] / len(views)
+        of_frames = normalised(vectors) if self._settings.augment or spec.pool_frames else vectors
         if not self._settings.scene_vectors:
-            return Embedding(spec, vectors, None, None)
-        scenes = pooled(vectors, np.asarray([frame.scene for frame in frames], np.int64), scene_count)
-        video = pooled(vectors, np.zeros(len(frames), np.int64), 1)
-        return Embedding(spec, vectors, scenes, video)
+            return Embedding(spec, of_frames, None, None)
+        groups = np.asarray([frame.scene for frame in frames], np.int64)
+        whole = np.zeros(len(frames), np.int64)
+        if not spec.pool_frames:
+            return Embedding(spec, of_frames, pooled(of_frames, groups, scene_count), pooled(of_frames, whole, 1))
+        return Embedding(
+            spec, of_frames, self._pooled(spec, vectors, groups, scene_count), self._pooled(spec, vectors, whole, 1)
+        )
+
+    def _pooled(self, spec: PictureSpec, vectors: Vectors, groups: NDArray[np.int64], count: int) -> Vectors:
+        """Return what the model itself makes of each group: float32 (count, D); zeros for one without members."""
+        result = np.zeros((count, spec.dim), np.float32)
+        members = {group: vectors[groups == group] for group in sorted(set(groups.tolist()))}
+        if members:
+            stretches = [thinned(rows, spec.pool_frames) for rows in members.values()]
+            result[list(members)] = self._client.pool(spec.key, stretches)
+        return result
+
+
+def thinned(rows: Vectors, most: int) -> Vectors:
+    """Return at most `most` of the rows, evenly spread from the first to the last."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
 def pooled(vectors: Vectors, groups: NDArray[np.int64], count: int) -> Vectors:

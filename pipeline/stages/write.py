@@ -15,7 +15,7 @@ from pipeline.media.result import Sweep
 from pipeline.model import FailureClass, Stage
 from pipeline.outputs.atomic import disk_error
 from pipeline.outputs.features import FeatureError, Written, write_features
-from pipeline.outputs.format import Embedding, FeatureInfo, Features, Provenance, Table, table
+from pipeline.outputs.format import MEAN, Embedding, FeatureInfo, Features, Provenance, Table, table
 from pipeline.settings import PipelineSettings
 from pipeline.stages import embed
 from pipeline.stages.keys import settings_hash
@@ -74,20 +74,31 @@ def renewed(
 def stored(found: embed.Embedding) -> Embedding:
     """Return what the embed stage found as the feature file has it."""
     spec = found.spec
-    provenance = Provenance(spec.model, spec.weights, spec.weights_sha256, spec.precision, spec.device)
+    pooling = "model" if spec.pool_frames else MEAN
+    provenance = Provenance(spec.model, spec.weights, spec.weights_sha256, spec.precision, spec.device, pooling)
     return Embedding(found.frames, provenance, found.scenes, found.video)
 
 
 def with_means(had: Embedding, features: Features, wanted: bool) -> Embedding:
-    """Return vectors of an earlier output with the means of scenes and video, or without them if not `wanted`."""
+    """Return vectors of an earlier output with those of scenes and video, or without them if not `wanted`.
+
+    Those that a model made itself must be there (`has_means`): no mean is the same.
+    """
     if not wanted:
         return dataclasses.replace(had, scenes=None, video=None)
+    if had.provenance.pooling != MEAN:
+        return had
     scene = features.frames["scene"].astype(np.int64)
     return dataclasses.replace(
         had,
         scenes=embed.pooled(had.vectors, scene, len(features.scenes["start_s"])),
         video=embed.pooled(had.vectors, np.zeros_like(scene), 1),
     )
+
+
+def has_means(had: Embedding) -> bool:
+    """Whether the vectors of scenes and video are there or can be made of those of the frames."""
+    return had.provenance.pooling == MEAN or had.scenes is not None
 
 
 def write(path: bytes, features: Features, settings: PipelineSettings) -> Written:

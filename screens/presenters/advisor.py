@@ -7,8 +7,6 @@ from pipeline.text import plural
 from screens.presenters.words import size
 from screens.sheet import Key
 
-_CPU_BATCH, _GPU_BATCH = 16, 64
-
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -51,19 +49,12 @@ def _threads(plan: WorkerPlan) -> Advice:
 
 
 def _batch(snapshot: Snapshot) -> Advice:
-    key = ("host", "batch_size")
-    halved = [host for host in snapshot.hosts if host.state == "ready" and 0 < host.batch_size < _usual(snapshot)]
-    if halved:
-        least = min(halved, key=lambda host: host.batch_size)
-        return Advice(
-            key, str(least.batch_size), f"The model host on {least.device} works with {least.batch_size} now."
-        )
-    if snapshot.machine.gpus:
-        why = "A GPU wants more pictures at once than a CPU; the batch is halved by itself where its memory is short."
-    else:
-        why = "There is no GPU here, and on a CPU a larger batch embeds no more pictures a second."
-    return Advice(key, str(_usual(snapshot)), why)
-
-
-def _usual(snapshot: Snapshot) -> int:
-    return _GPU_BATCH if snapshot.machine.gpus else _CPU_BATCH
+    reason = "auto measures once at which size a model is quickest on its device, remembers it, and halves it where "
+    reason += "memory is short."
+    sizes = [
+        f"{model.batch_size} for {model.key} on {host.device}"
+        for host in snapshot.hosts
+        if host.state == "ready"
+        for model in host.loaded
+    ]
+    return Advice(("host", "batch_size"), "auto", f"{reason} It is now {', '.join(sizes)}." if sizes else reason)

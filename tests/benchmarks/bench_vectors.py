@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.media.samples import make
+from pipeline.models.families import PACKAGED
 from pipeline.models.operators import declare_missing_operators
-from pipeline.models.registry import PACKAGED
 from pipeline.outputs.features import read_features
 from pipeline.outputs.format import Features
 from pipeline.outputs.manifest import read_manifest
@@ -80,11 +80,11 @@ def references(folder: Path) -> dict[str, tuple[Any, Any]]:
 
     torch.manual_seed(SEED)
     save_file(open_clip.create_model("ViT-B-32").state_dict(), str(folder / "random.safetensors"))
-    open_clip.add_model_config(PACKAGED / "tiny_shapes" / "tiny-shapes.json")
+    open_clip.add_model_config(PACKAGED)
     made = {}
     for key, name, path in (
         (RANDOM, "ViT-B-32", folder / "random.safetensors"),
-        (TOY, "tiny-shapes", PACKAGED / "tiny_shapes" / "tiny-shapes.safetensors"),
+        (TOY, "tiny-shapes", PACKAGED.with_suffix(".safetensors")),
     ):
         model, _, transform = open_clip.create_model_and_transforms(name, pretrained=str(path))
         made[key] = (model.eval(), transform)

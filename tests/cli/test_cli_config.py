@@ -105,7 +105,7 @@ def test_the_environment_reaches_models_whose_names_have_dashes() -> None:
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    assert load(environ={"VCONSOLE_HOST__BATCH_SIZE": "", "VP_BATCH_SIZE": ""}).host.batch_size == 16
+    assert load(environ={"VCONSOLE_HOST__BATCH_SIZE": "", "VP_BATCH_SIZE": ""}).host.batch_size == "auto"
 
 
 @pytest.mark.parametrize(

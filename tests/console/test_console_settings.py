@@ -9,7 +9,7 @@ from console_script import LARGE, PLAN, SMALL, ScriptedEngine, app_over, busy, p
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from pipeline.snapshot import GpuView, HostView, Snapshot
+from pipeline.snapshot import GpuView, HostView, ModelView, Snapshot
 from screens.dialogs import Question
 from screens.drafts import Draft
 from screens.presenters.advisor import advise
@@ -282,11 +282,12 @@ def test_the_advice_gives_the_numbers_of_the_formula() -> None:
         "auto is 5 on this machine, the least of 8 by 16 cores / 2, 6 by 25.0 GiB of free memory / 4 GiB, "
         "5 by GPU memory / (engine.job_memory_gb + 2 GB)."
     )
-    assert (workers.value, threads.value, batch.value) == ("auto", "0", "64")
+    assert (workers.value, threads.value, batch.value) == ("auto", "0", "auto")
     assert threads.reason == "0 is 3 on this machine: 16 cores / 5 workers."
-    halved = HostView(device="cuda:0", state="ready", batch_size=8)
-    assert advise(Snapshot(worker_plan=plan, machine=machine, hosts=(halved,)))[2].value == "8"
-    assert advise(replace(busy(), hosts=()))[2].value == "16"
+    loaded = ModelView("clip-vit-b-32", "cuda:0", "bf16", 8, 1.5)
+    host = HostView(device="cuda:0", state="ready", loaded=(loaded,))
+    told = advise(Snapshot(worker_plan=plan, machine=machine, hosts=(host,)))[2].reason
+    assert told.endswith("It is now 8 for clip-vit-b-32 on cuda:0.")
     assert advise(Snapshot()) == ()
 
 

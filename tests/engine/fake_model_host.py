@@ -16,14 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from stopping import end_with_parent
 
-from pipeline.models import host
+from pipeline.models import host, loader
+from pipeline.models.families.interface import Usage
 from pipeline.models.pictures import PictureSpec
 from pipeline.models.report import INTERVAL_S
 
@@ -47,7 +47,7 @@ class FakeModel:
             width=SIDE,
             resize_mode="squash",
             interpolation="bilinear",
-            fill=0,
+            fill=(0, 0, 0),
             mean=(0.0, 0.0, 0.0),
             std=(1.0, 1.0, 1.0),
             dim=CELLS * CELLS * 3,
@@ -72,6 +72,9 @@ class FakeModel:
         size = SIDE // CELLS
         cells = np.stack(pictures).reshape(-1, CELLS, size, CELLS, size, 3).mean(axis=(2, 4)).reshape(len(pictures), -1)
         return (cells / np.linalg.norm(cells, axis=1, keepdims=True)).astype(np.float32)
+
+    def usage(self) -> Usage:
+        return Usage()
 
     def release_memory(self) -> None:
         return
@@ -121,9 +124,7 @@ def main() -> None:
     end_with_parent()
     path = Path(sys.argv.pop(1))
     model = FakeModel(json.loads(path.read_text()), next_start(path))
-    clip: Any = ModuleType("pipeline.models.clip")
-    clip.DeviceError, clip.load = RuntimeError, lambda *_: model
-    sys.modules["pipeline.models.clip"] = clip
+    loader.load = lambda *_: model
     host.main(sys.argv[1:])
 
 

@@ -66,7 +66,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, open_clip: Any) -> Mo
 
     folder = tmp_path_factory.mktemp("models")
     made = ModelFolder(folder, folder / "marker")
-    made.models["tiny-shapes"] = MODELS["tiny-shapes"]
+    made.models |= {key: MODELS[key] for key in ("tiny-shapes", "perceptual")}
     for name, preprocessing in PREPROCESSING.items():
         config = folder / f"{name}.json"
         config.write_text(json.dumps({"model_cfg": SMALL, "preprocess_cfg": preprocessing}))

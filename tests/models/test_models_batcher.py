@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.models.batcher import Batcher, DeviceLostError
+from pipeline.models.families.interface import Usage
 from pipeline.models.lane import GROW_AFTER_BATCHES, Waiting
 
 DONE_S = 20.0
@@ -48,6 +49,7 @@ class Fake:
     def __init__(self, trouble: Callable[[list[int]], None] = lambda _: None) -> None:
         self.sizes: list[int] = []
         self.released = 0
+        self.memory_share = 0.0
         self.trouble = trouble
 
     def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -55,6 +57,9 @@ class Fake:
         self.trouble(values)
         self.sizes.append(len(values))
         return np.asarray(values, np.float32)[:, None]
+
+    def usage(self) -> Usage:
+        return Usage(self.memory_share)
 
     def release_memory(self) -> None:
         self.released += 1

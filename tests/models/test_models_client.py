@@ -17,6 +17,7 @@ from pipeline.models import client as client_module
 from pipeline.models.batcher import Batcher
 from pipeline.models.client import HostClient
 from pipeline.models.connection import Connection
+from pipeline.models.families.interface import Usage
 from pipeline.models.lane import Waiting
 
 PICTURE = np.zeros((10, 10, 3), np.uint8)
@@ -187,6 +188,9 @@ def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() 
         def encode_pictures(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
             held.append(batcher.counters.queue_pictures + len(pictures))
             return np.ones((len(pictures), 4), np.float32)
+
+        def usage(self) -> Usage:
+            return Usage()
 
         def release_memory(self) -> None:
             raise AssertionError

@@ -10,6 +10,8 @@ import pytest
 
 from pipeline.errors import MissingWeightsError, SettingsError
 from pipeline.models import registry, where
+from pipeline.models.families import open_clip as open_clip_family
+from pipeline.models.families import timm as timm_family
 from pipeline.sections import ModelSettings
 from pipeline.settings import MODELS, PipelineSettings
 
@@ -85,17 +87,30 @@ def test_tags_of_open_clip_are_resolved_by_asking_it(hub: Path) -> None:
 
 
 def test_an_unknown_tag_is_answered_with_the_known_ones(open_clip: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    where.main(["ViT-B-16", "no-such-tag"])
+    where.main(["open_clip", "ViT-B-16", "no-such-tag"])
     answer = json.loads(capsys.readouterr().out)
     assert answer["hub"] == ""
     assert "datacomp_xl_s13b_b90k" in answer["tags"]
 
 
 def test_the_catalogue_knows_the_hub_as_open_clip_does(open_clip: Any) -> None:
-    for (architecture, tag), place in registry.HUB.items():
+    for (architecture, tag), place in open_clip_family.HUB.items():
         assert open_clip.get_pretrained_cfg(architecture, tag)["hf_hub"] == place
-    named = {(model.architecture, model.weights) for model in MODELS.values() if model.weights}
-    assert named == set(registry.HUB)
+    assert named_of("open_clip") == set(open_clip_family.HUB)
+
+
+def test_the_catalogue_knows_the_hub_as_timm_does(open_clip: Any) -> None:
+    import timm
+
+    for (architecture, tag), place in timm_family.HUB.items():
+        assert timm.models.get_pretrained_cfg(f"{architecture}.{tag}").hf_hub_id + "/" == place
+    assert named_of("timm") == set(timm_family.HUB)
+
+
+def named_of(family: str) -> set[tuple[str, str]]:
+    return {
+        (model.architecture, model.weights) for model in MODELS.values() if model.family == family and model.weights
+    }
 
 
 def test_weights_in_the_hub_cache_are_found_and_their_checksum_expected(hub: Path) -> None:
@@ -110,11 +125,11 @@ def test_the_fingerprint_changes_with_the_weights(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     file.write_bytes(b"one")
     model = ModelSettings(architecture="ViT-B-32", path=str(file))
-    first = registry.fingerprint(model)
-    assert registry.fingerprint(model) == first
+    first = registry.fingerprint("mine", model)
+    assert registry.fingerprint("mine", model) == first
     file.write_bytes(b"two and more")
-    assert registry.fingerprint(model) != first
-    assert registry.fingerprint(model.model_copy(update={"architecture": "ViT-B-16"})) != first
+    assert registry.fingerprint("mine", model) != first
+    assert registry.fingerprint("mine", model.model_copy(update={"architecture": "ViT-B-16"})) != first
 
 
 def test_asking_and_embedding_import_neither_torch_nor_open_clip() -> None:

@@ -67,7 +67,7 @@ def spec(key: str) -> PictureSpec:
         width=16,
         resize_mode="squash",
         interpolation="bilinear",
-        fill=0,
+        fill=(0, 0, 0),
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
         dim=3,

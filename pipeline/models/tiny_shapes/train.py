@@ -79,7 +79,7 @@ class Trainer:
         self.mean = torch.tensor(config["mean"])[:, None, None]
         self.std = torch.tensor(config["std"])[:, None, None]
         self.spec = PictureSpec(
-            "tiny-shapes", side, side, "shortest", "bicubic", 0, (0, 0, 0), (1, 1, 1), 64, "", "", "", "", ""
+            "tiny-shapes", side, side, "shortest", "bicubic", (0, 0, 0), (0, 0, 0), (1, 1, 1), 64, "", "", "", "", ""
         )
 
     def run(self) -> None:

@@ -1,0 +1,62 @@
+"""Loads one model from its checkpoint on this machine, safely: checked, never downloaded, never run as a program."""
+
+from pathlib import Path
+
+from pipeline.errors import JobError, VconsoleError
+from pipeline.model import FailureClass, Stage
+from pipeline.models.families import family
+from pipeline.models.families.interface import Checkpoint, Model, Note
+from pipeline.models.faults import Fault, fault_of
+from pipeline.models.network import DeviceError
+from pipeline.models.registry import locate, missing
+from pipeline.models.weights import sha256_of
+from pipeline.sections import HostSettings, ModelSettings
+
+
+def load(key: str, model: ModelSettings, host: HostSettings, note: Note) -> Model:
+    """Return the model of `key`. `note` is told what an operator may want to know.
+
+    Raises JobError (class model) with a sentence if the weights are missing, damaged, not those expected, or want to
+    run code; DeviceError if the device is not there.
+    """
+    status = locate(key, model)
+    if not status.on_disk:
+        raise refused(str(missing(status)))
+    path = status.path or Path()
+    sha256 = _checked(path, status.expected_sha256, key) if status.path else ""
+    source = model.path or status.repository
+    try:
+        return family(model.family).load(Checkpoint(key, model, path, sha256, source), host, note)
+    except (JobError, DeviceError):
+        raise
+    except VconsoleError as error:
+        raise refused(str(error)) from error
+    except Exception as error:
+        # The model libraries, torch and safetensors raise what they like on bad files.
+        if fault_of(error) is Fault.MEMORY:
+            raise refused(f"model {key} does not fit into memory: {error}") from error
+        raise _unloadable(key, path, error) from error
+
+
+def refused(message: str, detail: str = "") -> JobError:
+    """Return the error of a model that cannot be used."""
+    return JobError(FailureClass.MODEL, message, stage=Stage.EMBED, detail=detail)
+
+
+def _checked(path: Path, expected: str, key: str) -> str:
+    sha256 = sha256_of(path)
+    if expected and sha256 != expected:
+        raise refused(
+            f"the weights of model {key} are not those expected: {path} has SHA-256 {sha256}, not {expected}; "
+            "fetch them again, or correct the sha256 in the settings"
+        )
+    return sha256
+
+
+def _unloadable(key: str, path: Path, error: Exception) -> JobError:
+    text = str(error)
+    if "weights_only" in text.lower() or "Unsupported global" in text:
+        sentence = f"{path} is a pickle that wants to run code while it is loaded; it was refused and nothing ran"
+        return refused(f"the weights of model {key} cannot be used: {sentence}", text)
+    first = (text.strip().splitlines() or [type(error).__name__])[0][:300]
+    return refused(f"model {key} cannot be loaded from {path}: {first}", text[:4000])

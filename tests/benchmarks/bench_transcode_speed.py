@@ -1,0 +1,170 @@
+"""Point 3 of the transcode issue: wall time of a transcode against the ffmpeg command with the same encoder settings.
+
+    python tests/benchmarks/bench_transcode_speed.py [--ffmpeg PROGRAM] [--media DIR] [--speed veryfast] [--rounds 3]
+                                                     [--many 10]
+
+Without `--ffmpeg` it is looked for on the PATH and in the package imageio-ffmpeg (pip install --target DIR
+imageio-ffmpeg; PYTHONPATH=DIR), which the program itself does not need. Both do the same in turn: decode, x264, AAC,
+constant rate, keyframe every 2 s, faststart; ours also inspects the source and reads the output back. Then as many
+files as `--many` says, two at a time. Prints medians of wall and CPU; exits 1 where ours takes over 1.05 times as long
+for one file, or longer for many.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+sys.path.insert(0, str(HERE.parents[1] / "transcode"))
+
+MEDIA = HERE.parents[3] / "shared" / "media"
+MOST, MOST_MANY = 1.05, 1.0
+
+
+def main() -> int:
+    options = parse()
+    if options.child:
+        return child(options)
+    program = options.ffmpeg or shutil.which("ffmpeg") or bundled()
+    if not program:
+        print("no ffmpeg command here: nothing to compare with", file=sys.stderr)
+        return 2
+    one = options.media / "videos" / "edited" / "edit-1-x264.mp4"
+    cores = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(prefix="bench-speed-") as scratch:
+        ours, theirs = [], []
+        for number in range(options.rounds):
+            out = Path(scratch, str(number))
+            ours.append(timed(lambda out=out: run_ours([one], out, options.speed, cores)))
+            theirs.append(timed(lambda out=out: run_ffmpeg(program, one, out, options.speed, cores)))
+        ratio = told("one file", ours, theirs)
+        files = sorted((options.media / "videos" / "facebookresearch+AugLy").rglob("*.mp4"))
+        files += sorted((options.media / "videos" / "facebook+ThreatExchange").rglob("*.mp4"))
+        files = [path for path in files if path.stat().st_size > 10_000][: options.many]
+        ours, theirs = [], []
+        for number in range(max(1, options.rounds - 1)):
+            out = Path(scratch, f"many{number}")
+            half = max(1, cores // 2)
+            ours.append(timed(lambda out=out, half=half: two_workers(files, out, options.speed, half)))
+            theirs.append(timed(lambda out=out, half=half: two_ffmpegs(program, files, out, options.speed, half)))
+        many = told(f"{len(files)} files, two at a time", ours, theirs)
+    return 1 if ratio > MOST or many > MOST_MANY else 0
+
+
+def told(what: str, ours: list[tuple[float, float]], theirs: list[tuple[float, float]]) -> float:
+    """Print the medians and return the ratio of the wall times."""
+    wall, cpu = (statistics.median(run[place] for run in ours) for place in (0, 1))
+    wall_there, cpu_there = (statistics.median(run[place] for run in theirs) for place in (0, 1))
+    ratio = wall / wall_there
+    print(
+        f"{what}: ours {wall:.2f} s wall {cpu:.2f} s CPU, ffmpeg {wall_there:.2f} s wall {cpu_there:.2f} s CPU: "
+        f"wall x{ratio:.3f}, CPU x{cpu / cpu_there:.3f} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)",
+        flush=True,
+    )
+    return ratio
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the wall and CPU seconds of what children do in `work`; what they say of their start is taken off."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
+    started_s = work()
+    wall = time.monotonic() - began - (started_s if isinstance(started_s, float) else 0.0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def run_ours(paths: list[Path], out: Path, speed: str, threads: int) -> float:
+    """Transcode in a fresh process; return the seconds it took to import, which a worker of the pool has behind it."""
+    command = [sys.executable, str(HERE), "--child", *map(str, paths), "--out", str(out), "--speed", speed]
+    done = subprocess.run([*command, "--threads", str(threads)], check=True, capture_output=True, text=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["import_s"])
+
+
+def child(options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    from transcode_make import run, settings
+
+    import_s = time.monotonic() - began
+    wanted = settings(speed=options.speed, keyframe_interval_s=1.99)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for number, path in enumerate(options.child):
+        outcome = run(
+            path,
+            options.out,
+            wanted,
+            output=b"%d.mp4" % number + os.fsencode(path.stem),
+            decode_threads=options.threads,
+            encode_threads=options.threads,
+        )
+        assert outcome.failure is None, outcome.failure
+    print(json.dumps({"import_s": import_s}))
+    return 0
+
+
+def run_ffmpeg(program: str, path: Path, out: Path, speed: str, threads: int) -> None:
+    import av
+
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        rate = Fraction(stream.average_rate or 25)
+        sar = stream.sample_aspect_ratio or Fraction(1)
+    out.mkdir(parents=True, exist_ok=True)
+    scale = f"scale=trunc(iw*{sar.numerator}/{sar.denominator}/2)*2:ih," if sar > 1 else ""
+    command = [
+        *(program, "-nostdin", "-v", "error", "-y", "-threads", str(threads), "-i", str(path)),
+        *("-map", "0:v:0", "-map", "0:a:0?", "-vf", f"{scale}setsar=1", "-c:v", "libx264", "-threads", str(threads)),
+        *("-preset", speed or "medium", "-crf", "18", "-pix_fmt", "yuv420p", "-g", str(int(1.99 * rate))),
+        *("-fps_mode", "cfr", "-r", str(rate), "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-movflags", "+faststart"),
+        str(out / f"{path.stem}.ffmpeg.mp4"),
+    ]
+    subprocess.run(command, check=True)
+
+
+def two_workers(files: list[Path], out: Path, speed: str, threads: int) -> float:
+    with ThreadPoolExecutor(2) as pool:
+        halves = (files[::2], files[1::2])
+        started = pool.map(lambda half: run_ours(half[1], out / str(half[0]), speed, threads), enumerate(halves))
+        return max(started)
+
+
+def two_ffmpegs(program: str, files: list[Path], out: Path, speed: str, threads: int) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda path: run_ffmpeg(program, path, out, speed, threads), files))
+
+
+def bundled() -> str:
+    """Return the command that the package imageio-ffmpeg brings, empty without it."""
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        return ""
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ffmpeg", default="")
+    parser.add_argument("--media", type=Path, default=MEDIA)
+    parser.add_argument("--speed", default="veryfast")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--many", type=int, default=10)
+    parser.add_argument("--child", type=Path, nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

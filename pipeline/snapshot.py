@@ -48,7 +48,7 @@ class JobRow:
     def made(self) -> str:
         """What it came out as, once it is done."""
         if self.action:
-            return f"{self.action}, {100 * self.size_ratio:.0f} % of the size"
+            return f"{self.action}, size {100 * self.size_ratio:.0f}%"
         return f"{plural(self.scenes, 'scene')}, {plural(self.frames, 'frame')}"
 
 

@@ -27,7 +27,6 @@ _COLUMNS = (
     _Column("done", 8, lambda stage: f"{stage.done:,}" if stage.done else NONE, 70),
     _Column("held", 10, lambda stage: size(stage.bytes_waiting) if stage.bytes_waiting else NONE, 82),
 )
-_NAME = 8
 _BUSY = frozenset({"busy", "waiting"})
 _SHORTEST_HISTORY = 6
 _GRAPH = 5
@@ -39,17 +38,19 @@ def stages(snapshot: Snapshot, width: int, height: int) -> tuple[Line, ...]:
     if not snapshot.stages:
         return ((Cell("Each stage's rate shows here", "quiet"),), (Cell("once a run is going.", "quiet"),))
     columns = [column for column in _COLUMNS if width >= column.from_width]
-    figures = _NAME + sum(column.width for column in columns) + 2
+    taken = sum(column.width for column in columns)
+    name = min(max(len(stage.stage) for stage in snapshot.stages) + 2, max(4, width - taken))
+    figures = name + taken + 2
     rows = min(_GRAPH, max(1, (height - 1) // len(snapshot.stages)))
     busiest = max(stage.busy_share for stage in snapshot.stages)
     lines: list[Line] = [
         (
-            cell("stage", _NAME, "quiet"),
+            cell("stage", name, "quiet"),
             *(cell(column.title, column.width, "quiet", right=True) for column in columns),
         )
     ]
     for stage in snapshot.stages:
-        row = _row(stage, columns, busiest)
+        row = _row(stage, name, columns, busiest)
         if width - figures < _SHORTEST_HISTORY:
             lines.append(row)
         elif rows == 1:
@@ -74,11 +75,11 @@ def workers_title(snapshot: Snapshot) -> str:
     return pool if there == wanted else f"{pool}, {wanted} wanted"
 
 
-def _row(stage: StageView, columns: list[_Column], busiest: float) -> Line:
+def _row(stage: StageView, name: int, columns: list[_Column], busiest: float) -> Line:
     idle = stage.items_per_s <= 0 and stage.busy_share <= 0
     tone: Tone = "quiet" if idle else ""
     name_tone: Tone = "accent" if stage.busy_share == busiest > 0 else tone
     return (
-        cell(stage.stage, _NAME, name_tone),
+        cell(stage.stage, name, name_tone),
         *(cell(column.text(stage), column.width, tone, right=True) for column in columns),
     )

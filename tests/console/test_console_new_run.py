@@ -82,6 +82,36 @@ async def test_a_run_is_started_with_a_folder_from_the_tree(library: Path, size:
         assert "No run yet" in picture(app), "the monitor must not claim a run that the engine has not told of"
 
 
+async def test_a_transcode_is_started_with_the_presets_and_settings_of_its_kind(library: Path) -> None:
+    engine = ScriptedEngine()
+    app = app_over(engine)
+    async with app.run_test(size=LARGE) as pilot:
+        screen = await opened(pilot, app)
+        await pilot.press("down", "space")
+        videos = os.fsencode(library / "videos")
+        screen.query_one("#kind").focus()
+        await pilot.press("down")
+        presets, out = screen.query_one("#preset", OptionList), screen.query_one("#out", PathInput)
+        await until(pilot, lambda: out.path == videos + b"-transcoded")
+        offered = [str(presets.get_option_at_index(index).prompt) for index in range(presets.option_count)]
+        assert offered == ["standardize", "proxy-480p", "archive", "edit", "remux"]
+        await until(pilot, lambda: "transcode.video_codec" in picture(app) and "embed.models" not in picture(app))
+        await take(pilot, screen, "proxy-480p")
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, RunPlan) and "F5 starts the run" in picture(app))
+        assert "libx264 and aac in mp4" in picture(app)
+        await pilot.press("f5")
+        await until(pilot, lambda: bool(engine.sent))
+        command = engine.sent[0]
+        assert isinstance(command, StartRun)
+        assert (command.kind, command.preset, command.out) == (
+            RunKind.TRANSCODE,
+            "proxy-480p",
+            videos + b"-transcoded",
+        )
+        assert command.settings.transcode.resolution == "854x480"
+
+
 async def test_the_tree_tells_what_a_folder_holds_before_it_is_chosen(library: Path) -> None:
     app = app_over(ScriptedEngine())
     async with app.run_test(size=LARGE) as pilot:

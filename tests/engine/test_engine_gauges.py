@@ -3,44 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pynvml
 import pytest
+from fake_nvml import nvml, unsupported
 
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.readings import Readings
-
-
-class FakeNvmlError(Exception):
-    """What the fake driver raises."""
-
-
-def unsupported(*_: object) -> None:
-    raise FakeNvmlError("Not Supported")
-
-
-def nvml(**changes: Any) -> Any:
-    """A driver with one GPU; `changes` replace its calls."""
-    calls: dict[str, Any] = {
-        "NVMLError": FakeNvmlError,
-        "NVML_TEMPERATURE_GPU": 0,
-        "nvmlInit": lambda: None,
-        "nvmlShutdown": lambda: None,
-        "nvmlDeviceGetCount": lambda: 1,
-        "nvmlDeviceGetHandleByIndex": lambda index: index,
-        "nvmlDeviceGetName": lambda device: b"Fake GPU",
-        "nvmlDeviceGetMemoryInfo": lambda device: SimpleNamespace(used=10, total=100),
-        "nvmlDeviceGetUtilizationRates": lambda device: SimpleNamespace(gpu=50),
-        "nvmlDeviceGetEncoderUtilization": lambda device: (25, 0),
-        "nvmlDeviceGetDecoderUtilization": lambda device: (75, 0),
-        "nvmlDeviceGetTemperature": lambda device, kind: 60,
-        "nvmlDeviceGetPowerUsage": lambda device: 250_000,
-        "nvmlDeviceGetCurrentClocksThrottleReasons": lambda device: 0,
-        **{name: getattr(pynvml, name) for name in dir(pynvml) if name.startswith("nvmlClocksThrottleReason")},
-    }
-    return SimpleNamespace(**(calls | changes))
 
 
 def until(holds: Callable[[], Any]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -86,12 +86,9 @@ class Question(ModalScreen[str]):
         with Vertical(classes="box question") as box:
             box.border_title = outside(self._title)
             box.border_subtitle = outside(f"↑ ↓ Enter, or a letter; Esc: {self._choices[-1].label}")
-            yield _Page(self._lines)
-
-    def on_mount(self) -> None:
-        """Make the box as high as its text."""
-        width = min(64, self.app.size.width - 8)
-        self.query_one(_Page).styles.height = len(self._lines(width))
+            page = _Page(self._lines)
+            page.styles.height = len(self._lines(_text_width(self)))
+            yield page
 
     def action_move(self, step: int) -> None:
         """Go to another answer."""
@@ -196,17 +193,20 @@ class Stopping(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Build the box."""
         with Vertical(classes="box question"):
-            yield _Page(
+            page = _Page(
                 lambda width: (
                     (Cell("Stopping…", "strong"),),
                     (),
                     *((Cell(row, "quiet"),) for row in wrap(_stopping(), width)),
                 )
             )
+            page.styles.height = 2 + len(wrap(_stopping(), _text_width(self)))
+            yield page
 
-    def on_mount(self) -> None:
-        """Make the box as high as its text."""
-        self.query_one(_Page).styles.height = 2 + len(wrap(_stopping(), min(64, self.app.size.width - 8)))
+
+def _text_width(screen: ModalScreen[Any]) -> int:
+    """Return the width of a box's text, for its height: set when it is made, for an app that leaves mounts no more."""
+    return min(64, screen.app.size.width - 8)
 
 
 def _stopping() -> str:

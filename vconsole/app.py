@@ -56,7 +56,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self._building = building
         self._house: House | None = None
         self._typed_early: list[events.InputEvent] = []
-        self._stopping = False
+        self._stopping = self._told_to_leave = False
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._problems = [*looks.problems]
         for known in looks.themes.values():
@@ -71,9 +71,11 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     async def on_mount(self) -> None:
         """Open the monitor; what it is to show comes once the house is there."""
-        self._own_loop = asyncio.get_running_loop()
         self.begin_capture_print(self)
         await self.push_screen(Monitor())
+        self._own_loop = asyncio.get_running_loop()  # not before: a screen that is left while it is made fails
+        if self._told_to_leave:
+            self.leave_from_thread()
         if self._building.house is not None:
             self._move_in()
 
@@ -127,6 +129,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def leave_from_thread(self) -> None:
         """Ask the app to leave, from any thread and without waiting."""
+        self._told_to_leave = True
         if self._own_loop is not None:
             self._own_loop.call_soon_threadsafe(self.exit, Exit.INTERRUPTED)
 
@@ -181,6 +184,8 @@ class ConsoleApp(App[int], inherit_bindings=False):
         from screens.dialogs import Question
         from screens.questions import quit_question
 
+        if self._told_to_leave:
+            return
         run = self.monitor.snapshot.run
         if self._stopping:
             self._close(now=True)

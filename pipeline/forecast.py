@@ -1,6 +1,6 @@
 """What a choice of folders holds and what a run over it would do: the facts that the screens of a new run show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -66,6 +66,10 @@ class Check:
     remedy: str = ""
 
 
+NOTHING_TO_DO = "nothing to do"
+"""Name of the check that says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast earlier runs of a kind went, and how much they wrote."""
@@ -117,6 +121,15 @@ class Plan:
     """The first of them, once planning is over."""
     pace: Pace | None = None
     """None before planning is over, or if no earlier run tells it."""
+
+    def again(self) -> "Plan":
+        """Return the plan of the same run that does again what is done already; it needs no more room than now."""
+        redone = tuple(replace(job, verdict=Verdict.TO_DO) if job.verdict is Verdict.DONE else job for job in self.jobs)
+        both = (Verdict.TO_DO, Verdict.DONE)
+        to_do = Tally(Verdict.TO_DO, self.count_of(*both), self.bytes_of(*both))
+        others = tuple(tally for tally in self.tallies if tally.verdict not in both)
+        checks = tuple(check for check in self.checks if check.name != NOTHING_TO_DO)
+        return replace(self, checks=checks, jobs=redone, tallies=(to_do, *others) if to_do.count else others)
 
     def bytes_of(self, *verdicts: Verdict) -> int:
         """Return how many bytes of source have any of `verdicts`."""

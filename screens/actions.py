@@ -214,7 +214,16 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("plan.back", ("escape",), "leave", "back to the form", "Go back to the form and start nothing.", "plan", 2),
     Action("plan.stop", ("x",), "stop", "stop planning", "Look at no further input.", "plan", 3),
-    Action("plan.next", ("right", "l"), "show(1)", "next verdict", "Show the inputs with the next verdict.", "plan", 4),
+    Action(
+        "plan.force",
+        ("a",),
+        "force",
+        "do all again",
+        "Do again what is done already and whole, or leave it as it is.",
+        "plan",
+        4,
+    ),
+    Action("plan.next", ("right", "l"), "show(1)", "next verdict", "Show the inputs with the next verdict.", "plan", 5),
     Action("plan.previous", ("left", "h"), "show(-1)", "verdict before", "Show those with the one before.", "plan"),
     Action(
         "failures.open",

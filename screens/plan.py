@@ -1,6 +1,7 @@
 """The plan of a run before anything starts: what would be done, what it needs, and how long it may take."""
 
 import threading
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -84,7 +85,10 @@ class RunPlan(Screen[bool]):
         self._request = request
         self._counted = counted
         self._stop = threading.Event()
+        self._made = Plan()
+        self._force = False
         self._plan = Plan()
+        """What was made, or where all is to be done again, what that would be."""
         self._refusal: Refusal | None = None
         self._shown: Verdict | None = None
         self._starting = False
@@ -126,12 +130,22 @@ class RunPlan(Screen[bool]):
     def _planned(self, event: Planned) -> None:
         if isinstance(event.plan, Refusal):
             self._refusal = event.plan
-            self._plan = Plan(state=PlanState.REFUSED)
+            self._made = Plan(state=PlanState.REFUSED)
         else:
-            self._plan = event.plan
+            self._made = event.plan
+        self._take()
+
+    def _take(self) -> None:
+        self._plan = self._made.again() if self._force else self._made
         if self._plan.jobs:
             self.action_show(0)
         self._redraw()
+
+    def action_force(self) -> None:
+        """Do again what is done already, or leave it as it is."""
+        if self._made.count_of(Verdict.DONE):
+            self._force = not self._force
+            self._take()
 
     def action_show(self, step: int) -> None:
         """List the inputs with the next verdict, or with the one before."""
@@ -180,7 +194,7 @@ class RunPlan(Screen[bool]):
         if isinstance(event.answer, Refusal):
             self.query_one(Answer).say(f"✗ {event.answer.message} {event.answer.remedy}".strip(), "bad")
         else:
-            self._ports.source.send(event.answer)
+            self._ports.source.send(replace(event.answer, force=self._force))
             self.dismiss(True)
 
     def _redraw(self) -> None:
@@ -195,8 +209,10 @@ class RunPlan(Screen[bool]):
             "plan.stop": under_way,
             "plan.start": not (self._plan.refused or self._refusal),
             "plan.next": any_jobs,
+            "plan.force": bool(self._made.count_of(Verdict.DONE)),
         }
-        self.query_one(KeyLine).rename({action: "" for action, shown in hidden.items() if not shown})
+        labels = {"plan.force": "leave what is done"} if self._force else {}
+        self.query_one(KeyLine).rename(labels | {action: "" for action, shown in hidden.items() if not shown})
         if self._refusal:
             self.query_one(Answer).say(f"✗ {self._refusal.message} {self._refusal.remedy}".strip(), "bad")
         elif self._plan.refused:

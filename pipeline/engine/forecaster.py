@@ -11,7 +11,7 @@ from pipeline.engine.checks import checks, room
 from pipeline.engine.past import pace
 from pipeline.engine.plan import plan
 from pipeline.errors import LedgerError, VconsoleError
-from pipeline.forecast import WORK, Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.forecast import NOTHING_TO_DO, WORK, Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
 from pipeline.text import plural
 
 MOST_LISTED = 100_000
@@ -82,4 +82,4 @@ def _inputs(made: Plan) -> Iterator[Check]:
     if not made.count_of(*WORK):
         done = made.count_of(Verdict.DONE)
         text = "All that is there is done already." if done else "There is no video in what was chosen."
-        yield Check("inputs", Grade.WARNING, text, "Choose other folders, or other settings.")
+        yield Check(NOTHING_TO_DO, Grade.WARNING, text, "Choose other folders, or other settings.")

@@ -4,12 +4,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from console_planner import PLANNED, ScriptedPlanner
+from console_planner import INPUTS, PLANNED, ScriptedPlanner
 from console_script import LARGE, SMALL, ScriptedEngine, app_over, busy, picture, until
 from textual.pilot import Pilot
 
 from pipeline.commands import StartRun
-from pipeline.forecast import Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.forecast import NOTHING_TO_DO, Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
 from pipeline.model import RunKind
 from pipeline.settings import Settings
 from screens.plan import PlannedInputs, RunPlan
@@ -62,6 +62,35 @@ async def test_the_inputs_can_be_narrowed_to_a_verdict() -> None:
         await until(pilot, lambda: "duplicates: 1" in picture(app) and "readme.txt" not in picture(app))
         await pilot.press("left", "left")
         await until(pilot, lambda: "all inputs: 3" in picture(app))
+
+
+async def test_what_is_done_already_is_done_again_only_if_that_is_asked_for() -> None:
+    done = replace(INPUTS[0], verdict=Verdict.DONE)
+    nothing = Check(NOTHING_TO_DO, Grade.WARNING, "All that is there is done already.")
+    plan = replace(
+        PLANNED,
+        checks=(*PLANNED.checks, nothing),
+        tallies=(Tally(Verdict.DONE, 1, 3_000_000),),
+        jobs=(done,),
+        looked_at=1,
+    )
+    engine = ScriptedEngine()
+    app = app_over(engine)
+    async with app.run_test(size=LARGE) as pilot:
+        for keys, words, force in (("", "All that is there is done already.", False), ("a", "2 min to 5 min", True)):
+            planner = ScriptedPlanner(LOOKING, plan)
+            planner.may_end.set()
+            await opened(pilot, app, planner)
+            await until(pilot, lambda: "a do all again" in picture(app))
+            await pilot.press(*keys)
+            await until(pilot, lambda words=words: words in picture(app))
+            assert ("leave what is done" in picture(app)) is force
+            assert ("All that is there is done already." in picture(app)) is not force
+            await pilot.press("f5")
+            await until(pilot, lambda: app.screen is app.monitor)
+            command = engine.sent.pop()
+            assert isinstance(command, StartRun)
+            assert command.force is force
 
 
 async def test_planning_is_stopped_by_its_key_and_by_leaving() -> None:

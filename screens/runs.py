@@ -91,6 +91,8 @@ class Runs(Asking):
             page.show(run_details(runs.run, self._known(runs.run), page.line_width) if runs.run else ())
         page.border_title = outside(self._alone or "details")
         page.border_subtitle = outside("checking…" if self._checking else "")
+        again = runs.run is not None and runs.run.state in RESUMABLE
+        self.query_one(KeyLine).rename({} if again else {"runs.resume": ""})
         self._want()
 
     @on(LineView.Chosen)

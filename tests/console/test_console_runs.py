@@ -156,7 +156,9 @@ async def test_an_interrupted_or_cancelled_run_is_resumed(steps: int, run_id: in
     engine, app = over(remembered())
     async with app.run_test(size=SMALL) as pilot:
         await opened(pilot, app)
-        await pilot.press(*"j" * steps, "u")
+        await pilot.press(*"j" * steps)
+        await until(pilot, lambda: "u resume" in picture(app))
+        await pilot.press("u")
         await until(pilot, lambda: engine.sent == [ResumeRun(run_id)])
         await until(pilot, lambda: isinstance(app.screen, Monitor))
 
@@ -165,6 +167,7 @@ async def test_a_run_that_is_done_is_not_resumed() -> None:
     engine, app = over(remembered())
     async with app.run_test(size=SMALL) as pilot:
         await opened(pilot, app)
+        assert "u resume" not in picture(app)
         await pilot.press("u")
         await until(pilot, lambda: "Run 8 is done; there is nothing to resume." in said(app))
         assert engine.sent == []

@@ -3,10 +3,12 @@
 import errno
 import os
 import stat
-from hashlib import blake2b, file_digest
+from collections.abc import Callable
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import NamedTuple
 
+READ_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 20
 """How much of the beginning, the middle and the end of a file its content id covers."""
 
@@ -72,7 +74,11 @@ def content_id(descriptor: int) -> str:
     return digest.hexdigest()
 
 
-def sha256_of(path: bytes | Path) -> str:
-    """Return the SHA-256 of all that a file holds, in hex. Raises OSError."""
-    with open(path, "rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+def sha256_of(path: bytes | Path, tick: Callable[[], object] = lambda: None) -> str:
+    """Return the SHA-256 of all that a file holds, in hex; `tick` is called now and then. Raises OSError."""
+    digest, buffer = sha256(), memoryview(bytearray(READ_BYTES))
+    with open(path, "rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
+            tick()
+    return digest.hexdigest()

@@ -1,11 +1,18 @@
 """How a job tells how it gets on: which stage runs, how long each took, how far it is."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from pipeline.model import Stage
+
+Tick = Callable[[], object]
+"""Called again and again while something long goes on; it may raise to stop it."""
+
+
+def no_tick() -> None:
+    """Say nothing: nobody waits for it."""
 
 
 class Reporter(Protocol):

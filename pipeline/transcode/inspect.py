@@ -14,6 +14,7 @@ from pipeline.media.ebml import structure
 from pipeline.media.header import header_seconds, track_end
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
 from pipeline.model import FailureClass, Stage
+from pipeline.progress import Tick, no_tick
 from pipeline.sections import ProbeSettings
 from pipeline.stages.probe import check_size
 from pipeline.transcode import words
@@ -36,7 +37,14 @@ _TWICE = 0.02
 _PROBE = ProbeSettings()
 
 
-def inspect(path: bytes, probe: ProbeSettings = _PROBE, *, decode: bool = False, threads: int = 1) -> MediaFacts:
+def inspect(
+    path: bytes,
+    probe: ProbeSettings = _PROBE,
+    *,
+    decode: bool = False,
+    threads: int = 1,
+    tick: Tick = no_tick,
+) -> MediaFacts:
     """Return what the file at `path` (absolute) holds; its packets are read once, some pictures and sound decoded.
 
     With `decode`, all of the video and the sound is decoded to learn how much of it can be. Raises JobError (stage
@@ -47,7 +55,7 @@ def inspect(path: bytes, probe: ProbeSettings = _PROBE, *, decode: bool = False,
         stream = video_stream(container, Stage.PROBE)
         check_size(stream.codec_context.width, stream.codec_context.height, most, Stage.PROBE)
         streams: list[Stream] = [stream, *container.streams.audio]
-        found = scan(container, streams)
+        found = scan(container, streams, tick)
     with open_media(path, Stage.PROBE, most) as container, translated(Stage.PROBE):
         stream = video_stream(container, Stage.PROBE)
         prepare_decoder(stream, most, 1)
@@ -59,7 +67,7 @@ def inspect(path: bytes, probe: ProbeSettings = _PROBE, *, decode: bool = False,
         facts = _facts(path, container, stream, found, picture)
         lone = [_lone(path, track, facts.duration_s, most) for track in facts.audio]
         facts = replace(facts, audio=tuple(replace(a, lone_channel=n) for a, n in zip(facts.audio, lone, strict=True)))
-    return replace(facts, decoded=decoded(path, facts, probe, threads)) if decode else facts
+    return replace(facts, decoded=decoded(path, facts, probe, threads, tick)) if decode else facts
 
 
 def _lone(path: bytes, track: AudioFacts, duration_s: float, most: int) -> int:

@@ -105,7 +105,9 @@ class _Transcoding:
 
     def _outcome(self) -> Outcome:
         self._clock.moved()
-        adopted = None if self._job.force else self._place.adopted(self._mark, self._job.known_sha256)
+        adopted = (
+            None if self._job.force else self._place.adopted(self._mark, self._job.known_sha256, self._clock.moved)
+        )
         facts = self._probe()
         if adopted is not None:
             self._clock.reused(Stage.TRANSCODE, Stage.VERIFY)
@@ -119,7 +121,7 @@ class _Transcoding:
             reason = "It is already as the settings ask for."
             known = account.known(self._job.content_id, facts, self._settings)
             return Outcome(JobState.SKIPPED, known | {"reason": reason, "action": "conforms"})
-        self._place.check(self._job.source, self._job.known_sha256)
+        self._place.check(self._job.source, self._job.known_sha256, self._clock.moved)
         self._place.check_volume()
         try:
             found, made = self._written(facts, plan)
@@ -150,13 +152,13 @@ class _Transcoding:
                     self._clock.moved(bytes_out=self._part_bytes())
                 self._video.check()
             with self._clock.timed(Stage.VERIFY, 1):
-                found = verify(part, plan, made)
+                found = verify(part, plan, made, self._clock.moved)
             self._place.check_volume()
         return found, made
 
     def _probe(self) -> MediaFacts:
         with self._clock.timed(Stage.PROBE, 1):
-            facts = inspect(self._video.path, self._run.settings.probe)
+            facts = inspect(self._video.path, self._run.settings.probe, tick=self._clock.moved)
             self._facts, self._clock.duration_s = facts, facts.duration_s
         return facts
 
@@ -243,7 +245,9 @@ class _Transcoding:
         """Fail for what cannot be decoded, and say how much can."""
         run = self._run.settings
         if facts.decoded is None:
-            facts = replace(facts, decoded=decoded(self._video.path, facts, run.probe, self._job.decode_threads))
+            facts = replace(
+                facts, decoded=decoded(self._video.path, facts, run.probe, self._job.decode_threads, self._clock.moved)
+            )
         self._facts = facts
         why = next(
             (p.sentence for p in problems_of(facts, self._settings) if p.code in account.DAMAGE), "It is damaged."
@@ -263,7 +267,7 @@ class _Transcoding:
         result |= {
             "output": os.fsdecode(job.output),
             "output_bytes": status.st_size,
-            "output_sha256": sha256_of(self._path),
+            "output_sha256": sha256_of(self._path, self._clock.moved),
             "output_mtime_ns": status.st_mtime_ns,
             "stage_keys": {"transcode": job.key},
             "adopted": adopted,

@@ -6,6 +6,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.open import open_media, prepare_decoder, translated
 from pipeline.model import Stage
+from pipeline.progress import Tick, no_tick
 from pipeline.sections import ProbeSettings
 from pipeline.shortage import refuse_shortage
 from pipeline.transcode.facts import Decoded, MediaFacts
@@ -16,7 +17,7 @@ EXACT = frozenset({"h264", "hevc", "av1", "mpeg2video", "mpeg1video", "prores", 
 _READ_ERRORS = 8
 
 
-def decoded(path: bytes, facts: MediaFacts, probe: ProbeSettings, threads: int) -> Decoded:
+def decoded(path: bytes, facts: MediaFacts, probe: ProbeSettings, threads: int, tick: Tick = no_tick) -> Decoded:
     """Decode all of the video and the sound and return how much of it did. Raises JobError."""
     pictures = damaged = refused = sound_errors = 0
     with open_media(path, Stage.PROBE, probe.max_pixels) as container, translated(Stage.PROBE):
@@ -27,6 +28,7 @@ def decoded(path: bytes, facts: MediaFacts, probe: ProbeSettings, threads: int) 
         for _ in range(_READ_ERRORS):
             try:
                 for packet in container.demux(wanted):
+                    tick()
                     stream = packet.stream
                     try:
                         frames = stream.decode(packet if packet.size else None)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipeline.errors import JobError
 from pipeline.identity import device_of, sha256_of
 from pipeline.model import FailureClass, Stage
+from pipeline.progress import Tick, no_tick
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.inspect import inspect
 
@@ -19,16 +20,16 @@ class Place:
     out: bytes
     device: int
 
-    def adopted(self, mark: str, known_sha256: str) -> MediaFacts | None:
+    def adopted(self, mark: str, known_sha256: str, tick: Tick = no_tick) -> MediaFacts | None:
         """Return the facts of a whole output that is there already, by its mark or by the checksum of the ledger."""
         with suppress(JobError, OSError):
             if os.path.isfile(self.path):
-                found = inspect(self.path)
-                if found.mark == mark or (known_sha256 and sha256_of(self.path) == known_sha256):
+                found = inspect(self.path, tick=tick)
+                if found.mark == mark or (known_sha256 and sha256_of(self.path, tick) == known_sha256):
                     return found
         return None
 
-    def check(self, source: bytes, known_sha256: str) -> None:
+    def check(self, source: bytes, known_sha256: str, tick: Tick = no_tick) -> None:
         """Refuse to write where the source is, or over a file that is none of ours. Raises JobError, OSError."""
         try:
             there = os.stat(self.path)
@@ -39,7 +40,7 @@ class Place:
             raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
         mark = known_sha256
         with suppress(JobError, OSError):
-            mark = mark or inspect(self.path).mark
+            mark = mark or inspect(self.path, tick=tick).mark
         if not mark:
             sentence = (
                 "A file that vconsole did not write has the name of its output: move it, or choose another folder."

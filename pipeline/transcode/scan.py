@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.timing import uneven
 from pipeline.model import Stage
+from pipeline.progress import Tick, no_tick
 from pipeline.shortage import refuse_shortage
 from pipeline.transcode.timeline import Timeline
 
@@ -79,13 +80,14 @@ class Scan:
     faults: list[str] = field(default_factory=list)
 
 
-def scan(container: InputContainer, streams: list[Stream]) -> Scan:
+def scan(container: InputContainer, streams: list[Stream], tick: Tick = no_tick) -> Scan:
     """Read every packet and return what those of `streams` (pictures and sounds) say; damage ends nothing."""
     tracks = {stream.index: Track(float(stream.time_base or _ODD_TICK_S), stream.type == "video") for stream in streams}
     found = Scan(tracks, Timeline(container.format.name))
     for _ in range(_READ_ERRORS):
         try:
             for packet in container.demux(streams):
+                tick()
                 track = tracks.get(packet.stream_index)
                 if track is not None and packet.size:
                     _note(packet, track, found.timeline)

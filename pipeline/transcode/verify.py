@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 from pipeline.errors import JobError
 from pipeline.media.open import open_media, video_stream
 from pipeline.model import FailureClass, Stage
+from pipeline.progress import Tick, no_tick
 from pipeline.sections import ProbeSettings
 from pipeline.transcode.encode import Made
 from pipeline.transcode.facts import MediaFacts
@@ -27,13 +28,13 @@ class CopyError(Exception):
     """What was copied does not decode, which was not to be seen from the packets of the source."""
 
 
-def verify(part: bytes, recipe: Recipe, made: Made) -> MediaFacts:
+def verify(part: bytes, recipe: Recipe, made: Made, tick: Tick = no_tick) -> MediaFacts:
     """Return what the file at `part` holds.
 
     Raises JobError where it is not what was to be made of the source, CopyError where that cannot be decoded.
     """
     try:
-        found = inspect(part, ProbeSettings(max_pixels=_MOST_PIXELS))
+        found = inspect(part, ProbeSettings(max_pixels=_MOST_PIXELS), tick=tick)
         _ends_decode(part, found)
     except JobError as error:
         if recipe.video.picture is None:

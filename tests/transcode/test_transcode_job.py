@@ -3,13 +3,14 @@
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from transcode_make import Film, Report, clockwise, decode_all, make, run, settings
 
-from pipeline.model import FailureClass, JobState
+from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
 
 FAST = {"speed": "ultrafast"}
@@ -228,3 +229,29 @@ def test_where_the_hardware_has_to_be_used_its_absence_is_a_fault_of_the_setting
     outcome = run(source, tmp_path / "out", settings(video_codec="h264_nvenc", hwaccel="cuda"))
     if outcome.failure is not None:
         assert outcome.failure.failure is FailureClass.SETTINGS
+
+
+class _Stop(BaseException):
+    pass
+
+
+class _Stopping(Report):
+    """Stops the job the second time it hears of a stage: the first word is told before anything is read."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage, self._heard = stage, 0
+
+    def progress(self, stage: Stage, share: float, **told: Any) -> None:
+        super().progress(stage, share, **told)
+        self._heard += stage is self._stage
+        if self._heard > 2:
+            raise _Stop
+
+
+@pytest.mark.parametrize("stage", [Stage.PROBE, Stage.VERIFY])
+def test_reading_tells_that_it_moves_and_can_be_stopped(tmp_path: Path, stage: Stage):
+    source = make(tmp_path / "a.avi", Film(codec="mpeg4", options={"b": "2M"}))
+    with pytest.raises(_Stop):
+        run(source, tmp_path / "out", report=_Stopping(stage))
+    assert list((tmp_path / "out").iterdir()) == []

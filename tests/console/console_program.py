@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+import av
 import psutil
 from pty_terminal import Terminal
 
@@ -149,12 +150,30 @@ class Console(Terminal):
             return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
 
 
-def make_videos(folder: Path, count: int, seconds: float = 6.0) -> Path:
-    """Write one video many times, each with a box at its end that no other has, so that each is extracted."""
+def make_videos(folder: Path, count: int, seconds: float = 6.0, title: str = "") -> Path:
+    """Write one video many times, each with a box at its end that no other has, so that each is extracted.
+
+    `title` is their title tag.
+    """
     looks = (("red", "circle"), ("blue", "square"), ("green", "star"))
     make_video(folder, Recipe("0.mp4", looks, width=640, height=480, seconds=seconds))
+    if title:
+        _entitle(folder / "0.mp4", title)
     whole = (folder / "0.mp4").read_bytes()
     for number in range(1, count):
         box = number.to_bytes(8, "big")
         (folder / f"{number:04}.mp4").write_bytes(whole + (8 + len(box)).to_bytes(4, "big") + b"free" + box)
     return folder
+
+
+def _entitle(path: Path, title: str) -> None:
+    """Give a video a title tag."""
+    part = path.with_suffix(".part.mp4")
+    with av.open(str(path)) as source, av.open(str(part), "w") as target:
+        target.metadata["title"] = title
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    part.replace(path)

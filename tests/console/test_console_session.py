@@ -2,14 +2,16 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
-from console_program import LIMIT_S, Console
+from console_program import LIMIT_S, Console, make_videos
 
 from pipeline.media.samples import Recipe, make_video
 from pipeline.model import JobState, RunState
+from pipeline.text import visible
 
 BROKEN = "[red]\x1b[2J\x1b]0;title\x07.mp4"
 SHOWN = "[red]␛[2J␛]0;title␇.mp4"
@@ -68,3 +70,40 @@ def test_a_session_from_the_form_to_the_export(tmp_path: Path, videos: Path) -> 
         assert console.count(JobState.DONE) == 3
     assert {path.name for path in (out / "features").iterdir()} == {f"{name}.h5" for name in WHOLE}
     assert not list(out.rglob("*.part"))
+
+
+HOSTILE = (
+    b"[red]warm[[1;31m].mp4",
+    b"[@click=app.quit]press.mp4",
+    b"esc\x1b[2J\x1b]52;c;aGk=\x07.mp4",
+    b"two\nlines\ttab.mp4",
+    "left\u202etxt.4pm.mp4".encode(),
+    "c1\x9b31m.mp4".encode(),
+    b"not-utf8-\xff\xfe.mp4",
+    b"-rf.mp4",
+    b"x" * 240 + b".mp4",
+)
+
+
+def test_names_and_tags_of_a_hostile_folder_reach_the_terminal_as_symbols(tmp_path: Path) -> None:
+    folder = make_videos(tmp_path / "videos", len(HOSTILE), seconds=0.4, title="[/]\x1b[2J\x1b]0;title\x07\x9b\u202e")
+    for video, name in zip(sorted(folder.iterdir()), HOSTILE, strict=True):
+        os.rename(video, os.path.join(os.fsencode(folder), name))
+    (folder / BROKEN).write_bytes(b"this is no video")
+    with Console(tmp_path / "home", (140, 45), {"VCONSOLE_CONSOLE__REFRESH_HZ": "10"}) as console:
+        console.wait_for("Nothing to do yet.")
+        console.start_run(folder)
+        console.wait_for("finished; outputs in")
+        console.type_and_miss("z", "╭─ [2] stages")
+        for name in HOSTILE:
+            console.wait_for(visible(os.fsdecode(name))[:30])
+        console.type_and_see("j\r", "attempts")
+        console.type_and_see("\x1b", "╭─ [1] queue")
+        console.type_and_see("f", "1 of 10 failed")
+        console.type_and_see("\x1b", "╭─ [1] queue")
+        console.type_and_see("h", "run 1")
+        console.type_and_see("\x1b", "╭─ [1] queue")
+        console.press("q")
+        assert console.process.wait(LIMIT_S) == 0
+        assert console.violations() == []
+        assert console.count(JobState.DONE) == len(HOSTILE)

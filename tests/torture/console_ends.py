@@ -64,6 +64,8 @@ class Trial:
     told: str = ""
     begun: bool = False
     """Whether there was a run in the ledger before."""
+    entered: bool = False
+    """Whether it had drawn anything."""
     hard: bool = False
     """Whether it was told twice, so that it may leave the run as it was."""
     codes: set[int] = field(default_factory=set)
@@ -99,15 +101,20 @@ class Trial:
     def end(self) -> None:
         """Tell the console to end."""
         console = self.console
-        entered = "1049" in console.screen.modes
+        self.entered = "1049" in console.screen.modes
         self.codes = {130} if self.way in {*SIGNALS, "closed"} else {0}
         if self.moment == "stop":
             self.codes |= {0, 130, -LAST[self.way]}  # the last: it had ended but for its exit
             self.hard = True
         if self.moment == "start":
             self.codes |= {130}  # before there is an engine, Ctrl+C asks nothing
-        if not entered:
-            self.codes |= {130, -LAST[self.way]} | ({1, 2} if self.way == "closed" else set())
+        if not self.entered:
+            self.codes |= {
+                1,
+                2,
+                130,
+                -LAST[self.way],
+            }  # the interpreter's own, where our first line was not yet reached
         with contextlib.suppress(ProcessLookupError):
             if self.way in SIGNALS:
                 self.at_s = time.monotonic()
@@ -130,7 +137,10 @@ class Trial:
         self.at_s = self.console.press("\x03")
         if self.moment == "work" or (self.moment == "stop" and not self.hard):
             over = self.console.process.poll
-            until(lambda: self.console.shows(QUESTION) or over() is not None, GRACE_S + SLACK_S, "the question")
+            try:
+                until(lambda: self.console.shows(QUESTION) or over() is not None, GRACE_S + SLACK_S, "the question")
+            except AssertionError as error:
+                raise AssertionError(f"{error}:\n{self.console.page()}") from None
 
     def wrong(self) -> list[str]:
         """Wait for the end and return what is not as it must be."""
@@ -142,6 +152,8 @@ class Trial:
         code, took_s = console.process.returncode, time.monotonic() - self.at_s
         self.told += f"{took_s:.2f} s to {code}"
         found = [] if code in self.codes else [f"exit code {code}, not of {self.codes}:\n{console.page()}"]
+        if not self.entered and self.way.startswith("ctrl+c"):
+            return found + self._ledger()  # what Python says of a Ctrl+C while it starts is its own
         return found + console.violations() + self._ledger()
 
     def _ledger(self) -> list[str]:

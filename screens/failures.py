@@ -18,9 +18,9 @@ from pipeline.text import plural
 from screens.actions import bindings
 from screens.asking import Asking
 from screens.clipboard import copy
-from screens.dialogs import FolderQuestion
 from screens.dismissals import Dismissals
 from screens.failure_groups import Heading
+from screens.folder_question import FolderQuestion
 from screens.job import Job
 from screens.other_preset import other_run, preset_question
 from screens.ports import Exported, Ports, Refusal

@@ -18,6 +18,7 @@ Place = Literal[
     "plan",
     "job",
     "doctor",
+    "models",
     "failures",
     "settings",
     "runs",
@@ -193,6 +194,13 @@ ACTIONS: tuple[Action, ...] = (
         "doctor.problems", ("p",), "problems", "problems", "Show only what asks for something, or all.", "doctor", 2
     ),
     Action("doctor.back", ("escape",), "leave", "back", "Go back; what is under way is ended.", "doctor", 3),
+    Action(
+        "models.open", ("M",), "app.open('models')", "models", "See the models; fetch and check weights.", "monitor"
+    ),
+    Action("models.fetch", ("d",), "fetch", "download", "Download the weights of the model at the mark.", "models", 1),
+    Action("models.verify", ("v",), "verify", "verify", "Read the weights as a whole and check them.", "models", 2),
+    Action("models.stop", ("x",), "stop", "stop", "Stop the download; it can be gone on with.", "models", 4),
+    Action("models.back", ("escape",), "leave", "back", "Go back; downloads under way are stopped.", "models", 3),
     Action(
         "newrun.mark", ("space",), "mark", "choose", "Choose the file or folder, or drop it; more than one.", "tree", 2
     ),

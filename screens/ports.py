@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what is named here for its type alone would delay the first
     from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
     from pipeline.model import RunKind
     from pipeline.settings import PipelineSettings, Preset
+    from pipeline.shelf import FetchStep, ShelvedModel, Verified
     from pipeline.snapshot import Snapshot
     from screens.sheet import Key, Saved, Sheet
 
@@ -121,6 +122,34 @@ class Examination(Protocol):
         ...
 
 
+class Fetching(Protocol):
+    """One download of weights."""
+
+    def steps(self) -> Iterator[FetchStep]:
+        """Yield how far it is, last that it is over; blocks in between, so a screen iterates in a thread."""
+        ...
+
+    def close(self) -> None:
+        """End it, from any thread and at once; `steps` then ends, too."""
+        ...
+
+
+class Shelf(Protocol):
+    """The models of the catalogue; `models` and `verify` read the disk, so a screen calls them from a thread."""
+
+    def models(self) -> tuple[ShelvedModel, ...] | Refusal:
+        """Return every model."""
+        ...
+
+    def verify(self, key: str) -> Verified:
+        """Return what is found of the weights of a model, read as a whole."""
+        ...
+
+    def fetch(self, key: str) -> Fetching:
+        """Begin to fetch the weights of a model."""
+        ...
+
+
 class RunHistory(Protocol):
     """What is remembered of all runs; each call reads the disk, so a screen makes it from a thread."""
 
@@ -184,3 +213,4 @@ class Ports:
     examine: Callable[[], Examination]
     """Gives a new examination of this machine; it begins when it is asked for its reports."""
     failed: FailedVideos
+    shelf: Shelf

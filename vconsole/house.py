@@ -102,6 +102,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
     from vconsole.history import LedgerHistory
     from vconsole.jobs import job_reader, keeper
     from vconsole.planning import Planner
+    from vconsole.shelf import Shelf
 
     return Ports(
         source=engine,
@@ -115,6 +116,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
         keep=keeper(folder),
         examine=partial(examination_of, settings, folder),
         failed=LedgerFailures(folder),
+        shelf=Shelf(store.settings, folder),
     )
 
 

@@ -1,12 +1,14 @@
-"""`vconsole models list` and `vconsole models fetch KEY`."""
+"""`vconsole models list | fetch KEY | verify [KEY] | where [KEY]`."""
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.models.check import verify
 from pipeline.models.fetch import fetch
+from pipeline.models.fetching import fetch_telling
 from pipeline.models.registry import catalogue, locate
 from pipeline.sections import ModelSettings
 from pipeline.settings import Settings
@@ -52,9 +54,27 @@ def run(args: argparse.Namespace) -> int:
     Raises SettingsError for a key that does not exist, FetchError if weights cannot be had.
     """
     settings = config.load(from_arguments(args))
+    as_json = bool(getattr(args, "json", False))
     if args.action == "fetch":
-        return _fetch(str(args.key), settings)
-    return _list(settings, as_json=bool(getattr(args, "json", False)))
+        return _fetch(str(args.key), settings, as_json=as_json)
+    if args.action == "verify":
+        return _verify(_chosen(args.key, settings), as_json=as_json)
+    if args.action == "where":
+        return _where(args.key, settings, as_json=as_json)
+    return _list(settings, as_json=as_json)
+
+
+def _chosen(key: str | None, settings: Settings) -> dict[str, ModelSettings]:
+    """Return the model of a key, or all of them. Raises SettingsError for a key that does not exist."""
+    models = catalogue(settings)
+    if key is None:
+        return dict(sorted(models.items()))
+    if key not in models:
+        raise SettingsError(
+            f"there is no model {key!r}; there are {', '.join(sorted(models))}",
+            remedy="See `vconsole models list`, or describe the model in [models.KEY] of the configuration file.",
+        )
+    return {key: models[key]}
 
 
 def rows(settings: Settings) -> list[Row]:
@@ -100,18 +120,43 @@ def _draw(found: list[Row]) -> None:
     )
 
 
-def _fetch(key: str, settings: Settings) -> int:
-    models = catalogue(settings)
-    if key not in models:
-        raise SettingsError(
-            f"there is no model {key!r}; there are {', '.join(sorted(models))}",
-            remedy="See `vconsole models list`, or describe the model in [models.KEY] of the configuration file.",
-        )
-    done = fetch(key, models[key], started=_say_start, show_bar=sys.stderr.isatty())
+def _fetch(key: str, settings: Settings, *, as_json: bool) -> int:
+    model = _chosen(key, settings)[key]
+    if as_json:
+        fetch_telling(key, model, lambda event: write_json(event, sys.stdout))
+        return Exit.OK
+    done = fetch(key, model, started=_say_start, moved=None if sys.stderr.isatty() else _say_nothing)
     news = "fetched" if done.downloaded else "here already"
     megabytes = f"{done.size_bytes / 1e6:.0f} MB"
     say(f"{key}: {news}, {megabytes}, {done.path}\nsha256 {done.sha256}")
     return Exit.OK
+
+
+def _verify(models: dict[str, ModelSettings], *, as_json: bool) -> int:
+    """Check what is here; what is not here is told and no fault."""
+    bad = False
+    for key, model in models.items():
+        found = verify(key, model)
+        bad |= found.verdict == "bad"
+        if as_json:
+            write_json(asdict(found), sys.stdout)
+        else:
+            sys.stdout.write(f"{found.verdict:<8}{visible(key)}: {visible(found.sentence)}\n")
+    return Exit.SOME_FAILED if bad else Exit.OK
+
+
+def _where(key: str | None, settings: Settings, *, as_json: bool) -> int:
+    """Tell where the weights of each model are, or would be looked for."""
+    for row in (_row(name, model) for name, model in _chosen(key, settings).items()):
+        if as_json:
+            write_json({"key": row.key, "here": row.here, "where": row.where}, sys.stdout)
+        else:
+            sys.stdout.write(f"{visible(row.key)}\t{'here' if row.here else 'not here'}\t{visible(row.where)}\n")
+    return Exit.OK
+
+
+def _say_nothing(done_bytes: int, size_bytes: int) -> None:
+    """Tell nothing of the progress where nobody watches."""
 
 
 def _say_start(what: str, size_bytes: int) -> None:

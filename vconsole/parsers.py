@@ -94,7 +94,7 @@ def _add_models(commands: Commands) -> None:
     parser = command_parser(
         commands,
         "models",
-        "List the models, or fetch the weights of one; nothing else ever downloads.",
+        "List the models, fetch the weights of one, check them; only fetch ever downloads.",
         "examples:\n  vconsole models list\n  vconsole models fetch clip-vit-b-32",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
@@ -113,8 +113,22 @@ def _add_models(commands: Commands) -> None:
         "  vconsole extract ~/videos --out out --model clip-vit-b-32   then use it",
     )
     fetching.add_argument("key", metavar="KEY", help="a model of `vconsole models list`")
-    add_json(listing, ends="")
-    for action in (listing, fetching):
+    verifying = command_parser(
+        actions,
+        "verify",
+        "Read the weights that are here as a whole: checksum, format, nothing but weights.",
+        "examples:\n  vconsole models verify\n  vconsole models verify clip-vit-b-32 --json",
+    )
+    locating = command_parser(
+        actions,
+        "where",
+        "Tell where the weights are, or would be looked for.",
+        "examples:\n  vconsole models where\n  vconsole models where clip-vit-b-32",
+    )
+    for action in (verifying, locating):
+        action.add_argument("key", metavar="KEY", nargs="?", help="a model; all without it")
+    for action in (listing, fetching, verifying, locating):
+        add_json(action, ends="")
         add_settings(action)
 
 

@@ -1,10 +1,13 @@
 """Downloads the weights of a model from the Hugging Face hub into its cache and checks them."""
 
+import io
 import logging
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import VconsoleError
 from pipeline.models.families import HUB_PREFIX, family
@@ -12,6 +15,8 @@ from pipeline.models.registry import WeightsStatus, locate
 from pipeline.models.weights import sha256_of
 from pipeline.sections import ModelSettings
 
+TOLD_S = 0.25
+"""How often progress is told."""
 ASK_S = 20.0
 """How long the hub may take to answer a question."""
 
@@ -31,11 +36,18 @@ class Fetched:
     """False if it was here already."""
 
 
-def fetch(key: str, model: ModelSettings, *, started: Callable[[str, int], None], show_bar: bool) -> Fetched:
+def fetch(
+    key: str,
+    model: ModelSettings,
+    *,
+    started: Callable[[str, int], None],
+    moved: Callable[[int, int], None] | None = None,
+) -> Fetched:
     """Make sure that the weights of `model` are on this machine and are the right ones.
 
-    `started(what, size_bytes)` is called before a download; `show_bar` lets the hub's library draw its progress on
-    stderr. Raises FetchError with a remedy, or SettingsError if the weights cannot be named.
+    `started(what, size_bytes)` is called before a download, `moved(done_bytes, size_bytes)` while it goes on; without
+    it the hub's library draws its own progress on stderr. What an interrupted download left is gone on with. Raises
+    FetchError with a remedy, or SettingsError if the weights cannot be named.
     """
     status = locate(key, model)
     if status.path is not None:
@@ -48,7 +60,7 @@ def fetch(key: str, model: ModelSettings, *, started: Callable[[str, int], None]
             remedy=f"Put the file there, or correct [models.{key}] path.",
         )
     try:
-        path, expected = _download(status, started, show_bar=show_bar)
+        path, expected = _download(status, started, moved)
     except VconsoleError:
         raise
     except Exception as error:
@@ -57,14 +69,13 @@ def fetch(key: str, model: ModelSettings, *, started: Callable[[str, int], None]
     return _checked(status, path, model.sha256 or expected, downloaded=True)
 
 
-def _download(status: WeightsStatus, started: Callable[[str, int], None], *, show_bar: bool) -> tuple[Path, str]:
+def _download(
+    status: WeightsStatus, started: Callable[[str, int], None], moved: Callable[[int, int], None] | None
+) -> tuple[Path, str]:
     """Return the downloaded checkpoint and the SHA-256 the hub gives for it, empty if it gives none."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
-    from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    if not show_bar:
-        disable_progress_bars()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if status.model.architecture.startswith(HUB_PREFIX):
         hf_hub_download(status.repository, family(status.model.family).config, etag_timeout=ASK_S)
@@ -74,13 +85,34 @@ def _download(status: WeightsStatus, started: Callable[[str, int], None], *, sho
         except EntryNotFoundError:
             continue
         started(f"{status.repository}/{name}", answer.size or 0)
-        path = Path(hf_hub_download(status.repository, name, etag_timeout=ASK_S))
+        bar = _bar(moved) if moved else None
+        path = Path(hf_hub_download(status.repository, name, etag_timeout=ASK_S, tqdm_class=bar))
         known = answer.etag or ""
         return path, known if re.fullmatch(r"[0-9a-f]{64}", known) else ""
     raise FetchError(
         f"the repository {status.repository} has none of {', '.join(status.files)}",
         remedy="Name another repository, or a checkpoint file (path), in the settings.",
     )
+
+
+def _bar(moved: Callable[[int, int], None]) -> type[Any]:
+    """Return a progress bar for the hub's library that draws nothing and tells `moved`, a few times a second."""
+    from tqdm import tqdm
+
+    class Told(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            wanted = {name: options[name] for name in ("total", "initial") if name in options}
+            super().__init__(*args, **wanted, file=io.StringIO(), mininterval=TOLD_S)
+            self.told_s = 0.0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            drawn: bool | None = super().update(n)
+            if time.monotonic() - self.told_s > TOLD_S or self.n >= (self.total or 0):
+                self.told_s = time.monotonic()
+                moved(int(self.n), int(self.total or 0))
+            return drawn
+
+    return Told
 
 
 def _checked(status: WeightsStatus, path: Path, expected: str, *, downloaded: bool) -> Fetched:

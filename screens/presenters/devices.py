@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.snapshot import HostView, MachineView, Snapshot
+from pipeline.snapshot import HostView, MachineView, ModelView, Snapshot
 from pipeline.text import plural
 from screens.presenters.gpus import gpu_lines
 from screens.presenters.words import (
@@ -26,6 +26,8 @@ _ROOMY = 9
 """Lines of a pane from which on it tells what the disks read and write."""
 _CPU_ALWAYS = 2
 """Lines that the CPU takes below its gauge where there is no GPU, if need be by scrolling others away."""
+_TOLD = 0.005
+"""Share of copying from which on it is told."""
 _GRAPH, _GPU_GRAPH = 8, 6
 """Lines of a graph at most."""
 
@@ -53,7 +55,9 @@ def devices(snapshot: Snapshot, width: int, height: int) -> tuple[Line, ...]:
 
 
 def _tail(snapshot: Snapshot, width: int) -> list[Line]:
-    lines: list[Line] = [_host(host, width) for host in snapshot.hosts]
+    lines: list[Line] = []
+    for host in snapshot.hosts:
+        lines += [_host(host, width), *(_model(model, width) for model in host.loaded)]
     lines += [(cell(host.note, width, "warn"),) for host in snapshot.hosts if host.note]
     plan = snapshot.worker_plan
     if plan is not None:
@@ -103,12 +107,24 @@ def _disk(machine: MachineView, width: int, *, with_rates: bool) -> list[Line]:
 
 
 def _host(host: HostView, width: int) -> Line:
-    parts = [f"{host.device} {host.state}", *host.models]
+    parts = [f"{host.device} {host.state}", *(() if host.loaded else host.models)]
     if host.restarts:
         parts.append(plural(host.restarts, "restart"))
     if host.state == "ready":
         parts.append(f"busy {percent(host.busy_share)}")
-    if host.batch_size:
+    if host.copying_share >= _TOLD:
+        parts.append(f"copying {percent(host.copying_share)}")
+    if host.batch_size and not host.loaded:
         parts.append(f"batch {host.batch_size}")
+    if host.pictures_per_s:
+        parts.append(f"{number(host.pictures_per_s)}/s")
+    if host.cache_hits:
+        parts.append(f"cache {percent(host.cache_hits / max(1, host.cache_asked))}")
     tone: Tone = "bad" if host.state == "failed" else "warn" if host.state == "restarting" else ""
     return cell("host", LABEL), cell(joined(parts, width - LABEL), width - LABEL, tone)
+
+
+def _model(model: ModelView, width: int) -> Line:
+    """Return what a host runs a model with."""
+    parts = [model.key, model.precision, f"batch {model.batch_size}", f"{model.pictures_done:,} done"]
+    return Cell(" " * LABEL), cell(joined(parts, width - LABEL), width - LABEL, "quiet")

@@ -33,6 +33,7 @@ from pipeline.snapshot import (
     WorkerPlan,
 )
 from screens.ports import Album, Exported, FailedVideos, JobReader, Planning, Ports, Refusal
+from screens.ports import Shelf as ShelfPort
 from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp
 from vconsole.house import Building, House
@@ -40,6 +41,7 @@ from vconsole.keymap import checked
 from vconsole.looks import looks
 from vconsole.planning import Planner
 from vconsole.settings_file import SettingsFile
+from vconsole.shelf import Shelf
 
 SMALL, LARGE = (80, 24), (140, 45)
 
@@ -142,6 +144,7 @@ def app_over(
     store: SettingsFile | None = None,
     history: ScriptedHistory | None = None,
     album: Callable[[], Album] = JobAlbum,
+    shelf: ShelfPort | None = None,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -158,6 +161,7 @@ def app_over(
         keep=keep,
         examine=examine,
         failed=failed or ScriptedLedger(engine),
+        shelf=shelf or Shelf(lambda: settings, Path("/nowhere")),
     )
     house = House(engine, settings, ports, checked(settings.keys))
     return ConsoleApp(Building(house), settings.console.theme, looks(own_themes))

@@ -86,6 +86,7 @@ ROOMS = {
     "runs": (("h", "y"), ("enter",), ("escape", "m", "j", "c"), ("escape", "a")),
     "new run": (("a", "space"), ("f5",), ("right",)),
     "doctor": (("D",), ("p",)),
+    "models": (("M",), ("v",)),
     "job": (("1", "j", "enter"), ("right", "z"), ("z", "y", "r")),
     "settings": (("s", "slash", "left_square_bracket", "slash"), ("enter", "p", "enter")),
     "question": (("x",),),
@@ -223,7 +224,19 @@ def test_the_console_imports_no_decoder_and_no_model() -> None:
 
 
 def test_screens_enter_the_pipeline_by_its_door_alone() -> None:
-    light = ("snapshot", "rows", "commands", "settings", "model", "text", "forecast", "health", "history", "job_facts")
+    light = (
+        "snapshot",
+        "rows",
+        "commands",
+        "settings",
+        "model",
+        "text",
+        "forecast",
+        "health",
+        "history",
+        "job_facts",
+        "shelf",
+    )
     door = {f"pipeline.{name}" for name in light}
     for path in SCREENS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -57,6 +57,7 @@ VIEWS = {
     ),
     "picture": View(("1", "G", "k", "enter", "right", "z"), ("frame 2 of 3 · 0:31 · scene 2", "saved picture")),
     "doctor": View(("D",), ("codecs", "AV1", "SIGSEGV", "fix:", "3 ok, 1 warning, 1 fault")),
+    "models": View(("M",), ("clip-vit-b-32", "– not here", "perceptual", "never on this machine")),
     "settings": View(("s",), ("engine.workers", "Worker processes", "all saved", "may be")),
     "setting": View(("s", "enter", "ctrl+u", "0"), ("✗ must be auto or a whole number from 1 to 256",)),
     "new run": View(("a",), ("where are the videos?", "outputs in", "standard", "engine.workers")),

@@ -288,3 +288,30 @@ def test_a_device_that_runs_nothing_at_all_accuses_no_picture(bench: Bench) -> N
     bench.thread.join(DONE_S)
     assert isinstance(bench.raised, DeviceLostError)
     assert not receiver.tried
+
+
+def test_memory_that_is_only_cached_is_given_back_above_the_threshold() -> None:
+    bench = Bench()
+    bench.batcher = Batcher(8, 0.01, lambda level, text: None, cleanup_threshold=0.8)
+    receiver, model = Receiver(), Fake()
+    bench.start(model)
+    for share, released in ((0.5, 0), (0.9, 1)):
+        model.memory_share = share
+        bench.add(receiver, [int(share * 10)])
+        receiver.wait_for(1 + released)
+        bench.batcher.call(lambda: None)
+    bench.close()
+    assert model.released == 1
+    assert (bench.batcher.counters.cleanups, bench.batcher.counters.memory_share) == (1, 0.9)
+
+
+def test_each_model_has_its_own_batch_size(bench: Bench) -> None:
+    receiver, small, large = Receiver(), Fake(), Fake()
+    bench.add(receiver, range(1, 9), key="small")
+    bench.add(receiver, range(11, 19), key="large")
+    bench.batcher.loaded("small", small, 2)
+    bench.batcher.loaded("large", large, 8)
+    bench.thread.start()
+    receiver.wait_for(16)
+    assert (set(small.sizes), set(large.sizes)) == ({2}, {8})
+    assert bench.batcher.lanes() == {"small": (2, 8), "large": (8, 8)}

@@ -34,6 +34,10 @@ class FakeClient:
         halves = np.asarray([picture[:, :2].mean(), picture[:, 2:].mean()])[None]
         self.rows[key, tag] = normalised(halves)[0]
 
+    def pool(self, key: str, stretches: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        self.stretches = stretches
+        return np.stack([normalised(stretch[-1:])[0] for stretch in stretches])
+
     def collect(self) -> dict[tuple[str, int], NDArray[np.float32]]:
         return self.rows
 
@@ -107,3 +111,21 @@ def test_a_frame_that_comes_again_with_another_picture_replaces_the_first() -> N
     found, client = run({}, [first, second, second], [second], 1)
     np.testing.assert_allclose(found.frames, [[0, 1]], atol=1e-6)
     assert client.submitted == 2, "the same picture twice is sent once"
+
+
+def test_a_model_with_a_head_pools_frames_of_their_own_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeClient()
+    monkeypatch.setattr(client, "spec", lambda key: replace(SPEC, pool_frames=3))
+    embedder = Embedder(client, EmbedSettings(models=("m",)))  # type: ignore[arg-type]
+    frames = [frame(number, 200, 10 * number, scene=number // 5) for number in range(6)]
+    for each in frames:
+        embedder.on_frame(each)
+        client.rows["m", list(client.rows)[-1][1]] *= 7
+    found = embedder.finish(frames, 3)["m"]
+    np.testing.assert_allclose(np.linalg.norm(found.frames, axis=1), 1, atol=1e-6)
+    assert [len(stretch) for stretch in client.stretches] == [3], "the video, thinned out"
+    np.testing.assert_allclose(np.linalg.norm(client.stretches[0], axis=1), 7, atol=1e-5)
+    assert found.video is not None
+    assert found.scenes is not None
+    np.testing.assert_allclose(found.video[0], found.frames[5], atol=1e-6)
+    assert not found.scenes[2].any(), "a scene without frames"

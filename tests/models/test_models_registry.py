@@ -141,3 +141,34 @@ def test_asking_and_embedding_import_neither_torch_nor_open_clip() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "clip-vit-b-32.safetensors",
+        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K/open_clip_model.safetensors",
+        "CLIP-ViT-B-32-laion2B-s34B-b79K/open_clip_pytorch_model.bin",
+    ],
+)
+def test_a_folder_of_weights_is_looked_in_first(hub: Path, tmp_path: Path, place: str) -> None:
+    file = tmp_path / "shelf" / place
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights")
+    settings = PipelineSettings.model_validate({"host": {"weights_dir": str(tmp_path / "shelf")}})
+    registry.require(["clip-vit-b-32"], settings)
+    assert registry.locate("clip-vit-b-32", registry.catalogue(settings)["clip-vit-b-32"]).path == file
+
+
+def test_a_copy_of_the_hubs_cache_is_a_folder_of_weights(hub: Path, tmp_path: Path) -> None:
+    shelf = tmp_path / "copied"
+    path = put_into_hub(shelf, "timm/vit_small_patch14_dinov2.lvd142m", "model.safetensors", b"weights", "ab" * 32)
+    settings = PipelineSettings.model_validate({"host": {"weights_dir": str(shelf)}})
+    status = registry.locate("dinov2-s-14", registry.catalogue(settings)["dinov2-s-14"])
+    assert (status.path, status.expected_sha256) == (path, "ab" * 32)
+
+
+def test_a_model_without_weights_is_always_there_and_has_a_fingerprint() -> None:
+    registry.require(["perceptual"], PipelineSettings())
+    assert registry.fingerprint("perceptual", MODELS["perceptual"])
+    assert registry.locate("perceptual", MODELS["perceptual"]).on_disk

@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
@@ -131,7 +132,8 @@ class ConsoleApp(App[int], inherit_bindings=False):
         """Ask the app to leave, from any thread and without waiting."""
         self._told_to_leave = True
         if self._own_loop is not None:
-            self._own_loop.call_soon_threadsafe(self.exit, Exit.INTERRUPTED)
+            with suppress(RuntimeError):  # it has left already
+                self._own_loop.call_soon_threadsafe(self.exit, Exit.INTERRUPTED)
 
     @property
     def house(self) -> House:

@@ -69,7 +69,9 @@ def finished(facts: MediaFacts, found: MediaFacts, plan: Recipe, made: Made | No
         return result
     result |= {"repeated": made.repeated, "left_out": made.left_out, "frames": made.frames}
     frames = made.lost + made.damaged
-    lost_s = max(frames / facts.video.fps if facts.video.fps else 0.0, facts.damage.short_s if frames else 0.0)
+    lost_s = frames / facts.video.fps if facts.video.fps else 0.0
+    if facts.damage.missing_bytes:  # No index says how many pictures these were; the header says how long.
+        lost_s = max(lost_s, facts.damage.short_s)
     if frames or made.sound_errors or facts.damage.faults or facts.damage.missing_bytes:
         parts = [loss_sentence(lost_s, frames)] if frames else []
         if made.sound_errors:

@@ -91,6 +91,8 @@ class AudioFacts:
     decodable: bool
     lone_channel: int
     """The only channel of several in which anything was heard, counted from 0; -1 where there is no such one."""
+    damaged: bool = False
+    """Whether it was tried and not all of it decodes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,19 +21,18 @@ from pipeline.stages.crop import find_crop
 from pipeline.stages.probe import probe
 from pipeline.transcode import account, hardware
 from pipeline.transcode.encode import LossError, Made, Order, make
-from pipeline.transcode.facts import MediaFacts
+from pipeline.transcode.facts import Decoded, MediaFacts
 from pipeline.transcode.inspect import inspect
 from pipeline.transcode.measure import decoded
 from pipeline.transcode.output import EncodingError
 from pipeline.transcode.picture import Box, plan_picture, software_of
-from pipeline.transcode.place import Place
+from pipeline.transcode.place import SALVAGED, Place
 from pipeline.transcode.problems import problems_of
 from pipeline.transcode.recipe import Recipe, recipe
-from pipeline.transcode.settings import HARDWARE
 from pipeline.transcode.verify import CopyError, verify
 
+_UNDECODABLE = "not all of it decodes"
 _ENCODE_SHARE = 0.97
-_HARDWARE_OF = {software: name for name, software in HARDWARE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,7 @@ class _Transcoding:
         self._path = os.path.join(run.out, job.output)
         self._place = Place(self._path, run.out, run.out_device)
         self._mark = f"vconsole {job.key}"
+        self._written_mark = self._mark + SALVAGED * self._settings.salvage
         self._facts: MediaFacts | None = None
         self._fallback = ""
         self._encoder = ""
@@ -110,13 +110,18 @@ class _Transcoding:
         )
         facts = self._probe()
         if adopted is not None:
+            lacks = self._loss(facts) if adopted.mark.endswith(SALVAGED) else None
             self._clock.reused(Stage.TRANSCODE, Stage.VERIFY)
-            return self._ended(facts, recipe(facts, self._settings), adopted, None, adopted=True)
+            return self._ended(facts, recipe(facts, self._settings), adopted, lacks, adopted=True)
         if facts.is_picture:
             raise JobError(FailureClass.EMPTY, "It is a still picture: there is no video in it.")
         if not facts.video.frames:
             raise JobError(FailureClass.EMPTY, "The video track holds no picture.")
         plan = recipe(facts, self._settings, self._crop(facts))
+        tried = self._tried(facts, plan)
+        if tried is not facts:
+            facts = self._facts = tried
+            plan = recipe(facts, self._settings, self._crop(facts))
         if plan.action == "conforms" and not self._job.force:
             reason = "It is already as the settings ask for."
             known = account.known(self._job.content_id, facts, self._settings)
@@ -126,7 +131,7 @@ class _Transcoding:
         try:
             found, made = self._written(facts, plan)
         except CopyError as error:
-            fault = f"its pictures cannot be decoded ({error})"
+            fault = f"{_UNDECODABLE} ({error})"
             facts = replace(facts, damage=replace(facts.damage, faults=(*facts.damage.faults, fault)))
             if self._settings.video_codec == "copy":
                 self._refuse(facts)
@@ -176,12 +181,14 @@ class _Transcoding:
         """Write the output, by the hardware where it serves, else by software."""
         job, run = self._job, self._run
         threads = (job.decode_threads, job.encode_threads)
-        order = Order(self._video.path, part, facts, plan, self._settings, run.settings.probe, self._mark, *threads)
+        order = Order(
+            self._video.path, part, facts, plan, self._settings, run.settings.probe, self._written_mark, *threads
+        )
         progress = partial(self._moved, facts.duration_s)
         try:
             if plan.video.picture is None:
                 return make(order, None, progress)
-            hard = self._hardware()
+            hard, self._fallback = hardware.chosen(self._settings)
             if hard:
                 try:
                     return self._encode(order, hard, progress)
@@ -212,24 +219,6 @@ class _Transcoding:
             raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.TRANSCODE)
         return made
 
-    def _hardware(self) -> str:
-        """Return the hardware encoder to use, empty for software. Raises JobError where it has to be and is not."""
-        wanted, how = self._settings.video_codec, self._settings.hwaccel
-        name: str = wanted if wanted in HARDWARE else ""
-        if wanted == "auto" or (how == "cuda" and not name):
-            name = _HARDWARE_OF.get(software_of(self._settings), "")
-        if not name or how == "none":
-            return ""
-        why = hardware.refusal(name)
-        if not why:
-            return name
-        if how == "cuda":
-            sentence = f"{name} cannot be used here: {why}."
-            raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
-        if wanted != "auto":
-            self._fallback = f"{name} cannot be used here, so software encoded this video: {why}."
-        return ""
-
     def _moved(self, duration_s: float, video_s: float, frames: int) -> None:
         share = _ENCODE_SHARE * min(1.0, video_s / duration_s) if duration_s > 0 else None
         self._clock.moved(share=share, video_s=video_s, frames=frames, bytes_out=self._part_bytes())
@@ -241,14 +230,40 @@ class _Transcoding:
         except OSError:
             return 0
 
+    def _loss(self, facts: MediaFacts) -> Made:
+        """Return what an output lacks that is there already: its source is decoded once more to tell."""
+        found = self._decoded(facts)
+        return Made(lost=found.lost, damaged=found.damaged, sound_errors=found.sound_errors)
+
+    def _tried(self, facts: MediaFacts, plan: Recipe) -> MediaFacts:
+        """Decode what would only be copied, and return the facts with the damage that only this shows."""
+        pictures = plan.video.picture is None and self._settings.video_codec != "copy"
+        sound = self._settings.audio_codec != "copy" and any(not track.encoder for track in plan.audio)
+        if not (pictures or sound):
+            return facts
+        found = self._decoded(facts, sound_only=not pictures)
+        if found.lost or found.damaged:
+            faults = (*facts.damage.faults, _UNDECODABLE)
+            facts = replace(facts, decoded=found, damage=replace(facts.damage, faults=faults))
+        if found.sound_errors:
+            facts = replace(facts, audio=tuple(replace(track, damaged=True) for track in facts.audio))
+        return facts
+
+    def _decoded(self, facts: MediaFacts, *, sound_only: bool = False) -> Decoded:
+        """Return how much of the source decodes."""
+        with self._clock.within(Stage.PROBE):
+            return decoded(
+                self._video.path,
+                facts,
+                self._run.settings.probe,
+                self._job.decode_threads,
+                self._clock.moved,
+                sound_only=sound_only,
+            )
+
     def _refuse(self, facts: MediaFacts) -> NoReturn:
         """Fail for what cannot be decoded, and say how much can."""
-        run = self._run.settings
-        if facts.decoded is None:
-            facts = replace(
-                facts, decoded=decoded(self._video.path, facts, run.probe, self._job.decode_threads, self._clock.moved)
-            )
-        self._facts = facts
+        facts = self._facts = facts if facts.decoded else replace(facts, decoded=self._decoded(facts))
         why = next(
             (p.sentence for p in problems_of(facts, self._settings) if p.code in account.DAMAGE), "It is damaged."
         )

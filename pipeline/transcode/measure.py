@@ -17,11 +17,20 @@ EXACT = frozenset({"h264", "hevc", "av1", "mpeg2video", "mpeg1video", "prores", 
 _READ_ERRORS = 8
 
 
-def decoded(path: bytes, facts: MediaFacts, probe: ProbeSettings, threads: int, tick: Tick = no_tick) -> Decoded:
+def decoded(
+    path: bytes,
+    facts: MediaFacts,
+    probe: ProbeSettings,
+    threads: int,
+    tick: Tick = no_tick,
+    *,
+    sound_only: bool = False,
+) -> Decoded:
     """Decode all of the video and the sound and return how much of it did. Raises JobError."""
     pictures = damaged = refused = sound_errors = 0
     with open_media(path, Stage.PROBE, probe.max_pixels) as container, translated(Stage.PROBE):
-        wanted = [container.streams[i] for i in (facts.video.index, *(a.index for a in facts.audio if a.decodable))]
+        sounds = [track.index for track in facts.audio if track.decodable]
+        wanted = [container.streams[index] for index in (sounds if sound_only else (facts.video.index, *sounds))]
         for stream in wanted:
             if isinstance(stream, VideoStream):
                 prepare_decoder(stream, probe.max_pixels, threads)
@@ -46,6 +55,8 @@ def decoded(path: bytes, facts: MediaFacts, probe: ProbeSettings, threads: int, 
                 refuse_shortage(error, Stage.PROBE)
             else:
                 break
+    if sound_only:
+        return Decoded(0, 0, 0, sound_errors)
     return Decoded(pictures, lost_pictures(facts, pictures, refused), damaged, sound_errors)
 
 

@@ -11,6 +11,9 @@ from pipeline.progress import Tick, no_tick
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.inspect import inspect
 
+SALVAGED = " salvage"
+"""How the mark of an output ends for which something may have been left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -25,7 +28,8 @@ class Place:
         with suppress(JobError, OSError):
             if os.path.isfile(self.path):
                 found = inspect(self.path, tick=tick)
-                if found.mark == mark or (known_sha256 and sha256_of(self.path, tick) == known_sha256):
+                known = known_sha256 and sha256_of(self.path, tick) == known_sha256
+                if known or found.mark in (mark, mark + SALVAGED):
                     return found
         return None
 

@@ -73,7 +73,9 @@ def recipe(facts: MediaFacts, settings: TranscodeSettings, crop: Box | None = No
     Raises JobError (settings) where a stream is to be copied that the container cannot hold.
     """
     video = _video(facts, settings, crop)
-    audio = tuple(_audio(track, settings, damaged=facts.damage.any) for track in chosen_audio(facts, settings))
+    audio = tuple(
+        _audio(track, settings, damaged=facts.damage.any or track.damaged) for track in chosen_audio(facts, settings)
+    )
     planned = tuple((track, _subtitle(track, settings.output_format)) for track in facts.subtitles)
     subtitles = tuple(plan for _, plan in planned if plan is not None)
     attachments = settings.output_format == "mkv" and facts.attachments > 0

@@ -37,7 +37,7 @@ def verify(part: bytes, recipe: Recipe, made: Made, tick: Tick = no_tick) -> Med
         found = inspect(part, ProbeSettings(max_pixels=_MOST_PIXELS), tick=tick)
         _ends_decode(part, found)
     except JobError as error:
-        if recipe.video.picture is None:
+        if recipe.video.picture is None or not all(track.encoder for track in recipe.audio):
             raise CopyError(str(error)) from error
         raise _wrong(part, f"it cannot be read back ({error})") from error
     video = found.video

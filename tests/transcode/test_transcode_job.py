@@ -1,6 +1,7 @@
 """What becomes of odd videos: made on the spot, transcoded, and every output decoded to its end."""
 
 import os
+import random
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -255,3 +256,39 @@ def test_reading_tells_that_it_moves_and_can_be_stopped(tmp_path: Path, stage: S
     with pytest.raises(_Stop):
         run(source, tmp_path / "out", report=_Stopping(stage))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_salvaged_output_that_is_adopted_still_tells_what_it_lacks(tmp_path: Path):
+    whole = make(tmp_path / "a.mp4", Film(frames=100, gop=10))
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.9)])
+    wanted = settings(salvage=True, **FAST)
+    first = run(cut, tmp_path / "out", wanted)
+    again = run(cut, tmp_path / "out", wanted)
+    assert again.result["adopted"] and again.state is JobState.PARTIAL
+    assert again.result["lost_frames"] == first.result["lost_frames"] > 0
+    sound = run(whole, tmp_path / "out2", settings(salvage=True, fps=30, **FAST))
+    assert sound.state is JobState.DONE
+    assert run(whole, tmp_path / "out2", settings(salvage=True, fps=30, **FAST)).state is JobState.DONE
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_flipped_bytes_and_cuts_end_with_a_true_state_and_what_is_kept_decodes(tmp_path: Path, seed: int):
+    name = ("a.mp4", "a.mkv", "a.ts")[seed % 3]
+    film = Film(frames=100, gop=12, sounds=STEREO, options={"preset": "ultrafast", "crf": "30"})
+    data = bytearray(make(tmp_path / name, film).read_bytes())
+    chance = random.Random(seed)
+    if seed < 3:
+        for _ in range(8):
+            data[chance.randrange(len(data) // 10, len(data))] ^= chance.randrange(1, 256)
+    else:
+        del data[int(len(data) * chance.uniform(0.5, 0.98)) :]
+    damaged = tmp_path / f"damaged{Path(name).suffix}"
+    damaged.write_bytes(bytes(data))
+    outcome = run(damaged, tmp_path / "out", settings(salvage=True, **FAST))
+    if outcome.failure is not None:
+        assert outcome.failure.failure in (FailureClass.CORRUPT, FailureClass.UNSUPPORTED), outcome.failure
+        return
+    assert outcome.state in (JobState.DONE, JobState.PARTIAL)
+    pictures, _ = decode_all(tmp_path / "out" / "damaged.mp4")
+    assert len(pictures) == outcome.result["facts_out"]["video"]["frames"]

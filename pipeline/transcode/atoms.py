@@ -1,10 +1,18 @@
 """Where an mp4 or mov file keeps its index, by its outermost boxes."""
 
 import struct
+from contextlib import suppress
 
 _HEAD = struct.Struct(">I4s")
 _LONG = struct.Struct(">Q")
 _MOST_BOXES = 10_000
+
+
+def lacks_index(path: bytes) -> bool:
+    """Whether it is an mp4 or mov whose index is missing: its recording was not ended, or its end is cut off."""
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read(8)[4:] in (b"ftyp", b"moof", b"mdat", b"wide") and index_place(path) in ("", "fragments")
+    return False
 
 
 def index_place(path: bytes) -> str:

@@ -18,7 +18,7 @@ from pipeline.progress import Tick, no_tick
 from pipeline.sections import ProbeSettings
 from pipeline.stages.probe import check_size
 from pipeline.transcode import words
-from pipeline.transcode.atoms import index_place
+from pipeline.transcode.atoms import index_place, lacks_index
 from pipeline.transcode.facts import AudioFacts, ClockFacts, DamageFacts, MediaFacts, SubtitleFacts, VideoFacts
 from pipeline.transcode.look import Picture, first_pictures, lone_channel
 from pipeline.transcode.measure import decoded
@@ -33,7 +33,9 @@ _ENDS_TOLD = frozenset({"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "avi", "flv"
 _INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
 _SHORT_S, _SHORT_SHARE = 0.5, 0.01
 _HEAD_BYTES = 128
+_NO_INDEX = "Its index (moov) is missing: its recording was not ended, its end is cut off, or it is a part of a stream."
 _TWICE = 0.02
+_CHAPTER_S = 0.05
 _PROBE = ProbeSettings()
 
 
@@ -51,11 +53,12 @@ def inspect(
     probe): empty without a moving picture, corrupt, unsupported, encrypted, too_large, io.
     """
     most = probe.max_pixels
-    with open_media(path, Stage.PROBE, most) as container, translated(Stage.PROBE):
-        stream = video_stream(container, Stage.PROBE)
-        check_size(stream.codec_context.width, stream.codec_context.height, most, Stage.PROBE)
-        streams: list[Stream] = [stream, *container.streams.audio]
-        found = scan(container, streams, tick)
+    try:
+        found = _scanned(path, most, tick)
+    except JobError as error:
+        if error.failure is FailureClass.CORRUPT and lacks_index(path):
+            raise JobError(FailureClass.CORRUPT, _NO_INDEX, stage=Stage.PROBE, detail=error.detail) from error
+        raise
     with open_media(path, Stage.PROBE, most) as container, translated(Stage.PROBE):
         stream = video_stream(container, Stage.PROBE)
         prepare_decoder(stream, most, 1)
@@ -68,6 +71,14 @@ def inspect(
         lone = [_lone(path, track, facts.duration_s, most) for track in facts.audio]
         facts = replace(facts, audio=tuple(replace(a, lone_channel=n) for a, n in zip(facts.audio, lone, strict=True)))
     return replace(facts, decoded=decoded(path, facts, probe, threads, tick)) if decode else facts
+
+
+def _scanned(path: bytes, most: int, tick: Tick) -> Scan:
+    with open_media(path, Stage.PROBE, most) as container, translated(Stage.PROBE):
+        stream = video_stream(container, Stage.PROBE)
+        check_size(stream.codec_context.width, stream.codec_context.height, most, Stage.PROBE)
+        streams: list[Stream] = [stream, *container.streams.audio]
+        return scan(container, streams, tick)
 
 
 def _lone(path: bytes, track: AudioFacts, duration_s: float, most: int) -> int:
@@ -106,8 +117,8 @@ def _facts(path: bytes, container: InputContainer, stream: VideoStream, found: S
         other_videos=len(videos) - covers,
         covers=covers,
         audio=audio,
-        subtitles=tuple(_subtitle(one) for one in container.streams.subtitles),
-        data=tuple(str(one.name or "data") for one in container.streams.data),
+        subtitles=tuple(_subtitle(one) for one in container.streams.subtitles if not _tells_chapters(container, one)),
+        data=tuple(str(one.name or "data") for one in container.streams.data if "timecode" not in one.metadata),
         attachments=len(container.streams.attachments),
         chapters=len(container.chapters()),
         timecode=next((tags["timecode"] for tags in (tags, dict(stream.metadata)) if "timecode" in tags), ""),
@@ -120,6 +131,15 @@ def _facts(path: bytes, container: InputContainer, stream: VideoStream, found: S
         ),
         damage=_damage(path, container, stream, found, header_s),
     )
+
+
+def _tells_chapters(container: InputContainer, stream: Stream) -> bool:
+    """Whether a track of texts in an mp4 is how that keeps the names of its chapters."""
+    starts = [float(one["start"] * (one["time_base"] or 0)) for one in container.chapters()]
+    if not starts or not container.format.name.startswith("mov,") or len(stream.index_entries) != len(starts):
+        return False
+    shown = [float(entry.timestamp * (stream.time_base or 0)) for entry in stream.index_entries]
+    return all(abs(one - other) < _CHAPTER_S for one, other in zip(shown, starts, strict=True))
 
 
 def _without_times(stream: VideoStream, track: Track, picture: Picture) -> int:

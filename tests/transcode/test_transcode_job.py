@@ -124,7 +124,7 @@ def test_only_the_container_is_written_anew_where_only_that_is_wrong(tmp_path: P
     source = make(tmp_path / "a.mkv", Film(sounds=STEREO, chapters=((0, 1000, "one"), (1000, 2000, "two"))))
     result = done(run(source, tmp_path / "out"))
     assert result["action"] == "remuxed" and result["encoder"] == ""
-    assert result["facts_out"]["chapters"] == 2
+    assert result["facts_out"]["chapters"] == 2 and not result["facts_out"]["subtitles"]
     before, after = decode_all(source)[0], decode_all(tmp_path / "out" / "a.mp4")[0]
     assert all(np.array_equal(a.to_ndarray(), b.to_ndarray()) for a, b in zip(before, after, strict=True))
 
@@ -292,3 +292,17 @@ def test_flipped_bytes_and_cuts_end_with_a_true_state_and_what_is_kept_decodes(t
     assert outcome.state in (JobState.DONE, JobState.PARTIAL)
     pictures, _ = decode_all(tmp_path / "out" / "damaged.mp4")
     assert len(pictures) == outcome.result["facts_out"]["video"]["frames"]
+
+
+def test_a_missing_index_is_named(tmp_path: Path):
+    whole = make(tmp_path / "a.mp4", Film(muxer={}))
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[:2000])
+    outcome = run(cut, tmp_path / "out", settings(salvage=True))
+    assert outcome.failure is not None and "index (moov) is missing" in str(outcome.failure)
+
+
+def test_timecode_and_subtitles_are_carried_and_the_timecode_track_is_not_told_as_dropped(tmp_path: Path):
+    source = make(tmp_path / "a.mov", Film(codec="mpeg4", options={}, tags={"timecode": "01:02:03:04"}))
+    result = done(run(source, tmp_path / "out"))
+    assert result["facts_out"]["timecode"] == "01:02:03:04" and not result["dropped"]

@@ -81,9 +81,11 @@ class Fetching:
                 over = event["event"] == "fetched"
                 last = FetchStep(self._key, size if over else done, size, over=over)
             yield last
-        self._process.wait()
+        code = self._process.wait()
         if not last.over:
-            yield FetchStep(self._key, failure="It was stopped; the next one goes on where this one ended.", over=True)
+            stopped = code == -signal.SIGTERM
+            why = "It was stopped; the next one goes on where this one ended." if stopped else f"It ended ({code})."
+            yield FetchStep(self._key, failure=why, over=True)
 
     def close(self) -> None:
         """End it, from any thread; what is there is gone on with next time."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.errors import VconsoleError
 from pipeline.models.families import HUB_PREFIX, family
+from pipeline.models.hub import DamagedError, download
 from pipeline.models.registry import WeightsStatus, locate
 from pipeline.models.weights import sha256_of
 from pipeline.sections import ModelSettings
@@ -63,6 +64,11 @@ def fetch(
         path, expected = _download(status, started, moved)
     except VconsoleError:
         raise
+    except DamagedError as error:
+        raise FetchError(
+            f"what came from {status.repository} is damaged or not the expected file: {error}",
+            remedy=f"Run `vconsole models fetch {key}` again.",
+        ) from error
     except Exception as error:
         # The hub's library, its HTTP client and the disk each have errors of their own.
         raise _unreachable(status, error) from error
@@ -86,7 +92,7 @@ def _download(
             continue
         started(f"{status.repository}/{name}", answer.size or 0)
         bar = _bar(moved) if moved else None
-        path = Path(hf_hub_download(status.repository, name, etag_timeout=ASK_S, tqdm_class=bar))
+        path = download(status.repository, name, answer, bar)
         known = answer.etag or ""
         return path, known if re.fullmatch(r"[0-9a-f]{64}", known) else ""
     raise FetchError(

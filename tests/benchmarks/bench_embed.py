@@ -1,4 +1,4 @@
-"""Point 7 of the issue: what embedding in a run keeps of the throughput of a bare loop.
+"""What embedding in a run keeps of the throughput of a bare loop.
 
     python tests/benchmarks/bench_embed.py [--frames 256] [--size 256] [--batch 16] [--threads 0] [--rounds 3]
 
@@ -7,7 +7,7 @@ what a worker does (probe, sweep, `Embedder`) in a process of its own with a mod
 as the engine starts them, timed from the first picture handed over to the last vector back. `bare` is a loop over the
 same decoded frames: open_clip's own preprocess and `encode_image` with the same batch size, device and thread count, at
 the same niceness, timed from the first to the last batch, decoding not counted. Both are warmed up and take turns; the
-medians count. Prints JSON and exits 1 if ours keeps less than 0.9. `decode_share` is decoding alone over all of ours.
+medians count. Prints JSON and exits 1 if ours keeps less than 0.95. `decode_share` is decoding alone over all of ours.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from pipeline.models.standalone import standalone_host
 from pipeline.sections import ModelSettings
 from pipeline.settings import PipelineSettings
 
-LEAST_SHARE = 0.9
+LEAST_SHARE = 0.95
 KEY = "random-b-32"
 NICE = 10
 RATE = 25
@@ -198,9 +198,9 @@ def ours(options: argparse.Namespace) -> dict[str, float]:
 
 def warm_up(client: HostClient, options: argparse.Namespace) -> None:
     spec = client.spec(KEY)
-    blank = np.zeros((spec.height, spec.width, 3), np.uint8)
-    for tag in range(WARM_UP * options.batch):
-        client.submit(KEY, tag, blank)
+    rng = np.random.default_rng(8)
+    for tag in range(WARM_UP * options.batch):  # no two alike, or the host's cache would answer
+        client.submit(KEY, tag, rng.integers(0, 256, (spec.height, spec.width, 3), dtype=np.uint8))
     client.collect()
 
 

@@ -34,6 +34,22 @@ def test_out_of_memory_death_stop_and_hang_in_the_middle_of_batches_change_no_ve
         assert noted(done, words), words
 
 
+def test_faults_while_several_models_are_served_change_no_vector_of_any(tmp_path: Path) -> None:
+    usual = options()
+    both = usual.embed.model_copy(update={"models": ("tiny-shapes", "perceptual")})
+    settings = usual.model_copy(update={"embed": both})
+    make_videos(tmp_path / "in", count=2)
+    for name in ("calm", "rough"):
+        (tmp_path / name).mkdir()
+    calm = run(tmp_path / "calm", tmp_path / "in", settings)
+    rough = run(tmp_path / "rough", tmp_path / "in", settings, memory_for=3, starts=["kill 6", "device 9", "kill 3"])
+    for done in (calm, rough):
+        assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    assert unlike(tmp_path / "calm", tmp_path / "rough") == []
+    for words in ("model tiny-shapes: out of memory", "model perceptual: out of memory", "SIGKILL"):
+        assert noted(rough, words), words
+
+
 def test_the_video_whose_picture_ends_the_device_is_quarantined_and_no_other_is_charged(
     calm: Path, tmp_path: Path
 ) -> None:

@@ -131,7 +131,9 @@ def test_the_console_refuses_a_clash_by_file_and_key_before_it_opens(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     with pytest.raises(SettingsError, match=rf"{path}: keys\.run\.pause: q is the key of app\.quit"):
-        console.run(argparse.Namespace(config=str(path), overrides=[], before_config="", before_overrides=[]))
+        console.run(
+            argparse.Namespace(command=None, config=str(path), overrides=[], before_config="", before_overrides=[])
+        )
 
 
 async def test_remapped_keys_work_and_are_shown_wherever_keys_are() -> None:

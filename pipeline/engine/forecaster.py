@@ -12,6 +12,7 @@ from pipeline.engine.past import pace
 from pipeline.engine.plan import plan
 from pipeline.errors import LedgerError, VconsoleError
 from pipeline.forecast import NOTHING_TO_DO, WORK, Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.model import RunKind
 from pipeline.text import plural
 
 MOST_LISTED = 100_000
@@ -42,7 +43,7 @@ def forecast(command: StartRun, state_dir: Path, stop: threading.Event, tell: Te
         return replace(made, state=PlanState.REFUSED, checks=(*made.checks, fault))
     if stop.is_set():
         return replace(made, state=PlanState.CANCELLED)
-    found = (*made.checks, room(command.out, made.written_bytes), *_inputs(made))
+    found = (*made.checks, room(command.out, _to_be_written(command, made)), *_inputs(made))
     made = replace(made, checks=found)
     return replace(made, state=PlanState.REFUSED if made.refused else PlanState.COMPLETE)
 
@@ -68,6 +69,13 @@ def _looked_through(made: Plan, planned: Iterator[PlannedJob], tell: Tell) -> Pl
 
 def _tallies(counts: dict[Verdict, int], sizes: dict[Verdict, int]) -> tuple[Tally, ...]:
     return tuple(Tally(verdict, counts[verdict], sizes[verdict]) for verdict in Verdict if verdict in counts)
+
+
+def _to_be_written(command: StartRun, made: Plan) -> float | None:
+    """Return how many bytes to find room for: what earlier runs tell, else for a transcode as much as is read."""
+    if made.written_bytes is None and command.kind is RunKind.TRANSCODE:
+        return float(made.bytes_of(*WORK))
+    return made.written_bytes
 
 
 def _inputs(made: Plan) -> Iterator[Check]:

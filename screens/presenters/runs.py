@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.history import PastRun, RunDetails
-from pipeline.model import BAD, TERMINAL, JobState, RunState
+from pipeline.model import BAD, TERMINAL, JobState, RunKind, RunState
 from pipeline.snapshot import RunView
 from pipeline.text import clock, plural
 from screens.actions import key_of
@@ -181,7 +181,8 @@ def _work(run: PastRun, facts: RunDetails, width: int) -> list[Line]:
     if facts.reused:
         lines += field("reused", f"{plural(facts.reused, 'video')} whole before, not done again", width)
     if facts.frames:
-        held = f"{plural(facts.scenes, 'scene')}, {plural(facts.frames, 'frame')}"
+        held = plural(facts.frames, "frame")
+        held = held if run.kind is RunKind.TRANSCODE else f"{plural(facts.scenes, 'scene')}, {held}"
         lines += field("outputs", f"{held}; {size(facts.source_bytes)} → {size(facts.output_bytes)}", width)
     if run.force:
         lines += field("force", "everything was done again", width)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 import pytest
-from transcode_harness import Library, broken, damage, disturb, ended, kill_all, make_library, videos
+from transcode_harness import Library, broken, damage, disturb, ended, kill_all, make_library, vconsole, videos
 from volumes import in_namespace, why_not
 
 from pipeline.media.samples import make
@@ -93,6 +93,20 @@ def test_an_output_whose_row_was_lost_is_adopted_and_not_encoded_again(library: 
     summary = library.run()
     assert summary["reused"] == 6
     assert {path: path.stat().st_mtime_ns for path in videos(library.out)} == times
+
+
+def test_a_flipped_output_is_found_and_made_again_under_its_name(library: Library, made: Path) -> None:
+    library.source.rmdir()
+    library.source.symlink_to(made)
+    library.run()
+    path = videos(library.out)[0]
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(flipped) // 2] ^= 1
+    path.write_bytes(flipped)
+    found = vconsole(library, "verify", str(library.out), "--deep", "--redo")
+    assert (found["findings"], found["left"], found["exit_code"]) == (1, 0, 0)
+    assert path.read_bytes() != bytes(flipped) and not library.violations()
 
 
 def test_a_run_can_be_resumed_with_the_settings_it_began_with(library: Library) -> None:

@@ -54,13 +54,14 @@ class Library:
 
     def start(self, *options: str) -> "subprocess.Popen[str]":
         """Start a transcode of all inputs."""
-        return self._program("transcode", str(self.source), "--out", str(self.out), *QUICK, *options)
+        return self.program("transcode", str(self.source), "--out", str(self.out), *QUICK, *options)
 
     def resume(self) -> "subprocess.Popen[str]":
         """Go on with what was interrupted."""
-        return self._program("resume", "--set", "engine.settle_s=0")
+        return self.program("resume", "--set", "engine.settle_s=0")
 
-    def _program(self, *arguments: str) -> "subprocess.Popen[str]":
+    def program(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start the program over this state."""
         return subprocess.Popen(
             [sys.executable, "-m", "vconsole", *arguments, "--json"],
             stdin=subprocess.DEVNULL,
@@ -107,6 +108,11 @@ class Library:
                 if not path.is_file() or sha256_of(os.fsencode(path)) != job.result["output_sha256"]:
                     found.append(f"{path} is not what was written")
         return found + [f"{path}: {why}" for path in videos(self.out) if (why := broken(path))]
+
+
+def vconsole(library: Library, *arguments: str) -> dict[str, Any]:
+    """Carry out a command over the state of a library and return its summary."""
+    return ended(library.program(*arguments))
 
 
 def ended(process: "subprocess.Popen[str]") -> dict[str, Any]:

@@ -156,6 +156,11 @@ class Decoded:
     sound_errors: int
 
     @property
+    def whole(self) -> bool:
+        """Whether all of it decodes without error."""
+        return not (self.lost or self.damaged or self.sound_errors)
+
+    @property
     def share(self) -> float:
         """The share of the pictures that decode without error, 0 to 1."""
         whole = self.frames + self.lost

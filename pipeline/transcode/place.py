@@ -24,13 +24,16 @@ class Place:
     device: int
 
     def adopted(self, mark: str, known_sha256: str, tick: Tick = no_tick) -> MediaFacts | None:
-        """Return the facts of a whole output that is there already, by its mark or by the checksum of the ledger."""
+        """Return the facts of a whole output that is there already: by the checksum of the ledger, or where that has
+        none by its mark, once all of it was decoded."""
         with suppress(JobError, OSError):
-            if os.path.isfile(self.path):
-                found = inspect(self.path, tick=tick)
-                known = known_sha256 and sha256_of(self.path, tick) == known_sha256
-                if known or found.mark in (mark, mark + SALVAGED):
-                    return found
+            if not os.path.isfile(self.path):
+                return None
+            if known_sha256:
+                return inspect(self.path, tick=tick) if sha256_of(self.path, tick) == known_sha256 else None
+            if inspect(self.path, tick=tick).mark in (mark, mark + SALVAGED):
+                found = inspect(self.path, decode=True, tick=tick)
+                return found if found.decoded and found.decoded.whole else None
         return None
 
     def check(self, source: bytes, known_sha256: str, tick: Tick = no_tick) -> None:

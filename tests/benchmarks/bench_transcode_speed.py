@@ -30,6 +30,8 @@ sys.path.insert(0, str(HERE.parents[1] / "transcode"))
 
 MEDIA = HERE.parents[3] / "shared" / "media"
 MOST, MOST_MANY = 1.05, 1.0
+Start = tuple[float, float]
+"""Wall and CPU seconds."""
 
 
 def main() -> int:
@@ -75,28 +77,29 @@ def told(what: str, ours: list[tuple[float, float]], theirs: list[tuple[float, f
     return ratio
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the wall and CPU seconds of what children do in `work`; what they say of their start is taken off."""
+def timed(work: Callable[[], Start | None]) -> tuple[float, float]:
+    """Return the wall and CPU seconds of what children do in `work`; the start that `work` returns is taken off."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
-    started_s = work()
-    wall = time.monotonic() - began - (started_s if isinstance(started_s, float) else 0.0)
+    start = work() or (0.0, 0.0)
+    wall = time.monotonic() - began - start[0]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime - start[1]
 
 
-def run_ours(paths: list[Path], out: Path, speed: str, threads: int) -> float:
-    """Transcode in a fresh process; return the seconds it took to import, which a worker of the pool has behind it."""
+def run_ours(paths: list[Path], out: Path, speed: str, threads: int) -> Start:
+    """Transcode in a fresh process; return what it took to import, which a worker of the pool has behind it."""
     command = [sys.executable, str(HERE), "--child", *map(str, paths), "--out", str(out), "--speed", speed]
     done = subprocess.run([*command, "--threads", str(threads)], check=True, capture_output=True, text=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["import_s"])
+    told = json.loads(done.stdout.splitlines()[-1])
+    return told["wall_s"], told["cpu_s"]
 
 
 def child(options: argparse.Namespace) -> int:
     began = time.monotonic()
     from transcode_make import run, settings
 
-    import_s = time.monotonic() - began
+    start = {"wall_s": time.monotonic() - began, "cpu_s": time.process_time()}
     wanted = settings(speed=options.speed, keyframe_interval_s=1.99)
     options.out.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(options.child):
@@ -109,7 +112,7 @@ def child(options: argparse.Namespace) -> int:
             encode_threads=options.threads,
         )
         assert outcome.failure is None, outcome.failure
-    print(json.dumps({"import_s": import_s}))
+    print(json.dumps(start))
     return 0
 
 
@@ -132,11 +135,12 @@ def run_ffmpeg(program: str, path: Path, out: Path, speed: str, threads: int) ->
     subprocess.run(command, check=True)
 
 
-def two_workers(files: list[Path], out: Path, speed: str, threads: int) -> float:
+def two_workers(files: list[Path], out: Path, speed: str, threads: int) -> Start:
     with ThreadPoolExecutor(2) as pool:
         halves = (files[::2], files[1::2])
         started = pool.map(lambda half: run_ours(half[1], out / str(half[0]), speed, threads), enumerate(halves))
-        return max(started)
+        walls, cpus = zip(*started, strict=True)
+        return max(walls), sum(cpus)
 
 
 def two_ffmpegs(program: str, files: list[Path], out: Path, speed: str, threads: int) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from transcode_make import Film, Report, clockwise, decode_all, make, run, setti
 
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
+from pipeline.transcode import encode as transcode_encode
+from pipeline.transcode import hardware, lines
+from pipeline.transcode.output import EncodingError, add_video
 
 FAST = {"speed": "ultrafast"}
 STEREO = (("eng", (0.5, 0.5)),)
@@ -306,3 +310,25 @@ def test_timecode_and_subtitles_are_carried_and_the_timecode_track_is_not_told_a
     source = make(tmp_path / "a.mov", Film(codec="mpeg4", options={}, tags={"timecode": "01:02:03:04"}))
     result = done(run(source, tmp_path / "out"))
     assert result["facts_out"]["timecode"] == "01:02:03:04" and not result["dropped"]
+
+
+def test_hardware_that_fails_in_the_middle_gives_way_to_software_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    encode = lines.PictureLine._encoded
+
+    def failing(self: Any, frame: Any, tick: int = 0) -> None:
+        if self._encoder == "h264_nvenc" and self.written == 20:
+            raise EncodingError("h264_nvenc: the device is gone")
+        encode(self, frame, tick)
+
+    def software_in_disguise(output: Any, plan: Any, *arguments: Any, **keywords: Any) -> Any:
+        return add_video(output, replace(plan, encoder="libx264"), *arguments, **keywords)
+
+    monkeypatch.setattr(hardware, "refusal", lambda _: "")
+    monkeypatch.setattr(transcode_encode, "add_video", software_in_disguise)
+    monkeypatch.setattr(lines.PictureLine, "_encoded", failing)
+    source = make(tmp_path / "a.mkv", Film(width=640, height=360, codec="mpeg4", options={}))
+    result = done(run(source, tmp_path / "out", settings(video_codec="h264_nvenc")))
+    assert result["encoder"] == "libx264" and "the device is gone" in result["fallback"]
+    assert len(decode_all(tmp_path / "out" / "a.mp4")[0]) == 50

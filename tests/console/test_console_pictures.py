@@ -22,8 +22,19 @@ from console_script import (
 )
 
 from pipeline.forecast import Plan
-from pipeline.job_facts import FrameFact, JobFacts, LostFact, SceneFact, SmallPicture, StreamFacts, TimelineFacts
-from pipeline.model import JobState
+from pipeline.job_facts import (
+    Compared,
+    FrameFact,
+    JobFacts,
+    LostFact,
+    Oddity,
+    SceneFact,
+    SmallPicture,
+    StreamFacts,
+    TimelineFacts,
+    TranscodeFacts,
+)
+from pipeline.model import JobState, RunKind
 from pipeline.snapshot import Snapshot
 from screens.ports import Refusal
 from vconsole.app import ConsoleApp
@@ -40,6 +51,33 @@ class View(NamedTuple):
     """Of a run in mid-way, unless another is given."""
 
 
+TRANSCODED = TranscodeFacts(
+    action="encoded",
+    encoder="libx264",
+    ratio=0.42,
+    x_real_time=3.1,
+    compared=(
+        Compared("container", "mov, index at the end", "mp4"),
+        Compared("video", "prores HQ", "h264 High"),
+        Compared("picture", "1280×720, turned 90°", "720×1280"),
+    ),
+    problems=(
+        Oddity("rotation_flag", "A flag says that the picture is to be turned by 90 degrees.", "turned upright"),
+    ),
+    left=(),
+    dropped=("A data track (tmcd) that mp4 cannot hold.",),
+    fallback="",
+    loss="",
+)
+
+
+def transcoding() -> Snapshot:
+    """Return the picture of a transcode in mid-way."""
+    snapshot = busy()
+    assert snapshot.run
+    return replace(snapshot, run=replace(snapshot.run, kind=RunKind.TRANSCODE, preset="standardize"))
+
+
 VIEWS = {
     "monitor": View((), ("extract · standard", "[4] failed videos", "workers 1: cores allow 1,")),
     "start": View((), ("Nothing to do yet.", "go on with run 6"), interrupted_before()),
@@ -54,6 +92,11 @@ VIEWS = {
     "job with pictures": View(
         ("1", "G", "k", "enter"),
         ("◐ partial", "frame 1 of 3 · 0:02 · scene 1", "saved picture", "h264 · 1280×720"),
+    ),
+    "job transcoded": View(
+        ("1", "G", "k", "enter"),
+        ("encoded · by libx264 · 42 % of the size", "before", "720×1280", "→ turned upright"),
+        transcoding(),
     ),
     "picture": View(("1", "G", "k", "enter", "right", "z"), ("frame 2 of 3 · 0:31 · scene 2", "saved picture")),
     "doctor": View(("D",), ("codecs", "AV1", "SIGSEGV", "fix:", "3 ok, 1 warning, 1 fault")),
@@ -86,6 +129,9 @@ class Painted:
 def facts(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:
     """Return what is known of a job; of a partial one also its course."""
     known = facts_of(engine, job_id)
+    run = engine.snapshot.run
+    if isinstance(known, JobFacts) and run and run.kind is RunKind.TRANSCODE:
+        return replace(known, kind=run.kind, preset=run.preset, transcode=TRANSCODED)
     if not isinstance(known, JobFacts) or known.state is not JobState.PARTIAL:
         return known
     frames = tuple(FrameFact(at, round(at * 25), index, 0, 90.0) for index, at in enumerate((2.0, 31.0, 70.0)))

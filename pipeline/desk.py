@@ -11,7 +11,8 @@ import psutil
 
 from pipeline import wire
 from pipeline.errors import SCARCE, JobError, WireError
-from pipeline.extract import ExtractJob, RunContext, extract
+from pipeline.extract import extract
+from pipeline.extract_job import ExtractJob, RunContext
 from pipeline.identity import Identity
 from pipeline.model import FailureClass, RunKind, Stage
 from pipeline.outcome import Outcome

@@ -3,67 +3,37 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 
 from pipeline.boundary import failure_of
 from pipeline.errors import JobError
+from pipeline.extract_job import ExtractJob, RunContext
 from pipeline.held import HeldVideo
-from pipeline.identity import Identity, device_of
+from pipeline.identity import device_of
 from pipeline.media.result import KeptFrame, KnownFrames, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.models.client import HostClient
 from pipeline.outcome import NO_PICTURES, Outcome, failed, finished, loss_sentence
 from pipeline.outputs.features import Written
-from pipeline.outputs.format import Embedding, Features
+from pipeline.outputs.format import Embedding, Features, ScreenText
 from pipeline.outputs.paths import features_name, features_path, frames_folder, picture_name
 from pipeline.outputs.pictures import PictureFolder, saved_pictures, unreadable_pictures
 from pipeline.outputs.reuse import Reuse, find_reuse, known_frames
 from pipeline.outputs.saved import read_sum
 from pipeline.progress import Reporter, StageClock
-from pipeline.settings import PipelineSettings
+from pipeline.reading.engines import reader
 from pipeline.stages.crop import find_crop
 from pipeline.stages.embed import Embedder
-from pipeline.stages.keys import stage_keys
+from pipeline.stages.keys import TEXT_ENGINE, stage_keys
 from pipeline.stages.probe import Probe, probe
-from pipeline.stages.write import Source, features_of, has_means, renewed, stored, with_means, write
+from pipeline.stages.text import TextStage
+from pipeline.stages.write import Source, features_of, has_means, renewed, stored, stored_text, with_means, write
 
 SWEEP_SHARE = 0.9
 """The share of a job that is done when its video is decoded; embedding and writing are the rest."""
 INPUT_FAILURES = frozenset({FailureClass.CORRUPT, FailureClass.UNSUPPORTED, FailureClass.EMPTY, FailureClass.IO})
 """What it can look like when a file changes while it is read."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """What the jobs of a run share."""
-
-    settings: PipelineSettings
-    out: bytes
-    fingerprints: Mapping[str, str]
-    """Fingerprint of the weights by model key."""
-    host_socket: str
-    """Where the model host listens, empty if the run needs none."""
-    out_device: int = 0
-    """Device number of the output folder when the run began: nothing is written to another. 0 = any."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractJob:
-    """One video to do."""
-
-    source: bytes
-    """Absolute path."""
-    relative: bytes
-    """Path below its input root, with the root's prefix where there is one."""
-    identity: Identity
-    content_id: str
-    decode_threads: int
-    known_sha256: str
-    """Checksum the ledger has of the output that is there, empty if it has none."""
-    force: bool
-    known_pictures_sha256: str = ""
-    """Checksum the ledger has of the saved pictures that are there, empty if it has none."""
 
 
 def extract(job: ExtractJob, run: RunContext, report: Reporter) -> Outcome:
@@ -81,6 +51,9 @@ class _Extraction:
         self._clock = StageClock(report)
         self._saved = NO_PICTURES
         self._found: Probe | None = None
+        self._text: ScreenText | None = None
+        self._anew = False
+        """Whether scenes and frames are looked for, not taken from an earlier output."""
         self._video = HeldVideo(job.source, job.identity)
 
     def outcome(self) -> Outcome:
@@ -106,9 +79,13 @@ class _Extraction:
         if reuse and reuse.features.partial and not settings.probe.keep_partial:
             reuse = None
         if reuse and reuse.same and self._pictures_whole(reuse.features):
-            self._clock.reused(Stage.PROBE, *self._decoding(), *([Stage.EMBED] if self._models() else []), Stage.WRITE)
+            found = [Stage.EMBED] * bool(self._models()) + [Stage.TEXT] * settings.text.enabled
+            self._clock.reused(Stage.PROBE, *self._decoding(), *found, Stage.WRITE)
             return self._finished(reuse.features, reuse.written, adopted=True)
-        features = self._rework(reuse, keys) if reuse else self._work(keys)
+        if reuse and reuse.text:
+            self._text = reuse.text
+            self._clock.reused(Stage.TEXT)
+        features = self._rework(reuse, keys) if reuse and reuse.frames else self._work(keys)
         if reuse and features is reuse.features:  # only its pictures had to be made again
             self._clock.reused(Stage.WRITE)
             return self._finished(features, reuse.written)
@@ -141,7 +118,8 @@ class _Extraction:
             raise JobError(FailureClass.IO, "The volume of the output folder is gone.", stage=Stage.WRITE)
 
     def _work(self, keys: Mapping[str, str]) -> Features:
-        """Do every stage but the last."""
+        """Do every stage but the last; text that is there already is kept."""
+        self._anew = True
         job, settings = self._job, self._settings
         found = self._probe()
         crop_xywh = (0, 0, found.width, found.height)
@@ -150,18 +128,20 @@ class _Extraction:
                 crop_xywh = find_crop(self._video.path, found, settings.crop)
         swept, embeddings = self._sweep(found, crop_xywh, self._models(), None)
         source = Source(job.relative, job.identity.size_bytes, job.content_id)
-        return features_of(source, found, crop_xywh, swept, embeddings, settings, keys)
+        return features_of(source, found, crop_xywh, swept, embeddings, settings, keys, self._text)
 
     def _rework(self, reuse: Reuse, keys: Mapping[str, str]) -> Features:
-        """Keep scenes, frames and the vectors that are still wanted; only pictures that are needed are decoded."""
+        """Keep scenes, frames, vectors and text that are still wanted; only pictures that are needed are decoded."""
         had = reuse.features
         self._clock.reused(*self._decoding())
         means = self._settings.embed.scene_vectors
         good = {key: had.embeddings[key] for key in reuse.models if not means or has_means(had.embeddings[key])}
         missing = tuple(model for model in self._models() if model not in good)
         embeddings = {key: with_means(found, had, means) for key, found in good.items()}
-        if missing or self._settings.frames.save != "none":
-            swept, fresh = self._sweep(self._probe(), had.info.crop_xywh, missing, known_frames(had))
+        unread = self._settings.text.enabled and self._text is None
+        if missing or unread or self._settings.frames.save != "none":
+            known = None if unread else known_frames(had)
+            swept, fresh = self._sweep(self._probe(), had.info.crop_xywh, missing, known)
             if [frame.frame_index for frame in swept.frames] != had.frames["frame_index"].tolist():
                 return self._work(keys)
             embeddings |= fresh
@@ -171,7 +151,7 @@ class _Extraction:
                 self._video.check()
         if reuse.same:
             return had
-        return renewed(had, {key: embeddings[key] for key in self._models()}, self._settings, keys)
+        return renewed(had, {key: embeddings[key] for key in self._models()}, self._text, self._settings, keys)
 
     def _models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._settings.embed.models)) if self._settings.embed.enabled else ()
@@ -189,6 +169,7 @@ class _Extraction:
     ) -> tuple[Sweep, dict[str, Embedding]]:
         """Decode once; pictures go to the model host and to the disk as frames are chosen."""
         clock = self._clock
+        reading = self._text_stage() if self._text is None and known is None else None
         with self._saved_pictures() as pictures, self._embedder(models) as embedder:
 
             def on_frame(frame: KeptFrame) -> None:
@@ -213,11 +194,18 @@ class _Extraction:
                 on_frame=on_frame,
                 progress=progress,
                 known=known,
+                onlooker=reading,
             )
             self._video.check()
             self._refuse_loss(swept)
-            if known is None:
+            if self._anew:
                 self._decoded(swept)
+            if reading:
+                if not self._anew:  # Only for its sake the video was decoded once more.
+                    clock.add(Stage.TEXT, swept.seconds[Stage.SCENES])
+                text = reading.finish(swept.duration_s)
+                self._text = stored_text(text)
+                clock.told(Stage.TEXT, 0.0, text.looked_at)
             embeddings: dict[str, Embedding] = {}
             if embedder:
                 with clock.timed(Stage.EMBED, len(swept.frames) * len(models)):
@@ -228,6 +216,22 @@ class _Extraction:
                 pictures.keep_only({frame.frame_index for frame in swept.frames})
                 self._saved = pictures.sum
         return swept, embeddings
+
+    def _text_stage(self) -> TextStage | None:
+        """Return what reads text during the decode, None where it is not asked for."""
+        wanted = self._settings.text
+        if not wanted.enabled:
+            return None
+        engine, threads = self._run.fingerprints[TEXT_ENGINE], self._job.decode_threads
+
+        @contextmanager
+        def timed() -> Iterator[None]:
+            with self._clock.within(Stage.TEXT):
+                self._clock.moved()
+                yield
+
+        load = partial(reader, engine, wanted.languages, wanted.longest_px, wanted.batch, threads)
+        return TextStage(engine, load, wanted, timed)
 
     def _decoding(self) -> list[Stage]:
         """Return the stages between probe and embed that the settings ask for."""

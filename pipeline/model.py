@@ -107,6 +107,7 @@ STAGES: dict[RunKind, tuple[Stage, ...]] = {
         Stage.FRAMES,
         Stage.DEDUPE,
         Stage.EMBED,
+        Stage.TEXT,
         Stage.WRITE,
     ),
     RunKind.TRANSCODE: (Stage.PROBE, Stage.TRANSCODE, Stage.VERIFY),

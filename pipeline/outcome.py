@@ -70,6 +70,8 @@ def finished(
         "pictures_sha256": saved.sha256,
         "probe": dict(info.probe),
     }
+    if features.text is not None:
+        result["text_lines"] = len(features.text.lines["text"])
     if features.partial:
         result["reason"] = loss_sentence(features.lost_s, info.frames_lost)
     return Outcome(JobState.PARTIAL if features.partial else JobState.DONE, result)

@@ -195,6 +195,39 @@ class EmbedSettings(Section):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+class TextSettings(Section):
+    """On-screen text, read from pictures of the same decode."""
+
+    enabled: bool = Field(False, description="Read the text that the pictures show.")
+    engine: Literal["auto", "rapidocr", "easyocr"] = Field(
+        "auto",
+        description="rapidocr brings its models along; easyocr needs its weights here; auto = rapidocr where it "
+        "reads all the languages, else easyocr.",
+    )
+    languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}(_[a-z]+)?$")], ...] = Field(
+        ("en", "ch_sim"),
+        min_length=1,
+        description="Languages that the text may be in, as easyocr names them; rapidocr reads English, Chinese and "
+        "Japanese in any case.",
+    )
+    interval_s: Annotated[float, Field(ge=0.04, le=3600)] = Field(
+        1.0, description="Seconds between the pictures that are read; the first, middle and last are read as well."
+    )
+    unchanged: bool = Field(True, description="Do not read a picture again whose text areas look as they did before.")
+    longest_px: Annotated[int, Field(ge=128, le=4096)] = Field(
+        1280, description="Longest side at which text is looked for; larger pictures are scaled down."
+    )
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="Confidence below which text is left out."
+    )
+    batch: Annotated[int, Field(ge=1, le=256)] = Field(6, description="Pieces of text that are recognised at once.")
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class WriteSettings(Section):
     """How outputs are written."""
 

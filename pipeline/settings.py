@@ -23,6 +23,7 @@ from pipeline.sections import (
     ModelSettings,
     ProbeSettings,
     ScenesSettings,
+    TextSettings,
     WriteSettings,
 )
 from pipeline.transcode.settings import TRANSCODE_PRESETS, TranscodeSettings
@@ -38,6 +39,7 @@ class PipelineSettings(Section):
     frames: FramesSettings = FramesSettings()
     dedupe: DedupeSettings = DedupeSettings()
     embed: EmbedSettings = EmbedSettings()
+    text: TextSettings = TextSettings()
     write: WriteSettings = WriteSettings()
     transcode: TranscodeSettings = TranscodeSettings()
     host: HostSettings = HostSettings()
@@ -83,6 +85,10 @@ PRESETS: dict[str, Preset] = {
     "scenes": Preset(
         description="Like standard but without vectors; needs no model.",
         settings={"embed": {"enabled": False}},
+    ),
+    "everything": Preset(
+        description="Like standard, and the text that the pictures show, read once a second.",
+        settings={"text": {"enabled": True}},
     ),
     **{
         name: Preset(description=sentence, kind=RunKind.TRANSCODE, settings={"transcode": values})

@@ -25,6 +25,8 @@ LIBRARIES = {
     "torchvision": "torchvision",
     "open_clip_torch": "open_clip",
     "easyocr": "easyocr",
+    "rapidocr": "rapidocr",
+    "onnxruntime": "onnxruntime",
     "openai-whisper": "whisper",
 }
 """Distribution -> what is imported of it: all that `pyproject.toml` asks for."""

@@ -209,6 +209,7 @@ def _is_asked_for(stage: Stage, settings: PipelineSettings) -> bool:
         Stage.SCENES: settings.scenes.enabled,
         Stage.DEDUPE: settings.dedupe.enabled,
         Stage.EMBED: settings.embed.enabled and bool(settings.embed.models),
+        Stage.TEXT: settings.text.enabled,
     }
     return switched.get(stage, True)
 

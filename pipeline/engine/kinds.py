@@ -11,8 +11,9 @@ from pipeline.model import JobState, RunKind
 from pipeline.models import registry
 from pipeline.outputs.naming import NAMED, candidates
 from pipeline.outputs.paths import has_pictures
+from pipeline.reading.engines import choose
 from pipeline.settings import PipelineSettings
-from pipeline.stages.keys import stage_keys, transcode_keys
+from pipeline.stages.keys import TEXT_ENGINE, stage_keys, transcode_keys
 from pipeline.transcode.settings import SUFFIXES
 
 Fingerprints = Mapping[str, str]
@@ -41,10 +42,16 @@ class Kind:
 
 
 def fingerprints(kind: RunKind, settings: PipelineSettings) -> dict[str, str]:
-    """Return the fingerprint of the weights of each model that a run needs. Raises OSError, VconsoleError."""
+    """Return the fingerprint of the weights of each model that a run needs, and the engine that reads its text.
+
+    Raises OSError, VconsoleError.
+    """
     wanted = KINDS[kind].models(settings)
     models = registry.catalogue(settings) if wanted else {}
-    return {key: registry.fingerprint(key, models[key]) for key in wanted}
+    prints = {key: registry.fingerprint(key, models[key]) for key in wanted}
+    if kind is RunKind.EXTRACT and settings.text.enabled:
+        prints[TEXT_ENGINE] = choose(settings.text)
+    return prints
 
 
 def output_name(kind: RunKind, settings: PipelineSettings, relative: bytes, result: Mapping[str, object]) -> bytes:

@@ -18,6 +18,7 @@ from pipeline.forecast import WORK, PlannedJob, Verdict
 from pipeline.model import STAGES, JobState, RunKind, RunState
 from pipeline.outputs.naming import NAMED
 from pipeline.outputs.paths import features_name
+from pipeline.reading.engines import choose
 from pipeline.text import visible
 from pipeline.transcode.settings import conflict
 
@@ -46,6 +47,8 @@ def check_again(command: StartRun) -> None:
         check_transcode(command)
     else:
         check_models(command.settings)
+        if command.settings.text.enabled:
+            choose(command.settings.text)
 
 
 def plan(command: StartRun, state_dir: Path, stop: threading.Event | None = None) -> Iterator[PlannedJob]:

@@ -13,6 +13,7 @@ from pipeline.engine.threads import in_thread
 from pipeline.engine.volumes import Volume, folders_read
 from pipeline.errors import SCARCE
 from pipeline.model import JobState
+from pipeline.stages.keys import TEXT_ENGINE
 
 
 async def prepare(core: Core, run: ActiveRun) -> Trouble | None:
@@ -30,6 +31,8 @@ async def prepare(core: Core, run: ActiveRun) -> Trouble | None:
         written = any(counts.get(state) for state in (JobState.DONE, JobState.PARTIAL))
         run.surroundings = Surroundings(Volume(record.out, filled=written), known, record.kind)
         run.fingerprints = await in_thread(lambda: fingerprints(record.kind, run.settings))
+        if TEXT_ENGINE in run.fingerprints:
+            core.note("info", f"Text is read by {run.fingerprints[TEXT_ENGINE]}.")
         return await in_thread(run.surroundings.prepare)
     except OSError as error:
         if error.errno in SCARCE:

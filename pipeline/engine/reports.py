@@ -138,6 +138,7 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
         features=os.fsencode(result.get("output", "")) if whole else b"",
         scenes=int(result.get("scenes", 0)),
         frames=int(result.get("frames", 0)),
+        text_lines=result.get("text_lines"),
         seconds=result.get("seconds", {}),
         failure=str(job.failure or ""),
         stage=str(job.stage or ""),

@@ -12,7 +12,8 @@ from pipeline.model import FailureClass, Stage
 OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "stopped"})
 NUMBERS = frozenset(
     {
-        *("output_bytes", "output_mtime_ns", "bytes_read", "bytes_written", "bytes_out", "scenes", "frames"),
+        *("output_bytes", "output_mtime_ns", "bytes_read", "bytes_written", "bytes_out"),
+        *("scenes", "frames", "text_lines"),
         *("duration_s", "width", "height", "lost_s", "lost_frames", "ratio", "x_real_time"),
     }
 )

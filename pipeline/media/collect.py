@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from av.video.frame import VideoFrame
 
 from pipeline.errors import JobError
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import View, is_candidate
 from pipeline.media.loss import DAMAGED, MISSING, Losses
-from pipeline.media.picture import Box, to_rgb
-from pipeline.media.result import KeptFrame, SceneSpan, Sweep, no_picture
+from pipeline.media.picture import Box, luma, to_rgb
+from pipeline.media.result import KeptFrame, Onlooker, SceneSpan, ShownFrame, Sweep, no_picture
 from pipeline.media.score import Measure, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen
 from pipeline.media.stretch import Stretch, Tally
@@ -26,6 +27,8 @@ from pipeline.stages.probe import Probe
 from pipeline.stages.scenes import Scenes
 
 _PROGRESS_S = 0.1
+_WHOLE: Box = (0, 0, 1 << 30, 1 << 30)
+"""A crop that fits no picture, so that nothing is cut off."""
 
 OnFrame = Callable[[KeptFrame], None]
 Progress = Callable[[float, int], None]
@@ -42,7 +45,11 @@ class Collector:
         view: View,
         on_frame: OnFrame,
         progress: Progress,
+        onlooker: Onlooker | None = None,
     ) -> None:
+        self._onlooker = onlooker
+        self._ending: VideoFrame | None = None
+        self._shown_index = -1
         self._probe, self._crop, self._settings, self._view = probe, crop, settings, view
         self._on_frame, self._progress = on_frame, progress
         self._scenes = Scenes(settings.scenes, probe.nominal_fps)
@@ -54,7 +61,7 @@ class Collector:
         self._most, self._cut_off = settings.probe.max_frames, False
         self._chosen = self._count = self._scene = self._last_rank = 0
         self._first_s = self._last_s = self._high = self._scene_start_s = 0.0
-        self._seconds = {Stage.SCENES: 0.0, Stage.FRAMES: 0.0, Stage.DEDUPE: 0.0}
+        self._seconds = {Stage.SCENES: 0.0, Stage.FRAMES: 0.0, Stage.DEDUPE: 0.0, Stage.TEXT: 0.0}
         self._told_s = time.monotonic()
         self._told = (0, 0)
 
@@ -71,6 +78,7 @@ class Collector:
             for stretch, batch in conveyor:
                 if stretch is not current:
                     measure = current.last if current is not None else None
+                    self._ending = current.ending or self._ending if current is not None else None
                     current = stretch
                 for seen in batch:
                     if strict and (seen.lost or seen.damaged):
@@ -82,9 +90,11 @@ class Collector:
                 self._tell(conveyor)
                 if self._cut_off:
                     break
+        if current is not None and not self._cut_off:
+            self._show_last(current.ending or self._ending)
         sweep = self._finish(conveyor)
         spent = time.monotonic() - began
-        self._seconds[Stage.SCENES] = max(0.0, spent - self._seconds[Stage.FRAMES] - self._seconds[Stage.DEDUPE])
+        self._seconds[Stage.SCENES] = max(0.0, spent - sum(self._seconds.values()))
         self._progress(sweep.duration_s, self._count)
         return replace(sweep, seconds={str(stage): seconds for stage, seconds in self._seconds.items()})
 
@@ -118,6 +128,9 @@ class Collector:
             score = compare(self._view.detector, before, seen.measure)
         cuts = self._scenes.feed(seen.time_s, 0.0 if score is None else score)
         self._consider(seen, first, score if isinstance(score, float) else 0.0)
+        text = self._view.text
+        if seen.shown is not None and text is not None and (first or text.wanted(self._last_s, seen.time_s)):
+            self._show(seen.shown, seen.time_s, seen.rank if seen.rank >= 0 else self._count)
         self._last_s, self._last_rank = seen.time_s, seen.rank
         self._count += 1
         for cut_s in cuts:
@@ -151,6 +164,25 @@ class Collector:
                 self._keep(best, self._hash(best))
         self._scene_start_s = end_s
         self._scene += 1
+
+    def _show_last(self, frame: VideoFrame | None) -> None:
+        index = self._last_rank if self._last_rank >= 0 else self._count - 1
+        if frame is not None and index != self._shown_index:
+            self._show(frame, self._last_s, index)
+
+    def _show(self, frame: VideoFrame, time_s: float, index: int) -> None:
+        if self._onlooker is None:
+            return
+        turn, whole = self._probe.rotation_deg, (0, 0, frame.width, frame.height)
+        self._shown_index = index
+        shown = ShownFrame(
+            time_s,
+            index,
+            lambda longest: np.ascontiguousarray(np.rot90(luma(frame, whole, longest), -turn // 90)),
+            lambda: to_rgb(frame, turn, _WHOLE),
+        )
+        with self._timed(Stage.TEXT):
+            self._onlooker.see(shown)
 
     def _keep_new(self, candidate: Candidate) -> bool:
         """Keep the candidate unless it resembles a frame that was kept; return whether it was kept."""

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.decode import Decoder, View
 from pipeline.media.open import prepare_decoder
-from pipeline.media.seen import Seen, VideoPacket
+from pipeline.media.seen import Seen, VideoPacket, held_bytes
 from pipeline.media.stretch import Source, Stretch, Tally, read_packets
 
 OpenContainer = Callable[[], AbstractContextManager[InputContainer]]
@@ -173,7 +173,7 @@ class Conveyor:
             return False
         with self._change:
             stretch.seen.extend(batch)
-            stretch.held_bytes += sum(seen.candidate.held_bytes for seen in batch if seen.candidate)
+            stretch.held_bytes += sum(held_bytes(seen) for seen in batch)
             stretch.done = done
             self._change.notify_all()
         return True

@@ -23,6 +23,19 @@ _COVERED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
+class TextTimes:
+    """The times at which text is read: the first frame of each interval and the one in the middle of the video."""
+
+    interval_s: float
+    middle_s: float
+
+    def wanted(self, before_s: float, time_s: float) -> bool:
+        """Whether the frame at `time_s`, after one at `before_s`, is read."""
+        steps = int((before_s + 1e-6) / self.interval_s), int((time_s + 1e-6) / self.interval_s)
+        return steps[0] != steps[1] or before_s < self.middle_s <= time_s
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What decoder threads need to know of the video and of the settings."""
 
@@ -51,6 +64,8 @@ class View:
     """A packet may say that nothing changed and give no picture; only one that cannot be decoded is a loss."""
     exact: bool
     """Each packet gives one picture at the packet's own time; only a second field does not."""
+    text: TextTimes | None = None
+    """When pictures are read; None where text is not wanted."""
 
     def cell(self, time_s: float) -> int:
         """Return the cell of the candidate grid that a time lies in."""
@@ -149,6 +164,7 @@ class _Watch:
         self.count = 0
         self.measure: Measure | None = None
         self.promises = _Promises(view)
+        self.latest: VideoFrame | None = None
 
     def see(self, frame: VideoFrame, place: int = 0) -> Seen:
         """Measure the frame, and weigh it if it is a candidate; `place` counts the frames passed over as well."""
@@ -175,6 +191,11 @@ class _Watch:
             wanted = is_candidate(view, self.count == 0, self._before_s, seen.time_s, high, self._score)
         if wanted:
             seen.candidate = self._candidate(frame, seen.time_s)
+        if view.text:
+            self.latest = frame
+            # The frame before a stretch is known only to the collector, which decides.
+            if self.count == 0 or view.text.wanted(self._before_s, seen.time_s):
+                seen.shown = frame
         self._before_s = seen.time_s
         self.count += 1
         return seen
@@ -209,7 +230,7 @@ class Decoder:
             self._context.flush_buffers()
         watch = _Watch(self._view, self._meter)
         yield from self._key_frames(packets, watch) if self._view.keys_only else self._all(stretch, packets, watch)
-        stretch.last = watch.measure
+        stretch.last, stretch.ending = watch.measure, watch.latest
         if self._view.split and watch.count != stretch.promised:
             raise IrregularError(f"{stretch.promised} packets gave {watch.count} pictures")
         rest = watch.promises.rest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,32 @@ class KeptFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownFrame:
+    """A frame that is looked at for what it shows, whether it is kept or not; valid only while it is handed over."""
+
+    time_s: float
+    frame_index: int
+    luma: Callable[[int], NDArray[np.uint8]] = field(repr=False, compare=False)
+    """Returns the luma of the whole upright picture, uint8 (h, w), its longer side at most that many pixels."""
+    picture: Callable[[], Picture] = field(repr=False, compare=False)
+    """Returns the whole upright picture, not cropped: captions stand in black borders too."""
+
+
+class Onlooker(Protocol):
+    """Sees some of the frames of a sweep in order: the first, the last, the middle, and at regular intervals."""
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between the frames it sees."""
+
+    def begin(self) -> None:
+        """The sweep begins, or begins anew: what was seen before does not count."""
+
+    def see(self, frame: ShownFrame) -> None:
+        """Look at the next frame; it may raise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """What one decode of a video found."""
 
@@ -72,7 +99,7 @@ class Sweep:
     fps: float
     """Average frame rate as decoded; 0 for a single frame."""
     seconds: dict[str, float]
-    """Wall seconds by stage name: scenes, frames, dedupe."""
+    """Wall seconds by stage name: scenes, frames, dedupe, text."""
     bytes_read: int
     variable_rate: bool
     """Whether the frames do not follow each other in equal steps, judged by all of them."""

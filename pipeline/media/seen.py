@@ -7,6 +7,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from pipeline.media.picture import frame_bytes
 from pipeline.media.score import Measure, Score
 
 if TYPE_CHECKING:
@@ -53,7 +54,16 @@ class Seen:
     keyframe: bool = False
     damaged: bool = False
     candidate: Candidate | None = None
+    shown: VideoFrame | None = None
+    """The picture, where its text may be wanted."""
     rank: int = -1
     """Place in the order of presentation where the decoder saw only keyframes; -1 = count."""
     lost: tuple[float, ...] = ()
     """Times of promised pictures before this one that did not come."""
+
+
+def held_bytes(seen: Seen) -> int:
+    """Return the memory of the pictures that a frame that was seen holds on to."""
+    if seen.candidate:
+        return seen.candidate.held_bytes
+    return frame_bytes(seen.shown) if seen.shown else 0

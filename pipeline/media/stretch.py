@@ -12,6 +12,7 @@ from typing import Any
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.media.ebml import structure
@@ -48,6 +49,8 @@ class Stretch:
     done: bool = False
     last: Measure | None = None
     """Measure of the last frame, once done."""
+    ending: VideoFrame | None = None
+    """The last frame, once done, where text is wanted."""
 
 
 @dataclass(slots=True)

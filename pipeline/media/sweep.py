@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.errors import JobError
 from pipeline.media.collect import Collector
 from pipeline.media.conveyor import Conveyor
-from pipeline.media.decode import View
+from pipeline.media.decode import TextTimes, View
 from pipeline.media.fetch import fetch
 from pipeline.media.open import open_media, reorders
 from pipeline.media.picture import coded_box
-from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan, Sweep
+from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Onlooker, SceneSpan, Sweep
 from pipeline.media.seen import IrregularError
 from pipeline.media.stretch import SPLITTABLE
 from pipeline.model import FailureClass, Stage
@@ -40,6 +40,7 @@ def sweep(
     on_frame: Callable[[KeptFrame], None],
     progress: Callable[[float, int], None],
     known: KnownFrames | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Sweep:
     """Decode the video at `path` (absolute) once and return what was found.
 
@@ -48,7 +49,8 @@ def sweep(
     `on_frame` and `progress` are called in this thread. A frame may be handed to `on_frame` again, with the same
     `frame_index`, after such a new start; the last one counts, and `Sweep.frames` says which frames count at all
     (and their scenes). With `known`, only those frames are decoded, by seeking, and the known result is returned;
-    where they cannot be found so, the whole video is swept. Raises JobError, and whatever those two raise; nothing is
+    where they cannot be found so, the whole video is swept. An `onlooker` sees frames of the whole sweep, so it is not
+    given with `known`. Raises JobError, and whatever those two raise; nothing is
     left open or running then.
     """
     if not probe.width or not probe.height:
@@ -64,7 +66,10 @@ def sweep(
         if damaged and attempt.strict:
             continue
         view = _view(probe, crop_xywh, settings, attempt, keys_only, by_order)
-        collector = Collector(probe, crop_xywh, settings, view, on_frame, progress)
+        if onlooker:
+            view = replace(view, text=TextTimes(onlooker.interval_s, probe.duration_s / 2))
+            onlooker.begin()
+        collector = Collector(probe, crop_xywh, settings, view, on_frame, progress, onlooker)
         try:
             return collector.collect(_conveyor(path, probe, settings, view, attempt), strict=attempt.strict)
         except IrregularError as reason:

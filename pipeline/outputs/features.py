@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.identity import sha256_of
 from pipeline.outputs.atomic import atomic_file
 from pipeline.outputs.format import (
+    BOX,
     FORMAT,
     FORMAT_VERSION,
     MEAN,
@@ -27,6 +28,7 @@ from pipeline.outputs.format import (
     FeatureInfo,
     Features,
     Provenance,
+    ScreenText,
     Table,
     problems,
 )
@@ -167,9 +169,10 @@ def _image(features: Features, compression: str) -> bytes:
     options = {"compression": "gzip", "shuffle": True} if compression == "gzip" else {}
     with h5py.File(buffer, "w") as file:
         _write_info(file, features.info)
-        for name, columns in (("scenes", features.scenes), ("frames", features.frames), ("lost", features.lost)):
-            if columns is not None:
-                _write_table(file, name, columns, options)
+        for name, columns in features.tables.items():
+            _write_table(file, name, columns, options)
+        if features.text is not None:
+            file["text"].attrs["engine"] = features.text.engine
         file["frames"].attrs["sampling"] = features.sampling
         for key, embedding in features.embeddings.items():
             _write_embedding(file, key, embedding, options)
@@ -193,7 +196,7 @@ def _write_info(file: Group, info: FeatureInfo) -> None:
 def _write_table(file: Group, name: str, columns: Table, options: Mapping[str, Any]) -> None:
     group = file.create_group(name)
     for column, dtype in TABLES[name].items():
-        kind = h5py.string_dtype() if dtype == TEXT else dtype
+        kind = h5py.string_dtype() if dtype == TEXT else "float32" if dtype == BOX else dtype
         values = columns[column]
         # An empty dataset cannot be chunked, so it cannot be compressed either.
         group.create_dataset(column, data=values, dtype=kind, **(options if len(values) else {}))
@@ -228,6 +231,7 @@ def _features(file: Group, *, vectors: bool) -> Features:
         sampling=str(file["frames"].attrs["sampling"]),
         embeddings={key: _embedding(file, key) for key in file.get("embeddings", ()) if vectors},
         lost=found.get("lost"),
+        text=ScreenText(found["text"], found["lines"], str(file["text"].attrs["engine"])) if "text" in found else None,
     )
 
 
@@ -253,6 +257,8 @@ def _check_columns(file: Group, name: str) -> None:
     for column, dtype in TABLES[name].items():
         dataset = file[name][column]
         found = TEXT if h5py.check_string_dtype(dataset.dtype) else str(dataset.dtype)
+        if dtype == BOX and found == "float32" and dataset.ndim == 2 and dataset.shape[1] == 4:
+            continue
         if found != dtype or dataset.ndim != 1:
             raise FeatureError(f"/{name}/{column}: {found} in {dataset.ndim} dimensions is not a column of {dtype}")
 
@@ -296,7 +302,7 @@ def _compare(part: bytes, features: Features, checksum: str) -> None:
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return one is not None and other is not None and np.array_equal(one, other)
-    if isinstance(one, Features | FeatureInfo | Embedding) and type(one) is type(other):
+    if isinstance(one, Features | FeatureInfo | Embedding | ScreenText) and type(one) is type(other):
         names = [entry.name for entry in dataclasses.fields(one)]
         return all(_equal(getattr(one, name), getattr(other, name)) for name in names)
     if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -13,6 +13,9 @@ FORMAT_VERSION = 1
 TEXT = "text"
 """Marks a column of variable-length UTF-8 strings."""
 
+BOX = "box"
+"""Marks a column of float32 (N, 4): x0, y0, x1, y1 as fractions of the picture."""
+
 Column = NDArray[Any]
 Table = Mapping[str, Column]
 """Columns of equal length by name; the columns of each table are in `TABLES`."""
@@ -27,12 +30,14 @@ TABLES: dict[str, dict[str, str]] = {
         "dhash": "uint64",
         "sharpness": "float32",
     },
+    "text": {"time_s": "float64", "frame_index": "int64", "text": TEXT, "confidence": "float32", "box": BOX},
+    "lines": {"start_s": "float64", "end_s": "float64", "text": TEXT},
     "lost": {"start_s": "float64", "end_s": "float64", "reason": TEXT},
 }
 """Columns and dtypes of each table."""
 
-OPTIONAL = frozenset({"lost"})
-"""Tables that are absent where there is nothing to say: `lost` of a video that was read whole."""
+OPTIONAL = frozenset({"text", "lines", "lost"})
+"""Tables that may be absent: `text` and `lines` where not asked for, `lost` of a video that was read whole."""
 
 MEAN = "mean"
 NORM_TOLERANCE = 1e-3
@@ -98,6 +103,16 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenText:
+    """On-screen text: table `text` with a row a piece of text in a frame that was read, and `lines` over time."""
+
+    pieces: Table
+    lines: Table
+    engine: str
+    """What read it, with its version: an attribute of `/text`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """All that a feature file holds."""
 
@@ -108,6 +123,16 @@ class Features:
     """How the frames were chosen: scenes | uniform | interval | keyframes."""
     embeddings: Mapping[str, Embedding] = field(default_factory=dict)
     lost: Table | None = None
+    text: ScreenText | None = None
+    """None where it was not asked for."""
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Return the tables that there are, by name."""
+        found = {"scenes": self.scenes, "frames": self.frames}
+        if self.text is not None:
+            found |= {"text": self.text.pieces, "lines": self.text.lines}
+        return found if self.lost is None else found | {"lost": self.lost}
 
     @property
     def partial(self) -> bool:
@@ -122,8 +147,7 @@ class Features:
     @property
     def memory_bytes(self) -> int:
         """Return the size of the arrays."""
-        tables = [table for table in (self.scenes, self.frames, self.lost) if table is not None]
-        columns = [column for table in tables for column in table.values()]
+        columns = [column for table in self.tables.values() for column in table.values()]
         for item in self.embeddings.values():
             columns += [array for array in (item.vectors, item.scenes, item.video) if array is not None]
         return sum(column.nbytes for column in columns)
@@ -131,19 +155,21 @@ class Features:
 
 def table(name: str, columns: Mapping[str, list[Any]]) -> Table:
     """Return `columns` as the arrays that table `name` stores."""
-    return {
-        column: np.array(columns[column], dtype=object if dtype == TEXT else dtype)
-        for column, dtype in TABLES[name].items()
-    }
+    return {column: _column(columns[column], dtype) for column, dtype in TABLES[name].items()}
+
+
+def _column(values: list[Any], dtype: str) -> Column:
+    if dtype == BOX:
+        return np.array(values, dtype=np.float32).reshape(-1, 4)
+    return np.array(values, dtype=object if dtype == TEXT else dtype)
 
 
 def problems(features: Features) -> Iterator[str]:
     """Yield a sentence for each thing in `features` that cannot be true of a whole feature file."""
     if not np.isfinite([features.info.duration_s, features.info.fps]).all():
         yield "/: duration_s or fps is not finite"
-    for name, columns in (("scenes", features.scenes), ("frames", features.frames), ("lost", features.lost)):
-        if columns is not None:
-            yield from _table_problems(name, columns)
+    for name, columns in features.tables.items():
+        yield from _table_problems(name, columns)
     if len({len(column) for column in features.scenes.values()}) == 1:
         yield from _frame_problems(features)
     for key, embedding in features.embeddings.items():
@@ -159,9 +185,15 @@ def _table_problems(name: str, columns: Table) -> Iterator[str]:
             yield f"/{name}/{column}: not finite"
     if "end_s" in columns and (columns["end_s"] < columns["start_s"]).any():
         yield f"/{name}: an end lies before its start"
+    if "box" in columns and not _are_boxes(columns["box"]):
+        yield f"/{name}/box: not corners within the picture"
     first = columns.get("start_s", columns.get("time_s"))
     if first is not None and (np.diff(first) < 0).any():
         yield f"/{name}: the times do not rise"
+
+
+def _are_boxes(box: Column) -> bool:
+    return bool(((box >= 0) & (box <= 1)).all() and (box[:, :2] <= box[:, 2:]).all())
 
 
 def _frame_problems(features: Features) -> Iterator[str]:

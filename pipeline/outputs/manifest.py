@@ -26,6 +26,8 @@ class ManifestRow:
     """Feature file relative to the output folder; empty if there is none."""
     scenes: int = 0
     frames: int = 0
+    text_lines: int | None = None
+    """Lines of on-screen text, None where they were not asked for."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds spent in each stage."""
     failure: str = ""
@@ -116,6 +118,8 @@ def _entry(row: ManifestRow) -> dict[str, Any]:
             "frames": row.frames,
             "seconds": {stage: round(value, 4) for stage, value in row.seconds.items()},
         }
+    if row.text_lines is not None:
+        entry["text_lines"] = row.text_lines
     if row.media:
         entry["media"] = dict(row.media)
     if row.cut_off:

@@ -9,7 +9,7 @@ from pipeline.identity import sha256_of
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan
 from pipeline.model import Stage
 from pipeline.outputs.features import FeatureError, Written, read_features
-from pipeline.outputs.format import Features, problems
+from pipeline.outputs.format import Features, ScreenText, problems
 from pipeline.outputs.saved import is_plain_file
 from pipeline.stages.keys import embed_key
 
@@ -19,14 +19,18 @@ MEDIA_STAGES = (Stage.PROBE, Stage.CROP, Stage.SCENES, Stage.FRAMES, Stage.DEDUP
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """A whole output whose frames are still those that are wanted."""
+    """A whole output with something in it that is still wanted."""
 
     features: Features
     written: Written
     same: bool
     """Whether everything in it is as wanted."""
+    frames: bool
+    """Whether its scenes and frames are as wanted."""
     models: tuple[str, ...]
-    """Models whose vectors in it are as wanted."""
+    """Models whose vectors in it are as wanted; none without the frames that they belong to."""
+    text: ScreenText | None
+    """Its text, if that is as wanted."""
 
 
 def find_reuse(path: bytes, content_id: str, known_sha256: str, keys: Mapping[str, str]) -> Reuse | None:
@@ -49,12 +53,17 @@ def find_reuse(path: bytes, content_id: str, known_sha256: str, keys: Mapping[st
     if any(problems(features)) or features.info.content_id != content_id:
         return None
     had = features.info.stage_keys
-    if any(had.get(str(stage)) != keys[str(stage)] for stage in MEDIA_STAGES):
-        return None
+    frames = all(had.get(str(stage)) == keys[str(stage)] for stage in MEDIA_STAGES)
     models = tuple(
-        model for model in features.embeddings if had.get(embed_key(model)) == keys.get(embed_key(model), "-")
+        model
+        for model in features.embeddings
+        if frames and had.get(embed_key(model)) == keys.get(embed_key(model), "-")
     )
-    return Reuse(features, Written(status.st_size, checksum, status.st_mtime_ns), dict(had) == dict(keys), models)
+    text = features.text if had.get(Stage.TEXT) == keys.get(Stage.TEXT, "-") else None
+    if not frames and text is None:
+        return None
+    written = Written(status.st_size, checksum, status.st_mtime_ns)
+    return Reuse(features, written, dict(had) == dict(keys), frames, models, text)
 
 
 def known_frames(features: Features) -> KnownFrames:

@@ -18,6 +18,7 @@ VERSIONS: dict[Stage, str] = {
     Stage.FRAMES: "1",
     Stage.DEDUPE: "1",
     Stage.EMBED: "1",
+    Stage.TEXT: "1",
     Stage.WRITE: "1",
 }
 """Raise a stage's version when its results change: everything that depends on it is then done again."""
@@ -29,6 +30,7 @@ UPSTREAM: dict[Stage, tuple[Stage, ...]] = {
     Stage.FRAMES: (Stage.SCENES,),
     Stage.DEDUPE: (Stage.FRAMES,),
     Stage.EMBED: (Stage.DEDUPE,),
+    Stage.TEXT: (Stage.PROBE,),
     Stage.WRITE: (Stage.DEDUPE,),
 }
 """The stages whose results a stage works on; `write` works on every `embed:<key>` too."""
@@ -50,6 +52,14 @@ SETTINGS: dict[Stage, tuple[str, ...]] = {
     ),
     Stage.DEDUPE: ("dedupe",),
     Stage.EMBED: ("embed.augment", "host.precision"),
+    Stage.TEXT: (
+        "text.languages",
+        "text.interval_s",
+        "text.unchanged",
+        "text.longest_px",
+        "text.min_confidence",
+        "probe.max_frames",
+    ),
     Stage.WRITE: ("write.compression", "embed.scene_vectors", "frames.save", "frames.save_quality"),
 }
 """The settings a stage result depends on: whole sections, or single keys.
@@ -58,14 +68,16 @@ Guards and bounds (`probe.max_pixels`, `engine.*`, `host.*` but for the precisio
 whether there is a result, not what is in it. `frames.hold_mb` is: with less memory fewer candidates are weighed.
 """
 
+TEXT_ENGINE = ":text"
+"""Where the engine that reads text stands among the fingerprints; no model's key holds a colon."""
 KEY_CHARS = 20
 
 
 def stage_keys(settings: PipelineSettings, content_id: str, fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """Return the key of each stage result: `probe`, `crop`, `scenes`, `frames`, `dedupe`, `embed:<model>`, `write`.
+    """Return the key of each stage result: `probe` to `dedupe`, `embed:<model>`, `text` where asked for, `write`.
 
-    `fingerprints` maps each model key of `settings.embed.models` to the fingerprint of its weights; it is not
-    looked at when embedding is off. Raises KeyError for a model without a fingerprint.
+    `fingerprints` maps each model key of `settings.embed.models` to the fingerprint of its weights, and `TEXT_ENGINE`
+    to what reads text; it is not looked at when these are off. Raises KeyError for one without a fingerprint.
     """
     keys: dict[str, str] = {}
     for stage in (Stage.PROBE, Stage.CROP, Stage.SCENES, Stage.FRAMES, Stage.DEDUPE):
@@ -73,6 +85,8 @@ def stage_keys(settings: PipelineSettings, content_id: str, fingerprints: Mappin
     if settings.embed.enabled:
         for model in settings.embed.models:
             keys[embed_key(model)] = _key(Stage.EMBED, settings, keys, fingerprints[model])
+    if settings.text.enabled:
+        keys[str(Stage.TEXT)] = _key(Stage.TEXT, settings, keys, fingerprints[TEXT_ENGINE])
     vectors = {name: key for name, key in keys.items() if name.startswith(embed_key(""))}
     keys[str(Stage.WRITE)] = _key(Stage.WRITE, settings, keys, vectors)
     return keys

@@ -15,11 +15,22 @@ from pipeline.media.result import Sweep
 from pipeline.model import FailureClass, Stage
 from pipeline.outputs.atomic import disk_error
 from pipeline.outputs.features import FeatureError, Written, write_features
-from pipeline.outputs.format import MEAN, Embedding, FeatureInfo, Features, Provenance, Table, table
+from pipeline.outputs.format import (
+    MEAN,
+    TABLES,
+    Embedding,
+    FeatureInfo,
+    Features,
+    Provenance,
+    ScreenText,
+    Table,
+    table,
+)
 from pipeline.settings import PipelineSettings
 from pipeline.stages import embed
 from pipeline.stages.keys import settings_hash
 from pipeline.stages.probe import Probe
+from pipeline.stages.text import FoundText
 from pipeline.text import visible
 
 SCENE_COLUMNS = ("start_s", "end_s", "start_frame", "end_frame")
@@ -43,6 +54,7 @@ def features_of(
     embeddings: Mapping[str, Embedding],
     settings: PipelineSettings,
     keys: Mapping[str, str],
+    text: ScreenText | None = None,
 ) -> Features:
     """Return what the feature file of a video holds; `embeddings` by model key, for the frames of `sweep`."""
     scenes = table("scenes", {name: [getattr(span, name) for span in sweep.scenes] for name in SCENE_COLUMNS})
@@ -54,13 +66,18 @@ def features_of(
         sampling=sweep.sampling,
         embeddings=dict(embeddings),
         lost=_lost(sweep),
+        text=text,
     )
 
 
 def renewed(
-    had: Features, embeddings: Mapping[str, Embedding], settings: PipelineSettings, keys: Mapping[str, str]
+    had: Features,
+    embeddings: Mapping[str, Embedding],
+    text: ScreenText | None,
+    settings: PipelineSettings,
+    keys: Mapping[str, str],
 ) -> Features:
-    """Return `had` with these embeddings and the stage keys of the present settings."""
+    """Return `had` with these embeddings, this text, and the stage keys of the present settings."""
     info = dataclasses.replace(
         had.info,
         created_utc=_now(),
@@ -68,7 +85,7 @@ def renewed(
         settings_hash=settings_hash(settings),
         stage_keys=dict(keys),
     )
-    return dataclasses.replace(had, info=info, embeddings=dict(embeddings))
+    return dataclasses.replace(had, info=info, embeddings=dict(embeddings), text=text)
 
 
 def stored(found: embed.Embedding) -> Embedding:
@@ -77,6 +94,20 @@ def stored(found: embed.Embedding) -> Embedding:
     pooling = "model" if spec.pool_frames else MEAN
     provenance = Provenance(spec.model, spec.weights, spec.weights_sha256, spec.precision, spec.device, pooling)
     return Embedding(found.frames, provenance, found.scenes, found.video)
+
+
+def stored_text(found: FoundText) -> ScreenText:
+    """Return what the text stage found as the feature file has it."""
+    rows = found.pieces
+    pieces: dict[str, list[Any]] = {
+        "time_s": [row.time_s for row in rows],
+        "frame_index": [row.frame_index for row in rows],
+        "text": [row.piece.text for row in rows],
+        "confidence": [row.piece.confidence for row in rows],
+        "box": [row.piece.box for row in rows],
+    }
+    lines = {name: [getattr(line, name) for line in found.lines] for name in TABLES["lines"]}
+    return ScreenText(table("text", pieces), table("lines", lines), found.engine)
 
 
 def with_means(had: Embedding, features: Features, wanted: bool) -> Embedding:

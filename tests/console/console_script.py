@@ -316,6 +316,10 @@ def failure(job_id: int, kind: FailureClass = FailureClass.CORRUPT, **parts: Any
     return FailureRow(job_id=job_id, **(known | parts))
 
 
+STANDARD = tuple(stage for stage in STAGES[RunKind.EXTRACT] if stage is not Stage.TEXT)
+"""The stages of a run with the preset standard."""
+
+
 def stage_views() -> tuple[StageView, ...]:
     """Return what the stages of an extraction look like in mid-run."""
     busy = {"scenes": 0.92, "embed": 0.41, "frames": 0.05, "probe": 0.01}
@@ -332,7 +336,7 @@ def stage_views() -> tuple[StageView, ...]:
             bytes_waiting=(0, 0, 0, 0, 0, 4_816_896, 0)[index],
             history=tuple(1.0 + ((i * 5 + index) % 9) for i in range(90)),
         )
-        for index, stage in enumerate(STAGES[RunKind.EXTRACT])
+        for index, stage in enumerate(STANDARD)
     )
 
 
@@ -423,8 +427,7 @@ def past_details(run: PastRun, **parts: Any) -> RunDetails:
         "source_bytes": 41 * 2**30,
         "output_bytes": int(1.2 * 2**30),
         "stages": tuple(
-            StageTime(stage, 640, time_s, 14_600.0)
-            for stage, time_s in zip(STAGES[RunKind.EXTRACT], seconds, strict=True)
+            StageTime(stage, 640, time_s, 14_600.0) for stage, time_s in zip(STANDARD, seconds, strict=True)
         ),
         "settings": (
             SettingValue("frames.frames_per_scene", "5", "3"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import desk, worker
-from pipeline.extract import ExtractJob, RunContext
+from pipeline.extract_job import ExtractJob, RunContext
 from pipeline.model import Stage
 from pipeline.outcome import Outcome
 from pipeline.progress import Reporter

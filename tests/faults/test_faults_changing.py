@@ -14,7 +14,8 @@ from engine_harness import Bench, Driven, jobs, settings
 
 from pipeline.engine.facade import WORKER_COMMAND
 from pipeline.engine.reader import LedgerReader
-from pipeline.extract import ExtractJob, RunContext, extract
+from pipeline.extract import extract
+from pipeline.extract_job import ExtractJob, RunContext
 from pipeline.identity import content_id, identity_of, open_regular
 from pipeline.media.shapes import Combination, Look, draw
 from pipeline.model import FailureClass, JobState, Stage

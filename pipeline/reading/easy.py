@@ -1,0 +1,40 @@
+"""easyocr: CRAFT and a recognition network for the languages, with weights that lie on this machine."""
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from pipeline.media.result import Picture
+from pipeline.models.operators import declare_missing_operators
+from pipeline.reading.engines import Piece
+
+
+class EasyReader:
+    """Reads one picture after another on the CPU; the pieces of a picture are recognised in batches."""
+
+    def __init__(self, languages: tuple[str, ...], folder: Path, longest_px: int, batch: int, threads: int) -> None:
+        declare_missing_operators()
+        import easyocr
+
+        torch.set_num_threads(threads)
+        self._longest_px, self._batch = longest_px, batch
+        with warnings.catch_warnings():
+            # It quantises with an interface that this torch calls deprecated.
+            warnings.simplefilter("ignore")
+            self._reader = easyocr.Reader(
+                list(languages), gpu=False, model_storage_directory=str(folder), download_enabled=False, verbose=False
+            )
+
+    def read(self, picture: Picture) -> list[Piece]:
+        """Return the text in a picture, uint8 (height, width, 3) RGB."""
+        height, width = picture.shape[:2]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = self._reader.readtext(picture, batch_size=self._batch, canvas_size=self._longest_px)
+        pieces = []
+        for corners, text, confidence in found:
+            across = [min(1.0, max(0.0, float(x) / width)) for x, _ in corners]
+            down = [min(1.0, max(0.0, float(y) / height)) for _, y in corners]
+            pieces.append(Piece(text, float(confidence), (min(across), min(down), max(across), max(down))))
+        return pieces

@@ -1,0 +1,146 @@
+"""The text stage in a worker: lines with their times, the same however it is decoded, kept when nothing changed."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from fake_host import FakeHost
+from PIL import Image, ImageDraw, ImageFont
+from worker_harness import Engine
+
+from pipeline.outputs.features import check_features, read_features
+from pipeline.outputs.format import Features
+from pipeline.outputs.paths import features_path
+from pipeline.reading.engines import choose
+from pipeline.sections import TextSettings
+from pipeline.stages.keys import TEXT_ENGINE
+
+RATE, SECONDS = 25, 6
+CAPTIONS = ((0.0, 2.6, "The quick brown fox"), (3.4, 6.0, "jumps over the lazy dog"))
+STEP_S = 0.5
+TEXT = {"enabled": True, "interval_s": STEP_S, "longest_px": 320}
+PRINTS = {TEXT_ENGINE: choose(TextSettings()), "one": "f1", "two": "f2"}
+
+
+@pytest.fixture(scope="session")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds in two shots with a caption in each; read only."""
+    path = tmp_path_factory.mktemp("captioned") / "captioned.mp4"
+    font = ImageFont.load_default(20)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"g": "50", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(RATE * SECONDS):
+            grounds = ((20, 60, 90), (90, 40, 20))
+            picture = Image.new("RGB", (320, 180), grounds[number >= RATE * SECONDS // 2])
+            for start_s, end_s, text in CAPTIONS:
+                if start_s <= number / RATE < end_s:
+                    ImageDraw.Draw(picture).text((20, 140), text, font=font, fill="white")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[FakeHost]:
+    host = FakeHost(tmp_path / "host.sock")
+    yield host
+    host.close()
+
+
+class Runs:
+    """Does one video in one run after another."""
+
+    def __init__(self, engine: Engine, video: Path, host: FakeHost) -> None:
+        self._engine, self._video, self._host = engine, video, host
+        self._run = 100
+
+    def do(self, *, job: dict[str, Any] | None = None, **sections: Any) -> tuple[Features, dict[str, bool]]:
+        """Return the feature file and, of each stage told, whether it was reused."""
+        self._run += 1
+        sections = {"embed": {"enabled": False}, "text": TEXT, **sections}
+        self._engine.start_run(self._run, fingerprints=PRINTS, host_socket=str(self._host.path), **sections)
+        seen: list[dict[str, Any]] = []
+        message = self._engine.do(self._video, seen, run_id=self._run, **(job or {}))
+        assert message["failure"] is None, message["failure"]
+        path = features_path(os.fsencode(self._engine.out), os.fsencode(self._video.name))
+        assert check_features(path) == []
+        features = read_features(path)
+        assert message["result"].get("text_lines") == (len(features.text.lines["text"]) if features.text else None)
+        return features, {entry["stage"]: entry["reused"] for entry in seen if entry["type"] == "stage"}
+
+
+@pytest.fixture
+def runs(engine: Engine, captioned: Path, host: FakeHost) -> Runs:
+    return Runs(engine, captioned, host)
+
+
+def lines(features: Features) -> list[tuple[float, float, str]]:
+    assert features.text is not None
+    columns = (features.text.lines[name].tolist() for name in ("start_s", "end_s", "text"))
+    return list(zip(*columns, strict=True))
+
+
+def test_captions_are_found_where_and_when_they_are_shown(runs: Runs) -> None:
+    features, stages = runs.do()
+    assert stages["text"] is False
+    assert [text for _, _, text in lines(features)] == [text for _, _, text in CAPTIONS]
+    for (start_s, end_s, _), (wanted_start_s, wanted_end_s, _) in zip(lines(features), CAPTIONS, strict=True):
+        assert abs(start_s - wanted_start_s) <= STEP_S
+        assert abs(end_s - wanted_end_s) <= STEP_S
+    text = features.text
+    assert text is not None
+    assert text.engine == PRINTS[TEXT_ENGINE]
+    assert (text.pieces["confidence"] >= 0.5).all()
+    assert (abs(text.pieces["time_s"] - text.pieces["frame_index"] / RATE) < 1e-6).all()
+    for x0, y0, x1, y1 in text.pieces["box"].tolist():
+        assert 0 <= x0 < 0.15
+        assert 0.5 < x1 <= 1
+        assert 0.7 < y0 < 0.85 < y1 <= 1
+
+
+def test_pictures_that_show_the_same_are_read_once(runs: Runs) -> None:
+    """With the same lines as by reading every one."""
+    sparing, _ = runs.do()
+    every, _ = runs.do(text=TEXT | {"unchanged": False})
+    assert lines(sparing) == lines(every)
+    assert sparing.text is not None
+    assert every.text is not None
+    # The first frame of each step; with no text in between, one read for each caption finds it.
+    assert sorted(set(sparing.text.pieces["time_s"].tolist())) == [0.0, 3.52]
+    assert set(every.text.pieces["time_s"].tolist()) >= {0.0, 0.52, 3.52, 5.96}
+
+
+def test_the_same_is_found_however_many_decode(runs: Runs) -> None:
+    one, _ = runs.do()
+    three, _ = runs.do(job={"force": True, "decode_threads": 3})
+    assert one.text is not None
+    assert three.text is not None
+    for had, found in ((one.text.pieces, three.text.pieces), (one.text.lines, three.text.lines)):
+        assert all(np.array_equal(had[name], found[name]) for name in had)
+
+
+def test_what_is_there_is_kept_and_only_what_a_setting_changes_is_done_again(runs: Runs, host: FakeHost) -> None:
+    embed = {"enabled": True, "models": ("one",)}
+    first, _ = runs.do(embed=embed)
+    _, stages = runs.do(embed=embed)
+    assert all(stages.values()), "nothing changed, nothing done"
+    sent = host.pictures["one"]
+    read_anew, stages = runs.do(embed=embed, text=TEXT | {"min_confidence": 0.1})
+    assert (stages["text"], stages["frames"], host.pictures["one"]) == (False, True, sent)
+    assert lines(read_anew) == lines(first)
+    another, stages = runs.do(embed=embed, text=TEXT | {"min_confidence": 0.1}, frames={"frames_per_scene": 1})
+    assert (stages["text"], stages["frames"]) == (True, False)
+    assert lines(another) == lines(first)
+    without, _ = runs.do(embed=embed, text={"enabled": False}, frames={"frames_per_scene": 1})
+    assert without.text is None
+    assert "one" in without.embeddings
+
+
+def test_a_video_without_text_has_empty_tables(runs: Runs, engine: Engine, video: Path, host: FakeHost) -> None:
+    features, _ = Runs(engine, video, host).do()
+    assert lines(features) == []

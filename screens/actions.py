@@ -410,7 +410,7 @@ ACTIONS: tuple[Action, ...] = (
         4,
     ),
     Action(
-        "app.interrupt", ("ctrl+c",), "ask_quit", "quit", "The same, also while a text is typed.", "anywhere", 0, True
+        "app.interrupt", ("ctrl+c",), "interrupt", "quit", "The same, also while a text is typed.", "anywhere", 0, True
     ),
 )
 """Everything an operator can do."""

@@ -181,6 +181,11 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
         self.push_screen(Palette(offers(self.screen)), taken)
 
+    def action_interrupt(self) -> None:
+        """Ask how to leave; a screen that has something to lose asks first."""
+        asks = getattr(self.screen, "action_ask_quit", self.action_ask_quit)
+        asks()
+
     def action_ask_quit(self) -> None:
         """Ask how to leave; where nothing runs, leave."""
         from screens.dialogs import Question

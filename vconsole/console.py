@@ -13,7 +13,7 @@ _WITHOUT = "Without one: `vconsole extract INPUT... --out DIR`, `vconsole resume
 def run(args: argparse.Namespace) -> int:
     """Open the console and return its exit code. Raises SettingsError where there is no terminal that can show it."""
     kind = os.environ.get("TERM", "")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise SettingsError("the console needs a terminal, and this is none", remedy=_WITHOUT)
     if kind in {"", "dumb"}:
         raise SettingsError(f"a terminal that says TERM={kind} cannot show the console", remedy=_WITHOUT)

@@ -130,6 +130,7 @@ def test_the_console_refuses_a_clash_by_file_and_key_before_it_opens(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with pytest.raises(SettingsError, match=rf"{path}: keys\.run\.pause: q is the key of app\.quit"):
         console.run(
             argparse.Namespace(command=None, config=str(path), overrides=[], before_config="", before_overrides=[])
@@ -169,6 +170,7 @@ def test_a_terminal_that_can_show_nothing_is_pointed_to_the_commands(
     monkeypatch.setenv("TERM", kind)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with pytest.raises(SettingsError, match=f"TERM={kind} cannot show the console") as refused:
         console.run(argparse.Namespace())
     assert "vconsole extract" in refused.value.remedy

@@ -154,12 +154,13 @@ async def test_leaving_with_changes_asks(config: Path) -> None:
         assert "workers = 2" not in config.read_text().replace("#workers", "")
 
 
-async def test_quitting_with_changes_asks_what_is_to_become_of_them(config: Path) -> None:
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quitting_with_changes_asks_what_is_to_become_of_them(config: Path, key: str) -> None:
     engine = ScriptedEngine()
     app = app_with(config, engine)
     async with app.run_test(size=SMALL) as pilot:
         await opened(pilot, app)
-        await pilot.press("d", "q")
+        await pilot.press("d", key)
         await until(pilot, lambda: "1 change not saved yet." in picture(app))
         await pilot.press("s")
         await until(pilot, lambda: isinstance(app.screen, SettingsRoom))

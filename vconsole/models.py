@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.models import remembered
 from pipeline.models.check import verify
 from pipeline.models.fetch import fetch
 from pipeline.models.fetching import fetch_telling
@@ -17,8 +18,11 @@ from vconsole import config
 from vconsole.exits import Exit
 from vconsole.options import from_arguments
 from vconsole.output import say, write_json
+from vconsole.places import state_dir
 
 HEADINGS = ("Model", "Architecture", "Weights", "Size", "Licence", "Here", "Where")
+MEASURED = ("device", "precision", "load_s", "batch_size", "pictures_per_s")
+"""What `--json` tells of the last time a model was loaded on this machine; null where it never was."""
 FIXED = frozenset({"Model", "Size", "Here"})
 """Columns that a narrow terminal must not break."""
 
@@ -32,6 +36,8 @@ class Row:
     here: bool
     size_bytes: int
     """0 if nobody knows."""
+    expected_sha256: str
+    """What the checksum must be, empty if nobody knows."""
     where: str
     """The checkpoint file, or where it was looked for, or why it cannot be named."""
 
@@ -45,7 +51,9 @@ class Row:
     def to_object(self) -> dict[str, Any]:
         """Return the row as `--json` prints it."""
         fields = self.model.model_dump(mode="json", exclude={"size_mb"})
-        return {"key": self.key, **fields, "here": self.here, "size_bytes": self.size_bytes, "where": self.where}
+        return {"key": self.key, **fields, "here": self.here, "size_bytes": self.size_bytes, "where": self.where} | {
+            "sha256": self.expected_sha256
+        }
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,15 +94,17 @@ def _row(key: str, model: ModelSettings) -> Row:
     try:
         status = locate(key, model)
     except SettingsError as error:
-        return Row(key, model, here=False, size_bytes=0, where=str(error))
-    return Row(key, model, status.on_disk, status.size_bytes, status.place)
+        return Row(key, model, here=False, size_bytes=0, expected_sha256="", where=str(error))
+    return Row(key, model, status.on_disk, status.size_bytes, status.expected_sha256, status.place)
 
 
 def _list(settings: Settings, *, as_json: bool) -> int:
     found = rows(settings)
     if as_json:
+        memory = state_dir(settings) / remembered.FILE
         for row in found:
-            write_json(row.to_object(), sys.stdout)
+            known = remembered.of_key(memory, row.key)
+            write_json({**row.to_object(), **{name: known.get(name) for name in MEASURED}}, sys.stdout)
     elif sys.stdout.isatty():
         _draw(found)
     else:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,33 @@ def test_a_fetch_without_network_says_so_and_what_to_do(capsys: pytest.CaptureFi
 def test_an_unknown_model_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "fetch", "nobody"]) == 2
     assert "tiny-shapes" in capsys.readouterr().err
+
+
+def test_verify_tells_a_fault_by_its_exit_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
+    config = tmp_path / "c.toml"
+    config.write_text(f'[models.cut]\narchitecture = "ViT-B-32"\npath = "{tmp_path / "cut.safetensors"}"\n')
+    assert run(["models", "verify", "--config", str(config), "--json"]) == 1
+    found = {entry["key"]: entry for entry in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert (found["cut"]["verdict"], found["tiny-shapes"]["verdict"]) == ("bad", "ok")
+    assert (found["perceptual"]["verdict"], found["clip-vit-b-32"]["verdict"]) == ("ok", "missing")
+    assert run(["models", "verify", "tiny-shapes"]) == 0
+
+
+def test_verify_refuses_a_pickle_that_wants_to_run_code(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model_folder: Any
+) -> None:
+    config = tmp_path / "c.toml"
+    path = model_folder.models["zipped.pt"].path
+    config.write_text(f'[models.evil]\narchitecture = "ViT-B-32"\npath = "{path}"\n')
+    assert run(["models", "verify", "evil", "--config", str(config)]) == 1
+    assert "wants to run code" in capsys.readouterr().out
+    assert not model_folder.marker.exists()
+
+
+def test_where_names_the_file_or_where_it_was_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "where", "--json"]) == 0
+    found = {entry["key"]: entry for entry in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert found["tiny-shapes"]["where"].endswith("tiny-shapes.safetensors")
+    assert "models--laion" in found["clip-vit-b-32"]["where"]
+    assert run(["models", "where", "nobody"]) == 2

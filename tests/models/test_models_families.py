@@ -248,3 +248,29 @@ def test_a_checkpoint_of_another_layout_is_refused_with_a_sentence(
 
     with pytest.raises(JobError, match="sim_header seqTransf"):
         load("mine", model, HostSettings(device="cpu"), lambda _: None)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_auto_takes_a_short_format_only_where_it_agrees_with_fp32(
+    catalogue: dict[str, ModelSettings], monkeypatch: pytest.MonkeyPatch, sign: int
+) -> None:
+    from pipeline.models import network
+    from pipeline.models.load import load
+
+    whole: Any = load("m", catalogue[CLIP], HostSettings(device="cpu", precision="fp32"), lambda _: None)
+    told: list[str] = []
+
+    class Short:
+        spec = whole.spec
+
+        def encode_pictures(self, pictures: Any) -> Vectors:
+            return sign * whole.encode_pictures(pictures)
+
+    short: Any = Short()
+    monkeypatch.setattr(network, "_shortest", lambda device: "bf16")
+    host = HostSettings(device="cpu", precision="auto")
+    taken = network.at_precision(
+        lambda precision: whole if precision == "fp32" else short, host, network.choose_device(host), "m", told.append
+    )
+    assert taken is (short if sign > 0 else whole)
+    assert bool(told) == (sign < 0)

@@ -63,6 +63,14 @@ class LostFact(NamedTuple):
     reason: str
 
 
+class TextFact(NamedTuple):
+    """One line of on-screen text; the fields are columns of `/lines`."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class TimelineFacts:
     """What the feature file says of the video's course; of very many frames or scenes only the first are held."""
@@ -76,6 +84,8 @@ class TimelineFacts:
     sampling: str
     crop_xywh: tuple[int, int, int, int]
     rotation_deg: int
+    text: tuple[TextFact, ...] | None = None
+    """On-screen text over time; None where it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pipeline.job_facts import (
     OutputFacts,
     SceneFact,
     StreamFacts,
+    TextFact,
     TimelineFacts,
 )
 from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunKind
@@ -27,7 +28,7 @@ from pipeline.transcode.told import transcode_facts
 _OUTPUTS = {RunKind.EXTRACT: "features", RunKind.TRANSCODE: "video"}
 """What the output of a job of each kind is called."""
 MOST_FRAMES = 10_000
-"""Kept frames, scenes and lost parts that are read of one video, each."""
+"""Kept frames, scenes, lost parts and lines of text that are read of one video, each."""
 
 
 def read_job(state_dir: Path, job_id: int) -> JobFacts:
@@ -165,6 +166,7 @@ def _read_timeline(path: bytes) -> tuple[TimelineFacts | None, str]:
             sampling=features.sampling,
             crop_xywh=features.info.crop_xywh,
             rotation_deg=features.info.rotation_deg,
+            text=_rows(TextFact, features.text.lines) if features.text else None,
         ),
         "",
     )

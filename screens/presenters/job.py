@@ -124,9 +124,9 @@ def bit_rate(bits_per_s: float) -> str:
 def job_body(facts: JobFacts, width: int) -> tuple[Line, ...]:
     """Return all that is known of the work on a video: failure, stages, attempts, outputs, source, log."""
     sheet = transcode_sheet(facts.transcode, width) if facts.transcode else []
-    blocks = (_failure(facts, width), sheet, _stages(facts, width), _attempts(facts, width), _outputs(facts, width))
+    blocks = (_failure(facts, width), sheet, _stages(facts, width), _text(facts, width), _attempts(facts, width))
     lines: list[Line] = []
-    for block in (*blocks, _log(facts, width)):
+    for block in (*blocks, _outputs(facts, width), _log(facts, width)):
         lines += [*([()] if lines and block else []), *block]
     return tuple(lines)
 
@@ -151,6 +151,17 @@ def _stages(facts: JobFacts, width: int) -> list[Line]:
         gauge = bar(seconds / longest, min(_BAR, max(0, width - 20)))
         lines.append((cell(f"  {stage}", _LABEL + 1), cell(seconds_short(seconds), 7, right=True), Cell("  "), *gauge))
     return lines
+
+
+def _text(facts: JobFacts, width: int) -> list[Line]:
+    """Return the on-screen text, where it was asked for."""
+    if facts.timeline is None or facts.timeline.text is None:
+        return []
+    lines = [_title("on-screen text")]
+    for found in facts.timeline.text:
+        told = f"{clock(found.start_s)}-{clock(found.end_s)}  {found.text}"
+        lines += [(Cell("  "), Cell(row)) for row in wrap(told, max(8, width - 2))]
+    return lines if len(lines) > 1 else [*lines, (Cell("  none was read", "quiet"),)]
 
 
 def _attempts(facts: JobFacts, width: int) -> list[Line]:

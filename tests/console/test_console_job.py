@@ -16,7 +16,7 @@ from console_script import LARGE, SMALL, ScriptedEngine, app_over, facts_of, job
 
 from pipeline.commands import Retry, StartRun
 from pipeline.engine import Engine
-from pipeline.job_facts import FrameFact, JobFacts, LostFact, SceneFact, SmallPicture, TimelineFacts
+from pipeline.job_facts import FrameFact, JobFacts, LostFact, SceneFact, SmallPicture, TextFact, TimelineFacts
 from pipeline.job_pictures import Album
 from pipeline.job_reader import read_job
 from pipeline.media.samples import Recipe, make_video
@@ -370,3 +370,14 @@ async def test_a_job_that_the_ledger_does_not_know_is_told(plain: Made) -> None:
     async with app.run_test(size=LARGE) as pilot:
         app.push_screen(Job(app.monitor._ports, 99, "nobody.mp4"))
         await until(pilot, lambda: "the ledger has no video with number 99" in picture(app))
+
+
+def test_on_screen_text_is_told_with_its_times_where_it_was_asked_for(plain: Made) -> None:
+    facts = plain.facts("two [red].mp4")
+    assert "on-screen text" not in said(job_body(facts, 60))
+    found = (TextFact(1.0, 4.0, "BREAKING [red] NEWS"), TextFact(62.0, 70.5, "a long caption " * 9))
+    text = said(job_body(replace(facts, timeline=course(text=found)), 60))
+    assert "0:01-0:04  BREAKING [red] NEWS" in text
+    assert "1:02-1:10" in text
+    assert max(map(len, text.splitlines())) <= 60
+    assert "none was read" in said(job_body(replace(facts, timeline=course(text=())), 60))

@@ -218,8 +218,10 @@ class LedgerReader:
         """Yield each input with the name of its output: those that stand in `out`, then those that a run has chosen."""
         rows = self._db.execute("SELECT relative, output FROM outputs WHERE out = ?", (out,))
         yield from ((bytes(row[0]), bytes(row[1])) for row in rows)
-        rows = self._db.execute("SELECT relative, result -> '$.named' FROM jobs WHERE run_id = ?", (run_id,))
-        yield from ((bytes(row[0]), os.fsencode(json.loads(row[1]))) for row in rows if row[1])
+        for row in self._db.execute("SELECT relative, result FROM jobs WHERE run_id = ?", (run_id,)):
+            named = json.loads(row[1]).get("named")  # SQLite cannot give out a name that is not UTF-8
+            if named:
+                yield bytes(row[0]), os.fsencode(named)
 
     def kinds_in(self, out: bytes) -> set[RunKind]:
         """Return the kinds of the runs that have outputs in the folder `out`."""

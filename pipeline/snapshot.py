@@ -108,6 +108,7 @@ class GpuView:
     """What holds its clocks down, empty if nothing does."""
     fault: str = ""
     history: tuple[float, ...] = ()
+    clock_mhz: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,15 @@ def modules_after(code: str, *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["extract", "--help"], ["models", "--help"], ["doctor", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["extract", "--help"],
+        ["models", "--help"],
+        ["doctor", "--help"],
+        ["benchmark", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_needs_nothing_heavy(arguments: list[str]) -> None:
     held = modules_after(f"from vconsole.__main__ import main\nassert main({arguments}) == 0")
@@ -52,7 +60,7 @@ def test_the_model_host_needs_no_screen() -> None:
 
 
 def test_headless_commands_need_no_textual_and_no_codec() -> None:
-    names = ("extract", "resume", "verify", "runs", "models", "doctor", "demo", "find")
+    names = ("extract", "resume", "verify", "runs", "models", "doctor", "demo", "find", "benchmark")
     held = modules_after("import " + ", ".join(f"vconsole.{name}" for name in names))
     assert held.isdisjoint({*HEAVY, "textual"})
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from vconsole.benchmark_parser import add_benchmark
 from vconsole.parser_parts import Commands, Parser, add_json, add_settings, command_parser, texts
 from vconsole.run_parsers import add_extract, add_resume, add_transcode
 
@@ -20,6 +21,7 @@ examples:
   vconsole transcode --check ~/videos          only say which would give trouble, and why
   vconsole resume                              go on with what was interrupted
   vconsole doctor                              try whether all works on this machine
+  vconsole benchmark --extractors tiny-shapes   measure how quick it is here
   vconsole demo                                see it work on small videos made for it
 
 exit codes: 0 all well; 1 finished, some videos failed; 2 bad usage, settings or a missing model, before any work;
@@ -63,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_transcode(commands)
     add_resume(commands)
     _add_verify(commands)
+    add_benchmark(commands)
     _add_runs(commands)
     _add_models(commands)
     _add_doctor(commands)

@@ -123,6 +123,7 @@ class GpuReader:
             power_w=None if power_mw is None else power_mw / 1000,
             throttle=self._throttle(device),
             history=history.view(),
+            clock_mhz=self._ask(nvml.nvmlDeviceGetClockInfo, device, nvml.NVML_CLOCK_SM),
         )
 
     def _throttle(self, device: Any) -> str | None:
@@ -151,5 +152,6 @@ def _blind(gpu: GpuView, fault: str) -> GpuView:
         temperature_c=None,
         power_w=None,
         throttle=None,
+        clock_mhz=None,
         fault=fault,
     )

@@ -28,6 +28,8 @@ def nvml(**changes: Any) -> Any:
         "nvmlDeviceGetUtilizationRates": lambda device: SimpleNamespace(gpu=50),
         "nvmlDeviceGetEncoderUtilization": lambda device: (25, 0),
         "nvmlDeviceGetDecoderUtilization": lambda device: (75, 0),
+        "nvmlDeviceGetClockInfo": lambda device, clock: 1980,
+        "NVML_CLOCK_SM": pynvml.NVML_CLOCK_SM,
         "nvmlDeviceGetTemperature": lambda device, kind: 60,
         "nvmlDeviceGetPowerUsage": lambda device: 250_000,
         "nvmlDeviceGetCurrentClocksThrottleReasons": lambda device: 0,

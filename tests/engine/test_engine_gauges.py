@@ -32,6 +32,7 @@ def test_every_field_is_read() -> None:
     (gpu,), note = read(nvml()).view()
     assert (gpu.name, gpu.utilisation, gpu.memory_used_bytes, gpu.memory_total_bytes) == ("Fake GPU", 0.5, 10, 100)
     assert (gpu.encoder, gpu.decoder, gpu.temperature_c, gpu.power_w) == (0.25, 0.75, 60.0, 250.0)
+    assert gpu.clock_mhz == 1980
     assert (gpu.fault, note) == ("", "")
 
 
@@ -45,6 +46,7 @@ def test_every_field_is_read() -> None:
         ("nvmlDeviceGetTemperature", "temperature_c"),
         ("nvmlDeviceGetDecoderUtilization", "decoder"),
         ("nvmlDeviceGetCurrentClocksThrottleReasons", "throttle"),
+        ("nvmlDeviceGetClockInfo", "clock_mhz"),
     ],
 )
 def test_a_sensor_that_is_not_there_is_none_and_the_others_stay(call: str, field: str) -> None:

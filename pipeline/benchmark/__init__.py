@@ -1,0 +1,1 @@
+"""The benchmark lab: plans what to measure, measures it, judges, compares and reports."""

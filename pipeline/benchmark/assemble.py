@@ -1,0 +1,93 @@
+"""Turns what a child measured into a result, and lays results over their floors."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.benchmark.judge import reasons_of
+from pipeline.benchmark.plan import Kind
+from pipeline.benchmark.reference import compared
+from pipeline.benchmark.report import Floor, Output, Rates, Report, Result, Sample
+from pipeline.benchmark.request import Request
+from pipeline.benchmark.statistics import outliers, stable, statistics_of, windows
+from pipeline.text import visible
+
+FLOORS = {
+    (Kind.EXTRACTOR, "image"): Kind.FORWARD,
+    (Kind.EXTRACTOR, "video"): Kind.DECODE,
+    (Kind.PRESET, "video"): Kind.DECODE,
+    (Kind.DECODE, "video"): Kind.DEMUX,
+}
+"""What stands on which floor. A video's floor is compared by seconds of video, the others by items."""
+
+
+def result_of(
+    request: Request, measured: Mapping[str, Any], samples: tuple[Sample, ...], cores: int, baseline: Report | None
+) -> Result:
+    """Return the result of one subject, judged."""
+    subject, times_s = request.subject, measured["times_s"]
+    items = max(1, round(sum(measured["items"]) / len(measured["items"])))
+    medians_s = windows(times_s)
+    output = _output(request, measured, baseline)
+    errors = measured.get("errors", {})
+    return Result(
+        name=subject.name,
+        kind=subject.kind,
+        target=visible(subject.target),
+        input=subject.input,
+        parameters=dict(subject.parameters),
+        unit=measured["unit"],
+        items=items,
+        load_s=measured["load_s"],
+        first_s=measured["first_s"],
+        warmup_s=tuple(measured["warmup_s"]),
+        times_s=tuple(times_s),
+        outliers=outliers(times_s),
+        statistics=statistics_of([seconds / items for seconds in times_s]),
+        rates=_rates(measured, measured.get("wall_s") or sum(times_s)),
+        stable=stable(medians_s),
+        windows_s=medians_s,
+        stages={name: statistics_of(spent) for name, spent in measured["stages"].items()},
+        floor=None,
+        samples=samples,
+        output=output,
+        errors=errors,
+        retries=measured.get("retries", 0),
+        reasons=reasons_of(times_s, medians_s, samples, output, request.method, cores, errors),
+    )
+
+
+def with_floors(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Return the results, each with its share of its floor where that was measured."""
+    return tuple(result.model_copy(update={"floor": _floor(result, results)}) for result in results)
+
+
+def _floor(result: Result, results: Sequence[Result]) -> Floor | None:
+    kind = FLOORS.get((Kind(result.kind), result.input))
+    same_model = kind is Kind.FORWARD
+    for other in results:
+        if other.kind != kind or (same_model and other.target != result.target):
+            continue
+        if same_model and other.parameters != result.parameters:
+            continue
+        if result.input == "video":
+            rates = result.rates.video_s_per_s, other.rates.video_s_per_s
+            return Floor(name=other.name, share=rates[0] / rates[1]) if rates[1] else None
+        return Floor(name=other.name, share=other.statistics.p50 / result.statistics.p50)
+    return None
+
+
+def _output(request: Request, measured: Mapping[str, Any], baseline: Report | None) -> Output:
+    if measured["problem"]:
+        return Output(problem=visible(measured["problem"], 400))
+    if not measured["vectors"]:
+        return Output()
+    subject = request.subject
+    return compared(subject.target, subject.input, measured["vectors"], request.host.precision, baseline)
+
+
+def _rates(measured: Mapping[str, Any], wall_s: float) -> Rates:
+    return Rates(
+        items_per_s=sum(measured["items"]) / wall_s,
+        video_s_per_s=measured["video_s"] / wall_s,
+        mb_per_s=measured["size_bytes"] / wall_s / 1e6,
+    )

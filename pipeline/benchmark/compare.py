@@ -1,0 +1,80 @@
+"""Two reports side by side: what got slower or faster, how sure that is, and what else is not the same."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pipeline.benchmark.report import Comparison, Difference, Fact, Report, Result
+from pipeline.benchmark.statistics import change_of_median
+
+LEAST_CHANGE = 0.01
+"""A change below this is none, however sure."""
+
+
+def compare(before: Report, after: Report) -> Comparison:
+    """Return what `after` has changed against `before`."""
+    old = {result.name: result for result in before.results}
+    new = {result.name: result for result in after.results}
+    return Comparison(
+        before=_told(before),
+        after=_told(after),
+        differences=tuple(difference(old[name], new[name]) for name in new if name in old),
+        only_before=tuple(name for name in old if name not in new),
+        only_after=tuple(name for name in new if name not in old),
+        surroundings=tuple(_surroundings(before, after)),
+    )
+
+
+def difference(before: Result, after: Result) -> Difference:
+    """Return by how much the median seconds an item changed."""
+    change, low, high = change_of_median(_per_item(before), _per_item(after))
+    verdict: Literal["slower", "faster", "same"] = "same"
+    if abs(change) >= LEAST_CHANGE and (low > 0 or high < 0):
+        verdict = "slower" if change > 0 else "faster"
+    return Difference(
+        name=after.name,
+        before_s=before.statistics.p50,
+        after_s=after.statistics.p50,
+        change=change,
+        low=low,
+        high=high,
+        verdict=verdict,
+        trusted=before.valid and after.valid,
+    )
+
+
+def regressions(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
+    """Return what got slower by more than `percent`, beyond what chance explains."""
+    return tuple(one for one in comparison.differences if one.verdict == "slower" and one.change * 100 > percent)
+
+
+def _per_item(result: Result) -> list[float]:
+    return [seconds / result.items for seconds in result.times_s]
+
+
+def _told(report: Report) -> str:
+    return f"{report.created_utc}, {report.machine.host}, commit {report.machine.commit or 'unknown'}"
+
+
+def _surroundings(before: Report, after: Report) -> Iterator[Fact]:
+    pairs = [(_facts(report)) for report in (before, after)]
+    for what in dict.fromkeys([*pairs[0], *pairs[1]]):
+        values = [facts.get(what, "none") for facts in pairs]
+        if values[0] != values[1]:
+            yield Fact(what=what, before=values[0], after=values[1])
+
+
+def _facts(report: Report) -> dict[str, str]:
+    here = report.machine
+    return {
+        "host": here.host,
+        "system": here.system,
+        "CPU": here.cpu,
+        "cores": str(here.cores),
+        "memory": f"{here.memory_bytes / 2**30:.1f} GiB",
+        "GPU": ", ".join(gpu.name for gpu in here.gpus) or "none",
+        "driver": here.driver or "none",
+        "commit": here.commit or "unknown",
+        **{f"version of {name}": told for name, told in here.versions.items()},
+        **{f"method: {name}": str(value) for name, value in report.method.model_dump().items()},
+        **report.settings,
+    }

@@ -1,0 +1,219 @@
+"""The report for people (`P.md`)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import fmean
+
+from pipeline.benchmark.findings import findings
+from pipeline.benchmark.numbers import change, megabytes, rate, seconds, share, throughput
+from pipeline.benchmark.report import Comparison, Machine, Report, Result
+
+SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#~&"})
+
+
+def markdown(report: Report) -> str:
+    """Return the whole report."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def comparison_markdown(found: Comparison) -> str:
+    """Return a comparison by itself."""
+    return "\n".join(_comparison(found)) + "\n"
+
+
+def text(value: str) -> str:
+    """Return a text whose characters mean nothing to Markdown."""
+    return value.translate(SPECIAL).replace("\n", " ")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table; all but the first column are figures, and stand to the right."""
+    yield f"| {' | '.join(headings)} |"
+    yield f"| --- |{' ---: |' * (len(headings) - 1)}"
+    for row in rows:
+        yield f"| {' | '.join(text(cell) for cell in row)} |"
+    yield ""
+
+
+def _lines(report: Report) -> Iterator[str]:
+    valid = sum(result.valid for result in report.results)
+    yield "# Benchmark"
+    yield ""
+    yield (
+        f"{text(report.created_utc)}, {report.elapsed_s:.0f} s on {text(report.machine.host)}: {len(report.results)} "
+        f"results, {valid} VALID; {len(report.missing)} could not be measured."
+    )
+    yield ""
+    if not report.complete:
+        yield "It was interrupted: what follows is what was measured by then."
+        yield ""
+    said = list(findings(report))
+    if said:
+        yield "## What limits what"
+        yield ""
+        yield from (f"- {text(sentence)}" for sentence in said)
+        yield ""
+    yield from _results(report.results)
+    yield from _doubts(report)
+    if report.comparison:
+        yield from _comparison(report.comparison)
+    yield from _stages(report.results)
+    yield from _resources(report.results)
+    yield from _surroundings(report)
+
+
+def _results(results: Sequence[Result]) -> Iterator[str]:
+    yield "## Results"
+    yield ""
+    yield "Seconds an item, warm; cold is loading and the first call."
+    yield ""
+    headings = (
+        "Subject",
+        "Verdict",
+        "p50",
+        "p90",
+        "p99",
+        "mean",
+        "std",
+        "min",
+        "max",
+        "calls",
+        "cold",
+        "Rate",
+        "Floor",
+    )
+    yield from table(headings, (_row(result) for result in results))
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    figures = result.statistics
+    times = (figures.p50, figures.p90, figures.p99, figures.mean, figures.std, figures.min, figures.max)
+    return (
+        result.name,
+        result.verdict,
+        *(seconds(value) if value else "0" for value in times),
+        str(figures.count),
+        f"{seconds(result.load_s)} + {seconds(result.first_s)}",
+        throughput(result),
+        share(result.floor.share) if result.floor else "",
+    )
+
+
+def _doubts(report: Report) -> Iterator[str]:
+    doubts = [(result.name, reason) for result in report.results for reason in result.reasons]
+    if doubts:
+        yield "## Why INVALID, and what to do"
+        yield ""
+        for name, reason in doubts:
+            yield f"- {text(name)}: {text(reason.text)}. {text(reason.recommendation)}"
+        yield ""
+    if report.missing:
+        yield "## Not measured"
+        yield ""
+        for one in report.missing:
+            yield f"- {text(one.name)}: {text(one.message)} {text(one.remedy)}".rstrip()
+        yield ""
+    far = [(result.name, len(result.outliers), result.statistics.count) for result in report.results if result.outliers]
+    if far:
+        yield "## Outliers"
+        yield ""
+        yield from (
+            f"- {text(name)}: {count} of {of} calls lie beyond the far fences (3 IQR)." for name, count, of in far
+        )
+        yield ""
+
+
+def _comparison(found: Comparison) -> Iterator[str]:
+    yield "## Compared with an earlier report"
+    yield ""
+    yield f"Before: {text(found.before)}. After: {text(found.after)}. The change of the median, with its 95 % interval:"
+    yield ""
+    rows = (
+        (
+            one.name,
+            seconds(one.before_s),
+            seconds(one.after_s),
+            change(one),
+            one.verdict,
+            "yes" if one.trusted else "no",
+        )
+        for one in found.differences
+    )
+    yield from table(("Subject", "Before", "After", "Change", "Verdict", "Both VALID"), rows)
+    for what, names in (("before", found.only_before), ("after", found.only_after)):
+        if names:
+            yield f"Only {what}: {text(', '.join(names))}."
+            yield ""
+    if found.surroundings:
+        yield "What else differs:"
+        yield ""
+        yield from table(("What", "Before", "After"), ((f.what, f.before, f.after) for f in found.surroundings))
+
+
+def _stages(results: Sequence[Result]) -> Iterator[str]:
+    rows = [
+        (result.name, stage, seconds(figures.p50), seconds(figures.mean), seconds(figures.max))
+        for result in results
+        for stage, figures in result.stages.items()
+    ]
+    if rows:
+        yield "## Stages"
+        yield ""
+        yield "Seconds of one call in each stage; stages overlap where one hands over to the next."
+        yield ""
+        yield from table(("Subject", "Stage", "p50", "mean", "max"), rows)
+
+
+def _resources(results: Sequence[Result]) -> Iterator[str]:
+    rows = [_resource_row(result) for result in results if result.samples]
+    if rows:
+        yield "## Memory and load while calls were timed"
+        yield ""
+        headings = ("Subject", "Client", "Workers", "Model host", "Cores", "Others", "GPU", "GPU memory", "Power")
+        yield from table(headings, rows)
+
+
+def _resource_row(result: Result) -> tuple[str, ...]:
+    samples = result.samples
+    gpus = [gpu for sample in samples for gpu in sample.gpus]
+    busy = [gpu.utilisation for gpu in gpus if gpu.utilisation is not None]
+    memory = [gpu.memory_bytes for gpu in gpus if gpu.memory_bytes is not None]
+    power = [gpu.power_w for gpu in gpus if gpu.power_w is not None]
+    return (
+        result.name,
+        *(megabytes(max(sizes)) if max(sizes) else "" for sizes in (
+            [sample.client_bytes for sample in samples],
+            [sample.worker_bytes for sample in samples],
+            [sample.host_bytes for sample in samples],
+        )),
+        f"{fmean(sample.cpu_cores for sample in samples):.2f}",
+        f"{fmean(sample.other_cores for sample in samples):.2f}",
+        share(fmean(busy)) if busy else "",
+        megabytes(max(memory)) if memory else "",
+        f"{fmean(power):.0f} W" if power else "",
+    )  # fmt: skip
+
+
+def _surroundings(report: Report) -> Iterator[str]:
+    yield "## Machine and method"
+    yield ""
+    yield from table(("What", "Value"), [*_machine(report.machine), *_method(report)])
+
+
+def _machine(here: Machine) -> Iterator[tuple[str, str]]:
+    yield "System", here.system
+    yield "CPU", f"{here.cpu}, {here.cores} cores"
+    yield "Memory", f"{here.memory_bytes / 2**30:.1f} GiB"
+    for gpu in here.gpus:
+        yield "GPU", f"{gpu.name}, {(gpu.memory_bytes or 0) / 2**30:.0f} GiB, driver {here.driver}"
+    yield "Commit", here.commit or "unknown"
+    yield "Versions", ", ".join(f"{name} {told}" for name, told in here.versions.items())
+
+
+def _method(report: Report) -> Iterator[tuple[str, str]]:
+    method = report.method
+    yield "Warm-up", f"{method.warmup_iterations} calls"
+    yield (
+        "Timed",
+        f"at least {method.iterations} calls and {rate(method.min_seconds)} s, at most {method.max_seconds:g} s",
+    )
+    yield "Command", " ".join(report.command)

@@ -1,0 +1,147 @@
+"""Videos as subjects: demuxed, decoded, and taken through the stages of a preset."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import av
+
+from pipeline.benchmark.measure import Opened, Work
+from pipeline.benchmark.plan import Kind
+from pipeline.benchmark.request import Request
+from pipeline.extract import extract
+from pipeline.extract_job import ExtractJob, RunContext
+from pipeline.identity import content_id, identity_of, open_regular
+from pipeline.model import JobState, Stage
+from pipeline.models.registry import catalogue, fingerprint
+from pipeline.models.standalone import standalone_host
+from pipeline.settings import PipelineSettings
+
+MOST_S = 60.0
+"""Seconds of each video that are demuxed and decoded at most."""
+BARE = {
+    "scenes": {"enabled": False},
+    "frames": {"method": "uniform"},
+    "dedupe": {"enabled": False},
+    "crop": {"enabled": False},
+}
+"""An extractor on a video: frames spread evenly, and nothing else but their vectors."""
+
+
+class Silent:
+    """A reporter that nobody listens to."""
+
+    def progress(self, stage: Stage, share: float, **_: Any) -> None:
+        """Say nothing."""
+
+    def passed(self, stage: Stage, seconds: float, items: int, *, reused: bool = False) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def demux(request: Request) -> Iterator[Opened]:
+    """Yield calls that read every packet of the videos and decode none."""
+    yield Opened(lambda _: partial(_over, request.subject.inputs, _demuxed), "packet")
+
+
+@contextmanager
+def decode(request: Request) -> Iterator[Opened]:
+    """Yield calls that decode every frame of the videos and look at none."""
+    device = request.subject.parameters.get("hwaccel", "none")
+    yield Opened(lambda _: partial(_over, request.subject.inputs, partial(_decoded, device)), "frame")
+
+
+@contextmanager
+def stages(request: Request) -> Iterator[Opened]:
+    """Yield calls that take the videos through all stages, as a worker does, with a model host beside them."""
+    settings = _settings_of(request)
+    workers = int(request.subject.parameters.get("workers", "1"))
+    keys = settings.embed.models if settings.embed.enabled else ()
+    models = {key: catalogue(settings)[key] for key in keys}
+    with ExitStack() as stack:
+        socket = stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path if keys else ""
+        fingerprints = {key: fingerprint(key, model) for key, model in models.items()}
+        context = RunContext(settings, os.fsencode(request.scratch), fingerprints, socket)
+        jobs = [_job(path, place) for path in request.subject.inputs for place in range(workers)]
+        if workers == 1:
+            run: Callable[[ExtractJob], dict[str, Any]] = partial(_extracted, context)
+            yield Opened(lambda _: lambda: _work([run(job) for job in jobs], jobs), "video")
+            return
+        pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+        yield Opened(lambda _: lambda: _work(list(pool.map(partial(_extracted, context), jobs)), jobs), "video")
+
+
+def _settings_of(request: Request) -> PipelineSettings:
+    fields = request.settings.model_dump()
+    if request.subject.kind is Kind.EXTRACTOR:
+        fields |= {section: fields[section] | values for section, values in BARE.items()}
+        fields["embed"] |= {"enabled": True, "models": (request.subject.target,)}
+    fields["host"] = request.host.model_dump()
+    return PipelineSettings.model_validate(fields)
+
+
+def _job(path: str, place: int) -> ExtractJob:
+    source = os.fsencode(path)
+    descriptor = open_regular(source)
+    try:
+        identity, content = identity_of(os.fstat(descriptor)), content_id(descriptor)
+    finally:
+        os.close(descriptor)
+    relative = b"%d-%s" % (place, os.path.basename(source))
+    return ExtractJob(source, relative, identity, content, decode_threads=1, known_sha256="", force=True)
+
+
+def _extracted(context: RunContext, job: ExtractJob) -> dict[str, Any]:
+    """Return the result of one job. Raises ValueError with its failure, which crosses process borders."""
+    outcome = extract(job, context, Silent())
+    if outcome.failure is not None or outcome.state not in {JobState.DONE, JobState.PARTIAL}:
+        raise ValueError(f"{os.fsdecode(job.source)}: {outcome.failure or outcome.result.get('reason', outcome.state)}")
+    return {name: outcome.result[name] for name in ("seconds", "duration_s")}
+
+
+def _work(results: Sequence[dict[str, Any]], jobs: Sequence[ExtractJob]) -> Work:
+    seconds: dict[str, float] = {}
+    for result in results:
+        for stage, spent_s in result["seconds"].items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent_s
+    video_s = sum(result["duration_s"] for result in results)
+    return Work(len(results), video_s, sum(job.identity.size_bytes for job in jobs), seconds)
+
+
+def _over(paths: Sequence[str], read: Callable[[str], tuple[int, float, int]]) -> Work:
+    counts = [read(path) for path in paths]
+    return Work(sum(row[0] for row in counts), sum(row[1] for row in counts), sum(row[2] for row in counts))
+
+
+def _demuxed(path: str) -> tuple[int, float, int]:
+    packets, size, last_s = 0, 0, 0.0
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        for packet in container.demux(stream):
+            if packet.pts is None:
+                continue
+            packets, size = packets + 1, size + packet.size
+            last_s = max(last_s, float((packet.pts + (packet.duration or 0)) * (packet.time_base or 0)))
+            if last_s >= MOST_S:
+                break
+    return packets, last_s, size
+
+
+def _decoded(device: str, path: str) -> tuple[int, float, int]:
+    from av.codec.hwaccel import HWAccel
+
+    hwaccel = None if device == "none" else HWAccel(device_type=device, allow_software_fallback=False)
+    frames, last_s = 0, 0.0
+    with av.open(path, hwaccel=hwaccel) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for frame in container.decode(stream):
+            frames += 1
+            last_s = max(last_s, float(frame.time or 0) + float(1 / (stream.average_rate or 25)))
+            if last_s >= MOST_S:
+                break
+    return frames, last_s, 0

@@ -1,0 +1,42 @@
+"""How figures of a report are written, the same in every form of it."""
+
+from pipeline.benchmark.report import Difference, Result
+
+
+def seconds(value: float) -> str:
+    """Return a length of time with three digits that matter, e.g. `1.23 ms`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}" if value / size < 1000 else f"{value / size:,.0f} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def rate(value: float) -> str:
+    """Return a rate with three digits that matter, e.g. `1,234`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def share(value: float) -> str:
+    """Return a share as a percentage."""
+    return f"{value:.0%}"
+
+
+def megabytes(size_bytes: float) -> str:
+    """Return a size in MB (10^6 bytes)."""
+    return f"{size_bytes / 1e6:,.0f} MB"
+
+
+def change(one: Difference) -> str:
+    """Return a change with its interval, e.g. `+20.1 % (18.0 to 22.3)`."""
+    return f"{one.change * 100:+.1f} % ({one.low * 100:+.1f} to {one.high * 100:+.1f})"
+
+
+def throughput(result: Result) -> str:
+    """Return what is done a second in all units that mean something."""
+    rates = result.rates
+    told = [f"{rate(rates.items_per_s)} {result.unit}s/s"]
+    if rates.video_s_per_s:
+        told.append(f"{rate(rates.video_s_per_s)} s of video/s")
+    if rates.mb_per_s:
+        told.append(f"{rate(rates.mb_per_s)} MB/s")
+    return ", ".join(told)

@@ -1,0 +1,87 @@
+"""The report as one HTML page (`P.html`) that needs no network: the Markdown report, and plots beside it."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from markdown_it import MarkdownIt
+
+from pipeline.benchmark.markdown import markdown
+from pipeline.benchmark.plot import Line, plot
+from pipeline.benchmark.report import Report, Result
+
+STYLE = """
+:root{color-scheme:light dark;--c0:#1668b3;--c1:#c25400;--c2:#23812f;--c3:#9b2d86;--c4:#80690a;--c5:#666}
+@media(prefers-color-scheme:dark){:root{--c0:#6cb6ff;--c1:#ffa657;--c2:#7ee787;--c3:#f0a0df;--c4:#e3c95a;--c5:#aaa}}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em}
+table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}
+th,td{padding:4px 9px;border-bottom:1px solid #8885;text-align:left;white-space:nowrap}
+td:last-child{white-space:normal}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:1.5em}
+figure{margin:0}svg{width:100%;height:auto;font:11px system-ui,sans-serif;fill:currentColor}
+.title{font-size:13px;font-weight:600}.grid{stroke:#8884;fill:none}
+.line{fill:none;stroke-width:1.8}
+polyline.c0{stroke:var(--c0)}polyline.c1{stroke:var(--c1);stroke-dasharray:6 3}
+polyline.c2{stroke:var(--c2);stroke-dasharray:2 3}polyline.c3{stroke:var(--c3);stroke-dasharray:9 3 2 3}
+polyline.c4{stroke:var(--c4);stroke-dasharray:12 4}polyline.c5{stroke:var(--c5);stroke-dasharray:1 2}
+.c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}.c4{fill:var(--c4)}.c5{fill:var(--c5)}
+polyline{fill:none!important}
+.legend{font-size:12px;padding-left:1.2em;margin:.2em 0}
+li.c0{color:var(--c0)}li.c1{color:var(--c1)}li.c2{color:var(--c2)}li.c3{color:var(--c3)}li.c4{color:var(--c4)}
+li.c5{color:var(--c5)}
+"""
+
+
+def page(report: Report) -> str:
+    """Return the page."""
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown(report))
+    figures = "".join(f"<figure>{one}</figure>" for one in _plots(report.results))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>Benchmark {escape(report.created_utc)}</title><style>{STYLE}</style></head>"
+        f'<body>{body}<h2>Plots</h2><div class="plots">{figures}</div></body></html>\n'
+    )
+
+
+def _plots(results: Sequence[Result]) -> Iterator[str]:
+    yield from _throughput(results)
+    for result in results:
+        times_ms = [(number + 1.0, 1000 * seconds) for number, seconds in enumerate(result.times_s)]
+        yield plot(result.name, "call", "ms a call", [Line("times", times_ms, dots=True)])
+    for result in results:
+        if len(result.samples) > 1:
+            yield _cores(result)
+            yield from _gpus(result)
+
+
+def _throughput(results: Sequence[Result]) -> Iterator[str]:
+    """Yield throughput against batch size, concurrency or workers, where they were swept."""
+    for key in ("batch_size", "concurrency", "workers"):
+        lines: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
+        for one in (result for result in results if key in result.parameters):
+            fixed = [f"{name}={value}" for name, value in sorted(one.parameters.items()) if name != key]
+            name = " ".join([one.target, one.input, *fixed])
+            points = lines.setdefault((one.kind, one.unit), {}).setdefault(name, [])
+            points.append((float(one.parameters[key]), one.rates.items_per_s))
+        for (kind, unit), named in lines.items():
+            if any(len(points) > 1 for points in named.values()):
+                drawn = [Line(name, sorted(points), dots=True) for name, points in named.items()]
+                yield plot(f"{kind}: throughput against {key}", key, f"{unit}s/s", drawn)
+
+
+def _cores(result: Result) -> str:
+    own = [(sample.at_s, sample.cpu_cores) for sample in result.samples]
+    other = [(sample.at_s, sample.other_cores) for sample in result.samples]
+    return plot(f"{result.name}: CPU", "s", "cores", [Line("what is measured", own), Line("others", other)])
+
+
+def _gpus(result: Result) -> Iterator[str]:
+    for index in sorted({gpu.index for sample in result.samples for gpu in sample.gpus}):
+        points = [
+            (sample.at_s, 100 * gpu.utilisation)
+            for sample in result.samples
+            for gpu in sample.gpus
+            if gpu.index == index and gpu.utilisation is not None
+        ]
+        if points:
+            yield plot(f"{result.name}: GPU {index}", "s", "% busy", [Line("busy", points)])

@@ -1,0 +1,160 @@
+"""What a benchmark is to measure: every subject with every set of parameters, floors first."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pipeline.errors import SettingsError
+from pipeline.text import visible
+
+
+class Kind(StrEnum):
+    """What a subject is."""
+
+    EXTRACTOR = "extractor"
+    PRESET = "preset"
+    SERVICE = "service"
+    FORWARD = "forward"
+    DECODE = "decode"
+    DEMUX = "demux"
+    READ = "read"
+    WRITE = "write"
+    COPY = "copy"
+
+
+SWEEPS: dict[str, frozenset[Kind]] = {
+    "batch_size": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
+    "precision": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
+    "device": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
+    "hwaccel": frozenset({Kind.DECODE}),
+    "workers": frozenset({Kind.PRESET}),
+    "concurrency": frozenset({Kind.SERVICE}),
+}
+"""What can be varied, and of which subjects."""
+CHOICES = {"precision": ("fp32", "fp16", "bf16"), "hwaccel": ("none", "cuda")}
+MOST = {"batch_size": 4096, "workers": 256, "concurrency": 256}
+SERVICE_CONCURRENCY = ("1", "2", "8")
+
+Sweep = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One thing to measure with one set of parameters."""
+
+    kind: Kind
+    target: str
+    input: str
+    """image, text, video or file."""
+    inputs: tuple[str, ...] = ()
+    """Paths, none where the input is made up."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    description: Mapping[str, object] = field(default_factory=dict)
+    """What the configuration says of a service."""
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        varied = "".join(f" {key}={value}" for key, value in sorted(self.parameters.items()))
+        return f"{self.kind} {visible(self.target)} {self.input}{varied}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an operator asks for; `images` and `videos` are paths, made up by the caller if there were none."""
+
+    extractors: tuple[str, ...] = ()
+    texts: frozenset[str] = frozenset()
+    """Those of the extractors that know texts."""
+    presets: tuple[str, ...] = ()
+    services: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    images: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+    dummy_text: bool = False
+    """Whether texts are measured: only where no inputs were named."""
+    sweep: Sweep = field(default_factory=dict)
+    cuda: bool = False
+
+
+def parse_sweep(words: Iterable[str]) -> Sweep:
+    """Return what `batch_size=1,8` and the like say. Raises SettingsError."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        key, sign, values = word.partition("=")
+        if not sign or key not in SWEEPS:
+            raise SettingsError(f"--sweep knows no {word!r}", remedy=f"It varies {', '.join(SWEEPS)}: KEY=A,B,C.")
+        found[key] = tuple(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
+        for value in found[key] or ("",):
+            _check(key, value)
+    return found
+
+
+def subjects_of(wanted: Wanted) -> tuple[Subject, ...]:
+    """Return all there is to measure, floors before what stands on them. Raises SettingsError if that is nothing."""
+    asked = [*_extractors(wanted), *_presets(wanted), *_services(wanted)]
+    if not asked:
+        raise SettingsError(
+            "there is nothing to measure", remedy="Name --extractors, --presets or a --service-config, see --help."
+        )
+    return tuple(_varied([*_floors(wanted), *asked], wanted.sweep))
+
+
+def _extractors(wanted: Wanted) -> Iterable[Subject]:
+    for key in wanted.extractors:
+        if wanted.images:
+            yield Subject(Kind.EXTRACTOR, key, "image", wanted.images)
+        if wanted.dummy_text and key in wanted.texts:
+            yield Subject(Kind.EXTRACTOR, key, "text")
+        if wanted.videos:
+            yield Subject(Kind.EXTRACTOR, key, "video", wanted.videos)
+
+
+def _presets(wanted: Wanted) -> Iterable[Subject]:
+    if wanted.presets and not wanted.videos:
+        raise SettingsError("a preset is measured on videos, and --inputs names none")
+    return (Subject(Kind.PRESET, name, "video", wanted.videos) for name in wanted.presets)
+
+
+def _services(wanted: Wanted) -> Iterable[Subject]:
+    for name, description in wanted.services.items():
+        kind = str(description["type"])
+        inputs = {"image": wanted.images, "video": wanted.videos}.get(kind, ())
+        if kind != "text" and not inputs:
+            raise SettingsError(f"service {name} takes {kind}s, and --inputs names none")
+        yield Subject(Kind.SERVICE, name, kind, inputs, description=description)
+
+
+def _floors(wanted: Wanted) -> Iterable[Subject]:
+    local = wanted.extractors or wanted.presets
+    if local:
+        yield Subject(Kind.WRITE, "storage", "file")
+        yield Subject(Kind.READ, "storage", "file")
+    if local and wanted.cuda:
+        yield Subject(Kind.COPY, "host to device", "file")
+    if local and wanted.videos:
+        yield Subject(Kind.DEMUX, "videos", "video", wanted.videos)
+        yield Subject(Kind.DECODE, "videos", "video", wanted.videos)
+    for key in wanted.extractors:
+        yield Subject(Kind.FORWARD, key, "image")
+
+
+def _varied(subjects: Sequence[Subject], sweep: Sweep) -> Iterable[Subject]:
+    for subject in subjects:
+        own = {key: values for key, values in sweep.items() if subject.kind in SWEEPS[key]}
+        if subject.kind is Kind.SERVICE:
+            own.setdefault("concurrency", SERVICE_CONCURRENCY)
+        for values in itertools.product(*own.values()):
+            yield Subject(
+                subject.kind, subject.target, subject.input, subject.inputs, dict(zip(own, values, strict=True)),
+                subject.description,
+            )  # fmt: skip
+
+
+def _check(key: str, value: str) -> None:
+    if key in MOST and not (value.isdecimal() and 1 <= int(value) <= MOST[key]):
+        raise SettingsError(f"--sweep {key}={value}: a whole number from 1 to {MOST[key]} is wanted")
+    if key in CHOICES and value not in CHOICES[key]:
+        raise SettingsError(f"--sweep {key}={value}: it can be {', '.join(CHOICES[key])}")
+    if not value:
+        raise SettingsError(f"--sweep {key}= names no value")

@@ -1,0 +1,24 @@
+"""Writes the four forms of a report, each whole or not at all."""
+
+import os
+
+from pipeline.benchmark.markdown import markdown
+from pipeline.benchmark.page import page
+from pipeline.benchmark.report import Report
+from pipeline.benchmark.table import table
+from pipeline.outputs.atomic import atomic_file
+
+
+def write_reports(report: Report, prefix: str) -> tuple[str, ...]:
+    """Write PREFIX.json, .md, .csv and .html and return their paths. Raises OSError."""
+    forms = {
+        ".json": report.model_dump_json(indent=1) + "\n",
+        ".md": markdown(report),
+        ".csv": table(report),
+        ".html": page(report),
+    }
+    paths = tuple(prefix + ending for ending in forms)
+    for path, text in zip(paths, forms.values(), strict=True):
+        with atomic_file(os.fsencode(path)) as part, open(part, "wb") as file:
+            file.write(text.encode())
+    return paths

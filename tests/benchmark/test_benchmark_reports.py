@@ -1,0 +1,168 @@
+"""The four forms of a report say the same, stand by themselves, and hold what comes from outside in check."""
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_make import report, result, sample
+
+from pipeline.benchmark.compare import compare
+from pipeline.benchmark.markdown import markdown
+from pipeline.benchmark.numbers import seconds
+from pipeline.benchmark.page import page
+from pipeline.benchmark.plan import Kind, Wanted, parse_sweep, subjects_of
+from pipeline.benchmark.reference import compared, reference_pictures
+from pipeline.benchmark.report import Missing, Reason, Report, read_report
+from pipeline.benchmark.table import table
+from pipeline.benchmark.write import write_reports
+from pipeline.errors import SettingsError
+
+DOUBT = Reason(code="unstable", text="it wavers", recommendation="Measure longer.")
+HOSTILE = "extractor <script>alert(1)</script>|`a`_b_[x](http://evil) image"
+
+
+def whole() -> Report:
+    first = report(result(times_s=[0.1] * 9))
+    swept = [
+        result(f"extractor toy image batch_size={size}", [0.1] * 9, parameters={"batch_size": size}, items=int(size))
+        for size in ("1", "8")
+    ]
+    later = report(
+        result(times_s=[0.2] * 9, samples=(sample(0.2), sample(0.4))),
+        result("extractor toy text", reasons=(DOUBT,)),
+        *swept,
+        missing=(Missing(name="preset gone video", message="it broke"),),
+        settings={"host.device": "cuda:0"},
+    )
+    return later.model_copy(update={"comparison": compare(first, later)})
+
+
+class Tags(HTMLParser):
+    """Remembers what a page holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loaded: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loaded += [str(value) for name, value in attributes if name in {"src", "href", "xlink:href"}]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def tags_of(text: str) -> Tags:
+    parser = Tags()
+    parser.feed(text)
+    return parser
+
+
+def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    made = whole()
+    paths = write_reports(made, str(tmp_path / "P"))
+    assert [Path(path).suffix for path in paths] == [".json", ".md", ".csv", ".html"]
+    assert read_report(tmp_path / "P.json") == made
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["P.csv", "P.html", "P.json", "P.md"]
+
+
+def test_all_forms_agree_with_the_json() -> None:
+    made = whole()
+    rows = list(csv.DictReader(io.StringIO(table(made))))
+    text, html = markdown(made), tags_of(page(made)).text
+    for one, row in zip(made.results, rows, strict=True):
+        assert (row["name"], row["verdict"]) == (one.name, one.verdict)
+        assert float(row["p50_s"]) == one.statistics.p50
+        assert float(row["items_per_s"]) == one.rates.items_per_s
+        shown = seconds(one.statistics.p50)
+        assert shown in text
+        assert one.name in html
+        assert shown in html
+    for told in ("it wavers", "Measure longer.", "it broke", "+100.0 % (+100.0 to +100.0)", "cuda:0"):
+        assert told in html
+
+
+def test_the_page_needs_no_network_and_has_plots() -> None:
+    found = tags_of(page(whole()))
+    assert found.loaded == []
+    assert "script" not in found.tags
+    assert found.tags.count("svg") >= 6
+    assert "throughput against batch_size" in found.text
+    assert "GPU 0" in found.text
+
+
+def test_names_from_outside_are_text_and_nothing_else() -> None:
+    made = report(result(HOSTILE))
+    found = tags_of(page(made))
+    assert "script" not in found.tags
+    assert "a" not in found.tags
+    assert HOSTILE in found.text
+    assert table(report(result("=cmd() x image"))).splitlines()[1].startswith("'=cmd()")
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [({"schema_version": 2}, "schema_version"), ({"format": "other"}, "format"), ({"extra": 1}, "extra")],
+)
+def test_another_version_is_refused_with_what_is_wrong(tmp_path: Path, damage: dict[str, Any], told: str) -> None:
+    path = tmp_path / "P.json"
+    path.write_text(json.dumps(json.loads(whole().model_dump_json()) | damage))
+    with pytest.raises(SettingsError, match=told):
+        read_report(path)
+
+
+def test_every_field_of_the_schema_that_needs_words_has_them() -> None:
+    schema = Report.model_json_schema()
+    assert schema["properties"]["schema_version"]["const"] == 1
+    assert all(part.get("description") for part in schema["$defs"].values())
+
+
+def test_a_comparison_lists_what_else_differs() -> None:
+    comparison = whole().comparison
+    assert comparison is not None
+    found = [(fact.what, fact.before, fact.after) for fact in comparison.surroundings]
+    assert found == [("host.device", "cpu", "cuda:0")]
+    assert comparison.differences[0].verdict == "slower"
+    assert len(comparison.only_after) == 3
+
+
+def test_a_sweep_gives_every_combination_and_a_floor_for_each() -> None:
+    sweep = parse_sweep(["batch_size=1,8", "precision=fp32,bf16", "workers=2"])
+    wanted = Wanted(extractors=("toy",), images=("a.png",), sweep=sweep)
+    subjects = subjects_of(wanted)
+    kinds = [subject.kind for subject in subjects]
+    assert (kinds.count(Kind.EXTRACTOR), kinds.count(Kind.FORWARD)) == (4, 4)
+    assert len({subject.name for subject in subjects}) == len(subjects)
+
+
+@pytest.mark.parametrize("word", ["batch_size=0", "batch_size=a", "precision=int8", "colour=red", "workers", "device="])
+def test_a_sweep_that_cannot_be_is_refused(word: str) -> None:
+    with pytest.raises(SettingsError, match=word.partition("=")[0]):
+        parse_sweep([word])
+
+
+def test_nothing_to_measure_is_refused() -> None:
+    with pytest.raises(SettingsError, match="nothing to measure"):
+        subjects_of(Wanted())
+
+
+def test_vectors_other_than_the_reference_are_wrong_output() -> None:
+    vectors = [[1.0, 0.0], [0.0, 1.0]]
+    known = compared("toy", "image", vectors, "fp32", None)
+    assert (known.reference, known.problem) == ("", "")
+    baseline = report(result(output=known))
+    assert compared("toy", "image", vectors, "fp32", baseline).similarity == pytest.approx(1)
+    assert "0.0000" in compared("toy", "image", vectors[::-1], "fp32", baseline).problem
+    assert "3 numbers" in compared("toy", "image", [[1.0, 0, 0]] * 2, "fp32", baseline).problem
+
+
+def test_reference_pictures_are_the_same_everywhere() -> None:
+    pictures = reference_pictures(64, 48)
+    assert len(pictures) == 4
+    assert pictures[1][3, 5].tolist() == [(3 * 1 + 5 * 5) % 256, (3 * 2 + 5 * 4) % 256, (3 * 3 + 5 * 3) % 256]

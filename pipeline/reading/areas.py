@@ -8,6 +8,10 @@ LONGEST_PX = 960
 """Longest side of the picture that is compared."""
 _EDGE = 40
 """Step of luma between neighbours that counts as the edge of a stroke; texture in motion is mostly softer."""
+_SHARE = 0.6
+"""Share of the largest step around it that an edge must reach: strokes stand out, and a ground that moves behind them
+does not count."""
+_AROUND = np.ones((9, 17), np.uint8)
 _CELL = (16, 8)
 """Height and width of a cell in pixels: strokes stand upright, so a cell is narrow."""
 _LEAST = 8
@@ -37,14 +41,14 @@ class TextAreas:
 
 
 def _edges(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return where the luma steps sideways, float32 (h, w) of 0 and 1, whole cells only."""
+    """Return where the luma steps sideways as much as anything around, float32 (h, w) of 0 and 1, whole cells only."""
     height, width = (side // cell * cell for side, cell in zip(grey.shape, _CELL, strict=True))
     if not height or not width:
         return np.zeros((0, 0), np.float32)
-    steps = cv2.absdiff(grey[:height, 2:width], grey[:height, : width - 2])
-    edges = np.zeros((height, width), np.float32)
-    edges[:, 1:-1] = steps > _EDGE
-    return edges
+    steps = np.zeros((height, width), np.uint8)
+    steps[:, 1:-1] = cv2.absdiff(grey[:height, 2:width], grey[:height, : width - 2])
+    edges: NDArray[np.bool_] = steps > np.maximum(_EDGE, _SHARE * cv2.dilate(steps, _AROUND))
+    return edges.astype(np.float32)
 
 
 def _per_cell(edges: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from pipeline.benchmark.plan import Wanted, parse_sweep, subjects_of
 from pipeline.benchmark.report import Comparison, Method, Missing, Report, Result, read_report
 from pipeline.benchmark.runner import Order, Progress
 from pipeline.benchmark.runner import run as measure_all
+from pipeline.benchmark.services import read_services
 from pipeline.benchmark.write import write_reports
 from pipeline.engine.sniff import EXTENSIONS, STILLS
 from pipeline.errors import SettingsError
@@ -91,8 +92,10 @@ def _method(args: argparse.Namespace) -> Method:
 
 def _wanted(args: argparse.Namespace, settings: Settings, scratch: Path) -> Wanted:
     """Return what is asked for, with inputs made up where none are named. Raises SettingsError."""
-    if not args.extractors and not args.presets:
-        raise SettingsError("there is nothing to measure", remedy="Name --extractors or --presets, see --help.")
+    if not args.extractors and not args.presets and not args.service_config:
+        raise SettingsError(
+            "there is nothing to measure", remedy="Name --extractors, --presets or a --service-config, see --help."
+        )
     require(args.extractors, settings)
     presets = presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT)
     for name in args.presets:
@@ -105,6 +108,7 @@ def _wanted(args: argparse.Namespace, settings: Settings, scratch: Path) -> Want
         extractors=tuple(dict.fromkeys(args.extractors)),
         texts=frozenset(key for key in args.extractors if models[key].family in KNOW_TEXTS),
         presets=tuple(dict.fromkeys(args.presets)),
+        services=read_services(args.service_config) if args.service_config else {},
         images=images,
         videos=videos,
         dummy_text=not args.inputs,

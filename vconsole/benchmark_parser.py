@@ -10,6 +10,9 @@ examples:
   vconsole benchmark --extractors tiny-shapes --baseline old.json --fail-on-regression 10
   vconsole benchmark --compare old.json new.json
 
+A service file is {NAME: {"url", "type": "video"|"image"|"text", "endpoint", and optional "health", "headers",
+"timeout_s", "payload": "multipart"|"raw"|"json", "field", "dim"}}; health is asked first, then 1, 2 and 8 at once.
+
 Every result is VALID, or INVALID with the reason and what to do. Beside each extractor its floors are measured: the
 bare forward pass, decoding, demuxing, storage. Without --inputs, pictures, texts and a video are made up. The reports
 are PREFIX.json (all of it; --schema describes it), PREFIX.md, PREFIX.csv and PREFIX.html.
@@ -24,6 +27,7 @@ def add_benchmark(commands: Commands) -> None:
     parser = command_parser(commands, "benchmark", says, EXAMPLES)
     parser.add_argument("--extractors", nargs="+", default=[], metavar="KEY", help="models of `vconsole models list`")
     parser.add_argument("--presets", nargs="+", default=[], metavar="NAME", help="presets of extract, on videos")
+    parser.add_argument("--service-config", default="", metavar="FILE", help="JSON that describes HTTP services")
     parser.add_argument("--inputs", nargs="+", default=[], metavar="PATH", help="videos, pictures or folders of them")
     parser.add_argument("--iterations", type=int, default=20, metavar="N", help="timed calls at least (default: 20)")
     parser.add_argument("--warmup-iterations", type=int, default=3, metavar="N", help="calls before (default: 3)")
@@ -36,7 +40,7 @@ def add_benchmark(commands: Commands) -> None:
         nargs="+",
         default=[],
         metavar="KEY=A,B",
-        help="vary batch_size, precision and device of extractors, hwaccel of decoding, workers of presets",
+        help="vary batch_size, precision, device of extractors, hwaccel of decoding, workers of presets, concurrency",
     )
     parser.add_argument("--output-report-prefix", default="", metavar="P", help="write P.json, P.md, P.csv and P.html")
     parser.add_argument("--baseline", default="", metavar="REPORT", help="compare with this earlier P.json")

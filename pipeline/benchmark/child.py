@@ -4,6 +4,7 @@ It reads a `Request` as JSON from stdin and writes a JSON object a line to stdou
 over), `calls`, and at last `measured` or `failed`.
 """
 
+import asyncio
 import importlib
 import json
 import os
@@ -13,6 +14,7 @@ import time
 from typing import Any
 
 from pipeline.benchmark.measure import measure
+from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
 from pipeline.errors import VconsoleError
 
@@ -47,6 +49,10 @@ class Teller:
         self._stream.write(json.dumps({"event": event, **fields}) + "\n")
         self._stream.flush()
 
+    def phase(self, phase: str) -> None:
+        """Say what begins."""
+        self.tell("phase", phase=phase)
+
     def call(self, count: int, seconds: float) -> None:
         """Tell of a timed call, now and then."""
         now = time.monotonic()
@@ -70,14 +76,19 @@ def main() -> int:
 
 
 def _measure(request: Request, teller: Teller) -> None:
+    if request.subject.kind is Kind.SERVICE:
+        from pipeline.benchmark.services import measure_service
+
+        teller.tell("measured", **asyncio.run(measure_service(request, teller.call, teller.phase)))
+        return
     module, _, function = OPENERS[f"{request.subject.kind} {request.subject.input}"].partition(":")
     began = time.perf_counter()
-    teller.tell("phase", phase="loading")
+    teller.phase("loading")
     with getattr(importlib.import_module(module), function)(request) as opened:
         load_s = time.perf_counter() - began
-        teller.tell("phase", phase="warming")
-        found = measure(opened.make, request.method, teller.call, lambda: teller.tell("phase", phase="measuring"))
-        teller.tell("phase", phase="over")
+        teller.phase("warming")
+        found = measure(opened.make, request.method, teller.call, lambda: teller.phase("measuring"))
+        teller.phase("over")
         problem, vectors = "", list[list[float]]()
         try:
             checked = opened.check()

@@ -25,10 +25,10 @@ def text(value: str) -> str:
     return value.translate(SPECIAL).replace("\n", " ")
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table; all but the first column are figures, and stand to the right."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---:") -> Iterator[str]:
+    """Yield the lines of a table; all but the first column are figures and stand to the right, unless told else."""
     yield f"| {' | '.join(headings)} |"
-    yield f"| --- |{' ---: |' * (len(headings) - 1)}"
+    yield f"| --- |{f' {align} |' * (len(headings) - 1)}"
     for row in rows:
         yield f"| {' | '.join(text(cell) for cell in row)} |"
     yield ""
@@ -146,7 +146,7 @@ def _comparison(found: Comparison) -> Iterator[str]:
     if found.surroundings:
         yield "What else differs:"
         yield ""
-        yield from table(("What", "Before", "After"), ((f.what, f.before, f.after) for f in found.surroundings))
+        yield from table(("What", "Before", "After"), ((f.what, f.before, f.after) for f in found.surroundings), "---")
 
 
 def _stages(results: Sequence[Result]) -> Iterator[str]:
@@ -196,7 +196,7 @@ def _resource_row(result: Result) -> tuple[str, ...]:
 def _surroundings(report: Report) -> Iterator[str]:
     yield "## Machine and method"
     yield ""
-    yield from table(("What", "Value"), [*_machine(report.machine), *_method(report)])
+    yield from table(("What", "Value"), [*_machine(report.machine), *_method(report)], "---")
 
 
 def _machine(here: Machine) -> Iterator[tuple[str, str]]:

@@ -13,11 +13,12 @@ import av
 from pipeline.benchmark.measure import Opened, Work
 from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
+from pipeline.engine.kinds import fingerprints
 from pipeline.extract import extract
 from pipeline.extract_job import ExtractJob, RunContext
 from pipeline.identity import content_id, identity_of, open_regular
-from pipeline.model import JobState, Stage
-from pipeline.models.registry import catalogue, fingerprint
+from pipeline.model import JobState, RunKind, Stage
+from pipeline.models.registry import catalogue
 from pipeline.models.standalone import standalone_host
 from pipeline.settings import PipelineSettings
 
@@ -64,8 +65,7 @@ def stages(request: Request) -> Iterator[Opened]:
     models = {key: catalogue(settings)[key] for key in keys}
     with ExitStack() as stack:
         socket = stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path if keys else ""
-        fingerprints = {key: fingerprint(key, model) for key, model in models.items()}
-        context = RunContext(settings, os.fsencode(request.scratch), fingerprints, socket)
+        context = RunContext(settings, os.fsencode(request.scratch), fingerprints(RunKind.EXTRACT, settings), socket)
         jobs = [_job(path, place) for path in request.subject.inputs for place in range(workers)]
         if workers == 1:
             run: Callable[[ExtractJob], dict[str, Any]] = partial(_extracted, context)

@@ -12,10 +12,10 @@ from pipeline.benchmark.report import Report, Result
 STYLE = """
 :root{color-scheme:light dark;--c0:#1668b3;--c1:#c25400;--c2:#23812f;--c3:#9b2d86;--c4:#80690a;--c5:#666}
 @media(prefers-color-scheme:dark){:root{--c0:#6cb6ff;--c1:#ffa657;--c2:#7ee787;--c3:#f0a0df;--c4:#e3c95a;--c5:#aaa}}
-body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1500px;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}
-th,td{padding:4px 9px;border-bottom:1px solid #8885;text-align:left;white-space:nowrap}
-td:last-child{white-space:normal}
+th,td{padding:4px 9px;border-bottom:1px solid #8885;text-align:left}
+th{white-space:nowrap}td:first-child{min-width:15em}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:1.5em}
 figure{margin:0}svg{width:100%;height:auto;font:11px system-ui,sans-serif;fill:currentColor}
 .title{font-size:13px;font-weight:600}.grid{stroke:#8884;fill:none}

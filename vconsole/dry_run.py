@@ -10,7 +10,9 @@ from pipeline.commands import StartRun
 from pipeline.engine.kinds import KINDS
 from pipeline.engine.plan import plan
 from pipeline.forecast import PlannedJob
+from pipeline.model import RunKind
 from pipeline.models.registry import catalogue, locate
+from pipeline.reading.engines import choose
 from pipeline.text import plural, visible
 from vconsole.exits import Exit
 from vconsole.output import write_json
@@ -36,6 +38,8 @@ def show(command: StartRun, folder: Path, *, as_json: bool) -> int:
     sys.stdout.write(f"outputs would go to {visible(command.out)}\n")
     for entry in weights:
         sys.stdout.write(f"model {visible(entry['model'])}: {visible(entry['weights'])}\n")
+    if command.kind is RunKind.EXTRACT and command.settings.text.enabled:
+        sys.stdout.write(f"text is read by {choose(command.settings.text)}\n")
     return Exit.OK
 
 

@@ -1,5 +1,6 @@
 """Which engine reads text here; what rapidocr reads; easyocr's own way of loading, as far as its weights allow."""
 
+import hashlib
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SettingsError
+from pipeline.models.operators import declare_missing_operators
 from pipeline.reading.engines import choose, easyocr_files, reader
 from pipeline.sections import TextSettings
 
@@ -53,6 +55,27 @@ def test_an_engine_that_was_asked_for_is_taken_or_refused(weights: Path) -> None
 )  # fmt: skip
 def test_easyocr_needs_the_weights_of_its_languages(languages: tuple[str, ...], file: str) -> None:
     assert easyocr_files(languages) == ("craft_mlt_25k.pth", file)
+
+
+def test_easyocr_loads_weights_in_its_own_format_and_reads(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With random weights, whose checksums its tables are told: what it reads means nothing, that it reads does."""
+    import torch
+
+    declare_missing_operators()
+    import easyocr.easyocr as library
+    from easyocr.craft import CRAFT
+    from easyocr.model.vgg_model import Model
+
+    recognition = library.recognition_models["gen2"]["english_g2"]
+    networks = {"craft_mlt_25k.pth": CRAFT(), "english_g2.pth": Model(1, 256, 256, len(recognition["characters"]) + 1)}
+    for name, network in networks.items():
+        torch.save({f"module.{key}": value for key, value in network.state_dict().items()}, weights / name)
+    for table, name in ((library.detection_models["craft"], "craft_mlt_25k.pth"), (recognition, "english_g2.pth")):
+        monkeypatch.setitem(table, "md5sum", hashlib.md5((weights / name).read_bytes()).hexdigest())
+    settings = TextSettings(engine="easyocr", languages=("en",), longest_px=128)
+    engine = reader(choose(settings), settings.languages, settings.longest_px, settings.batch, 1)
+    noise = np.random.default_rng(3).integers(0, 255, (64, 128, 3), dtype=np.uint8)
+    assert all(0 <= side <= 1 for piece in engine.read(noise) for side in piece.box)
 
 
 def spaceless(text: str) -> str:

@@ -17,6 +17,7 @@ from pipeline.model import JobState, RunKind, RunState, Stage
 from pipeline.outputs.manifest import read_manifest
 from pipeline.reading.engines import choose
 from pipeline.settings import PipelineSettings, Settings, with_preset
+from vconsole.dry_run import show
 
 LIMIT_S = 120.0
 
@@ -71,3 +72,10 @@ def test_a_run_whose_text_nothing_here_can_read_is_refused_before_it_begins(inpu
     command = StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), os.fsencode(tmp_path / "out"), "everything", settings)
     with pytest.raises(SettingsError, match="its model does not read ru"):
         check(command)
+
+
+def test_a_dry_run_says_what_would_read(inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = os.fsencode(tmp_path / "out")
+    command = StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), out, "everything", wanted())
+    assert show(command, tmp_path / "state", as_json=False) == 0
+    assert f"text is read by {choose(wanted().text)}" in capsys.readouterr().out

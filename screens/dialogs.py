@@ -186,13 +186,14 @@ GROUPS: tuple[tuple[Place, str], ...] = (
     ("list", "in a pane"),
     ("new run", "a new run"),
     ("job", "a video"),
-    ("doctor", "the doctor"),
     ("tree", "its tree of folders"),
     ("pick", "its settings"),
     ("plan", "its plan"),
     ("failures", "failures"),
     ("settings", "the settings"),
     ("runs", "the run history"),
+    ("models", "the models"),
+    ("doctor", "the doctor"),
     ("anywhere", "anywhere"),
 )
 

@@ -21,6 +21,8 @@ LIBRARIES = {
     "textual": "textual",
     "tomlkit": "tomlkit",
     "rich": "rich",
+    "httpx2": "httpx2",
+    "markdown-it-py": "markdown_it",
     "torch": "torch",
     "torchvision": "torchvision",
     "open_clip_torch": "open_clip",

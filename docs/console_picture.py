@@ -1,6 +1,6 @@
-"""Make docs/console.svg: the console over the real engine in the middle of a real run.
+"""Make a picture such as docs/console.svg: the console over the real engine in the middle of a real run.
 
-python docs/console_picture.py FOLDER... [--preset scenes] [--done 25] [--size 140x42] [--to docs/console.svg]
+python docs/console_picture.py FOLDER... [--preset scenes] [--done 25] [--keys j enter] [--size 140x42] [--to FILE]
 """
 
 import argparse
@@ -36,6 +36,9 @@ async def main(arguments: argparse.Namespace) -> None:
             async with app.run_test(size=(width, height)) as pilot:
                 while (run := engine.latest().run) is None or run.count(*TERMINAL) < arguments.done:
                     await pilot.pause(0.5)
+                for key in arguments.keys:
+                    await pilot.press(key)
+                    await pilot.pause(2)
                 app.save_screenshot(str(arguments.to))
                 app.exit(0)
         finally:
@@ -48,6 +51,7 @@ if __name__ == "__main__":
     parser.add_argument("--preset", default="scenes")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--done", type=int, default=25)
+    parser.add_argument("--keys", nargs="*", default=[], help="keys to press before, as Textual names them")
     parser.add_argument("--size", default="140x42")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--to", type=Path, default=Path(__file__).with_name("console.svg"))

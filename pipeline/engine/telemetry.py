@@ -47,10 +47,12 @@ class Telemetry:
 
     def _main(self) -> None:
         psutil.cpu_percent(percpu=True)
-        while not self._stop.wait(self._period_s * (IDLE_TIMES if self.idle else 1)):
+        period_s = self._period_s
+        while not self._stop.wait(period_s):
             with suppress(OSError):  # no descriptor is left for a moment, say: the gauges stand still
                 self.view = self._read()
             self._changed()
+            period_s = self._period_s * (IDLE_TIMES if self.idle else 1)
 
     def _read(self) -> MachineView:
         per_core = tuple(share / 100 for share in psutil.cpu_percent(percpu=True))

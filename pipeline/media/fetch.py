@@ -28,7 +28,6 @@ def fetch(
     settings: PipelineSettings,
     known: KnownFrames,
     *,
-    decode_threads: int,
     on_frame: Callable[[KeptFrame], None],
     progress: Callable[[float, int], None],
 ) -> int | None:
@@ -42,7 +41,8 @@ def fetch(
     with open_media(path, Stage.FRAMES, settings.probe.max_pixels) as container:
         stream = container.streams[probe.video_stream]
         assert isinstance(stream, VideoStream)
-        prepare_decoder(stream, settings.probe.max_pixels, decode_threads)
+        # A decoder with frame threads that is freed in mid-stream after a seek has hung in libavcodec 62.28.
+        prepare_decoder(stream, settings.probe.max_pixels, 1)
         hunt = _Hunt(container, stream, probe, progress)
         for frame in sorted(known.frames, key=lambda kept: kept.time_s):
             found = hunt.find(frame.time_s)

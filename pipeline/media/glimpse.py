@@ -98,7 +98,6 @@ def _decoded(request: dict[str, Any]) -> Image.Image | None:
         crop,
         settings,
         KnownFrames((), (frame,), "", 0, 0, (), 0.0, 0.0),
-        decode_threads=1,
         on_frame=lambda frame: found.append(Image.fromarray(frame.picture())),
         progress=lambda video_s, frames: None,
     )

@@ -57,8 +57,7 @@ def sweep(
         raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.SCENES)
     if known is not None:
         began = time.monotonic()
-        again = partial(fetch, path, probe, crop_xywh, settings, known)
-        if again(decode_threads=decode_threads, on_frame=on_frame, progress=progress) is not None:
+        if fetch(path, probe, crop_xywh, settings, known, on_frame=on_frame, progress=progress) is not None:
             return _as_known(known, time.monotonic() - began)
     damaged, keys_only = False, _keys_only(probe, settings)
     by_order = probe.container in _NO_TIMES and reorders(probe.video_codec)

@@ -2,19 +2,18 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from pipeline.boundary import failure_of
 from pipeline.errors import JobError
 from pipeline.extract_job import ExtractJob, RunContext
 from pipeline.held import HeldVideo
-from pipeline.identity import device_of
 from pipeline.media.result import KeptFrame, KnownFrames, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.models.client import HostClient
 from pipeline.outcome import NO_PICTURES, Outcome, failed, finished, loss_sentence
+from pipeline.outputs.atomic import check_volume, check_written
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Embedding, Features, ScreenText
 from pipeline.outputs.paths import features_name, features_path, frames_folder, picture_name
@@ -32,8 +31,6 @@ from pipeline.stages.write import Source, features_of, has_means, renewed, store
 
 SWEEP_SHARE = 0.9
 """The share of a job that is done when its video is decoded; embedding and writing are the rest."""
-INPUT_FAILURES = frozenset({FailureClass.CORRUPT, FailureClass.UNSUPPORTED, FailureClass.EMPTY, FailureClass.IO})
-"""What it can look like when a file changes while it is read."""
 
 
 def extract(job: ExtractJob, run: RunContext, report: Reporter) -> Outcome:
@@ -62,10 +59,7 @@ class _Extraction:
             with self._video.held():
                 return self._outcome()
         except Exception as error:  # noqa: BLE001 - the boundary: damaged media raises anything
-            failure = failure_of(error, self._clock.stage)
-        if failure.failure in INPUT_FAILURES:
-            failure = self._video.changed() or failure
-        failure.stage = failure.stage or self._clock.stage
+            failure = self._video.failure(error, self._clock.stage)
         if failure.failure is FailureClass.EMPTY:
             return Outcome(JobState.SKIPPED, {"content_id": self._job.content_id, "reason": str(failure)})
         return failed(self._job.content_id, failure, self._found)
@@ -90,14 +84,9 @@ class _Extraction:
             self._clock.reused(Stage.WRITE)
             return self._finished(features, reuse.written)
         with self._clock.timed(Stage.WRITE, 1):
-            self._check_out()
+            check_volume(self._run.out, self._run.out_device, Stage.WRITE)
             written = write(path, features, settings)
-            try:
-                self._check_out()
-            except (JobError, OSError):
-                with suppress(OSError):
-                    os.unlink(path)
-                raise
+            check_written(path, self._run.out, self._run.out_device, Stage.WRITE)
         return self._finished(features, written)
 
     def _finished(self, features: Features, written: Written, *, adopted: bool = False) -> Outcome:
@@ -110,12 +99,6 @@ class _Extraction:
             saved=self._saved,
             adopted=adopted,
         )
-
-    def _check_out(self) -> None:
-        """Refuse an output folder that is no longer where it was: a volume that is gone leaves its mount point."""
-        wanted = self._run.out_device
-        if wanted and device_of(self._run.out) != wanted:
-            raise JobError(FailureClass.IO, "The volume of the output folder is gone.", stage=Stage.WRITE)
 
     def _work(self, keys: Mapping[str, str]) -> Features:
         """Do every stage but the last; text that is there already is kept."""
@@ -280,7 +263,7 @@ class _Extraction:
     def _saved_pictures(self) -> AbstractContextManager[PictureFolder | None]:
         frames = self._settings.frames
         if frames.save != "none":
-            self._check_out()
+            check_volume(self._run.out, self._run.out_device, Stage.WRITE)
         return saved_pictures(self._pictures_folder, frames.save, frames.save_quality)
 
     @contextmanager

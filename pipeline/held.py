@@ -11,6 +11,9 @@ from pipeline.model import FailureClass, Stage
 
 _CHANGED = "The file changed while it was read."
 
+_OF_INPUT = frozenset({FailureClass.CORRUPT, FailureClass.UNSUPPORTED, FailureClass.EMPTY, FailureClass.IO})
+"""What it can look like when a file changes while it is read."""
+
 
 class HeldVideo:
     """A file that discovery saw with `identity`; `path` is what the stages open."""
@@ -45,6 +48,14 @@ class HeldVideo:
         failure = self.changed()
         if failure:
             raise failure
+
+    def failure(self, error: Exception, stage: Stage) -> JobError:
+        """Return the failure that an exception in `stage` comes to: what looks like bad input may be a change of it."""
+        failure = failure_of(error, stage)
+        if failure.failure in _OF_INPUT:
+            failure = self.changed() or failure
+        failure.stage = failure.stage or stage
+        return failure
 
     def changed(self) -> JobError | None:
         """Return the failure to tell if the source is no longer that file, or cannot be asked."""

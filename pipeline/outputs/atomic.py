@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 from pipeline.errors import JobError
+from pipeline.identity import device_of
 from pipeline.model import FailureClass, RunKind, Stage
 from pipeline.outputs import paths
 from pipeline.text import visible
@@ -136,6 +137,25 @@ def stale_parts(out: bytes, kind: RunKind = RunKind.EXTRACT) -> Iterator[bytes]:
             parts = [name for name in (*folders, *files) if paths.PART.fullmatch(name)]
             folders[:] = [name for name in folders if name not in parts]
             yield from (os.path.join(folder, name) for name in parts)
+
+
+def check_volume(out: bytes, device: int, stage: Stage) -> None:
+    """Refuse an output folder that is no longer where it was: a volume that is gone leaves its mount point.
+
+    `device` is its device number when the run began, 0 = any. Raises JobError (io) and OSError.
+    """
+    if device and device_of(out) != device:
+        raise JobError(FailureClass.IO, "The volume of the output folder is gone.", stage=stage)
+
+
+def check_written(path: bytes, out: bytes, device: int, stage: Stage) -> None:
+    """Do as `check_volume` does once `path` has its final name, and take the file away where that refuses."""
+    try:
+        check_volume(out, device, stage)
+    except (JobError, OSError):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def disk_error(error: OSError, doing: str, path: bytes) -> JobError:

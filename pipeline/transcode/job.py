@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn
 
-from pipeline.boundary import failure_of
 from pipeline.errors import JobError
-from pipeline.extract import INPUT_FAILURES
 from pipeline.held import HeldVideo
 from pipeline.identity import Identity, sha256_of
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
-from pipeline.outputs.atomic import atomic_file, disk_error
+from pipeline.outputs.atomic import atomic_file, check_volume, check_written, disk_error
 from pipeline.outputs.paths import part_path
 from pipeline.progress import Reporter, StageClock
 from pipeline.settings import PipelineSettings
@@ -26,7 +24,7 @@ from pipeline.transcode.inspect import inspect
 from pipeline.transcode.measure import decoded
 from pipeline.transcode.output import EncodingError
 from pipeline.transcode.picture import Box, plan_picture, software_of
-from pipeline.transcode.place import SALVAGED, Place
+from pipeline.transcode.place import SALVAGED, adoptable, check_place
 from pipeline.transcode.problems import problems_of
 from pipeline.transcode.recipe import Recipe, recipe
 from pipeline.transcode.verify import CopyError, verify
@@ -80,7 +78,6 @@ class _Transcoding:
         self._clock = StageClock(report)
         self._video = HeldVideo(job.source, job.identity)
         self._path = os.path.join(run.out, job.output)
-        self._place = Place(self._path, run.out, run.out_device)
         self._mark = f"vconsole {job.key}"
         self._written_mark = self._mark + SALVAGED * self._settings.salvage
         self._facts: MediaFacts | None = None
@@ -93,10 +90,8 @@ class _Transcoding:
             with self._video.held():
                 return self._outcome()
         except Exception as error:  # noqa: BLE001 - the boundary: damaged media raises anything
-            failure = failure_of(error, self._clock.stage)
-        if failure.failure in INPUT_FAILURES:
-            failure = self._video.changed() or failure
-        if failure.stage in (None, Stage.WRITE):
+            failure = self._video.failure(error, self._clock.stage)
+        if failure.stage is Stage.WRITE:
             failure.stage = self._clock.stage
         known = account.known(self._job.content_id, self._facts, self._settings)
         if failure.failure is FailureClass.EMPTY:
@@ -106,7 +101,7 @@ class _Transcoding:
     def _outcome(self) -> Outcome:
         self._clock.moved()
         adopted = (
-            None if self._job.force else self._place.adopted(self._mark, self._job.known_sha256, self._clock.moved)
+            None if self._job.force else adoptable(self._path, self._mark, self._job.known_sha256, self._clock.moved)
         )
         facts = self._probe()
         if adopted is not None:
@@ -126,8 +121,8 @@ class _Transcoding:
             reason = "It is already as the settings ask for."
             known = account.known(self._job.content_id, facts, self._settings)
             return Outcome(JobState.SKIPPED, known | {"reason": reason, "action": "conforms"})
-        self._place.check(self._job.source, self._job.known_sha256, self._clock.moved)
-        self._place.check_volume()
+        check_place(self._path, self._job.source, self._job.known_sha256, self._clock.moved)
+        check_volume(self._run.out, self._run.out_device, Stage.TRANSCODE)
         try:
             found, made = self._written(facts, plan)
         except CopyError as error:
@@ -137,12 +132,7 @@ class _Transcoding:
                 self._refuse(facts)
             plan = recipe(facts, self._settings, self._crop(facts))
             found, made = self._written(facts, plan)
-        try:
-            self._place.check_volume()
-        except (JobError, OSError):
-            with suppress(OSError):
-                os.unlink(self._path)
-            raise
+        check_written(self._path, self._run.out, self._run.out_device, Stage.TRANSCODE)
         return self._ended(facts, plan, found, made)
 
     def _written(self, facts: MediaFacts, plan: Recipe) -> tuple[MediaFacts, Made]:
@@ -158,7 +148,7 @@ class _Transcoding:
                 self._video.check()
             with self._clock.timed(Stage.VERIFY, 1):
                 found = verify(part, plan, made, self._clock.moved)
-            self._place.check_volume()
+            check_volume(self._run.out, self._run.out_device, Stage.TRANSCODE)
         return found, made
 
     def _probe(self) -> MediaFacts:

@@ -23,7 +23,7 @@ from pipeline.model import FailureClass, Stage
 from pipeline.sections import ProbeSettings
 from pipeline.shortage import refuse_shortage
 from pipeline.transcode.facts import MediaFacts
-from pipeline.transcode.graph import PictureGraph, SoundGraph
+from pipeline.transcode.graph import picture_graph, sound_graph
 from pipeline.transcode.lines import CopyLine, Line, PictureLine, SoundLine, SubtitleLine
 from pipeline.transcode.measure import lost_pictures
 from pipeline.transcode.output import (
@@ -238,7 +238,7 @@ class _Making:
         target = add_video(self._output, picture, order.settings, rate=nominal, tick=tick, threads=order.encode_threads)
         target.metadata.update(stream_tags(stream.metadata))
         self._pace = ConstantPace(rate, tick) if rate is not None else SourcePace(tick)
-        graph = PictureGraph(picture.chain, Fraction(facts.sar.replace(":", "/")), order.encode_threads)
+        graph = picture_graph(picture.chain, Fraction(facts.sar.replace(":", "/")), order.encode_threads)
         self._video = PictureLine(
             stream,
             target,
@@ -261,7 +261,7 @@ class _Making:
             return
         target = add_audio(self._output, plan, stream.metadata)
         context = target.codec_context
-        graph = SoundGraph(
+        graph = sound_graph(
             rate_hz=plan.rate_hz,
             layout=plan.layout,
             sample_format=context.format.name,

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from pipeline.model import Stage
 from pipeline.shortage import refuse_shortage
-from pipeline.transcode.graph import PictureGraph, SoundGraph
+from pipeline.transcode.graph import FrameGraph
 from pipeline.transcode.output import encoding
 from pipeline.transcode.pace import Pace
 
@@ -46,7 +46,7 @@ class PictureLine:
         self,
         source: VideoStream,
         target: VideoStream,
-        graph: PictureGraph,
+        graph: FrameGraph[VideoFrame],
         pace: Pace,
         write: Write,
         *,
@@ -159,7 +159,7 @@ class PictureLine:
 class SoundLine:
     """Decodes, resamples and encodes a sound track; what cannot be decoded becomes silence."""
 
-    def __init__(self, source: AudioStream, target: AudioStream, graph: SoundGraph, write: Write) -> None:
+    def __init__(self, source: AudioStream, target: AudioStream, graph: FrameGraph[AudioFrame], write: Write) -> None:
         self._source, self._target, self._graph, self._write = source, target, graph, write
         self._next_s = 0.0
         self.refused = self.written = 0

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pipeline.health import Grade
+
 
 @dataclass(frozen=True, slots=True)
 class Holding:
@@ -48,17 +50,9 @@ class PlannedJob:
     """The output relative to the output folder, empty if there will be none."""
 
 
-class Grade(StrEnum):
-    """How a check came out; only a fault keeps a run from starting."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAULT = "fault"
-
-
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a run needs, whether it is there, and what to do if not."""
+    """One thing that a run needs, whether it is there, and what to do if not; only a fault keeps a run from it."""
 
     name: str
     grade: Grade

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
-    """What one check says of this machine."""
+class Grade(StrEnum):
+    """How a check came out."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,7 +20,7 @@ class Check:
 
     group: str
     name: str
-    verdict: Verdict
+    verdict: Grade
     found: str
     fix: str = ""
     """What to do about it; empty where nothing is to be done."""
@@ -35,6 +35,6 @@ class Health:
     """What is being looked at; empty once all is done."""
     elapsed_s: float = 0.0
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: Grade) -> int:
         """Return how many checks say this."""
         return sum(check.verdict is verdict for check in self.checks)

@@ -15,7 +15,7 @@ from pipeline.doctor.examination import Examination
 from pipeline.doctor.plan import plan
 from pipeline.engine.folder import state_folder
 from pipeline.errors import SettingsError
-from pipeline.health import Check, Health, Verdict
+from pipeline.health import Check, Grade, Health
 from pipeline.settings import Settings
 from pipeline.text import plural, visible
 from vconsole.config import load
@@ -32,7 +32,7 @@ NAME = 21
 def run(args: argparse.Namespace) -> int:
     """Examine the machine, say what is found as it comes, and return the exit code: 1 if there is a fault."""
     configuration, settings = _settings(args)
-    folder = state_dir(settings) if configuration.verdict is Verdict.OK else state_folder("")
+    folder = state_dir(settings) if configuration.verdict is Grade.OK else state_folder("")
     out = absolute(args.out) if args.out else b""
     examination = examination_of(settings, folder, out, (configuration,))
     health, told = Health(), 0
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
             told = len(health.checks)
     finally:
         examination.close()
-    code = Exit.SOME_FAILED if health.count(Verdict.FAULT) else Exit.OK
+    code = Exit.SOME_FAILED if health.count(Grade.FAULT) else Exit.OK
     if args.json:
-        counts = {str(verdict): health.count(verdict) for verdict in Verdict}
+        counts = {str(verdict): health.count(verdict) for verdict in Grade}
         write_json({"event": "summary", "exit_code": int(code), **counts, "elapsed_s": health.elapsed_s}, sys.stdout)
     else:
         sys.stdout.write(f"\n{summary(health)}\n")
@@ -60,7 +60,7 @@ def examination_of(settings: Settings, folder: Path, out: bytes = b"", known: tu
 
 def summary(health: Health) -> str:
     """Return what an examination found, in one line."""
-    ok, warnings, faults = (health.count(verdict) for verdict in Verdict)
+    ok, warnings, faults = (health.count(verdict) for verdict in Grade)
     return f"{ok} ok, {plural(warnings, 'warning')}, {plural(faults, 'fault')}; {health.elapsed_s:.0f} s"
 
 
@@ -72,8 +72,8 @@ def _settings(args: argparse.Namespace) -> tuple[Check, Settings]:
         settings = load(from_arguments(args))
         checked(settings.keys)
     except SettingsError as error:
-        return Check("program", "configuration", Verdict.FAULT, str(error), error.remedy), Settings()
-    return Check("program", "configuration", Verdict.OK, "understood"), settings
+        return Check("program", "configuration", Grade.FAULT, str(error), error.remedy), Settings()
+    return Check("program", "configuration", Grade.OK, "understood"), settings
 
 
 def _terminal() -> tuple[Check, ...]:

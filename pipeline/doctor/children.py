@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 
 END_S = 2.0
 """How long a killed child may take to end; one that hangs in the kernel is left behind."""
@@ -57,7 +57,7 @@ class Children:
         if child.returncode:
             return (_broken(group, name, f"{_end(child.returncode)}{_last_line(told)}"),)
         try:
-            return tuple(Check(**fields | {"verdict": Verdict(fields["verdict"])}) for fields in json.loads(answer))
+            return tuple(Check(**fields | {"verdict": Grade(fields["verdict"])}) for fields in json.loads(answer))
         except (ValueError, TypeError, KeyError):
             return (_broken(group, name, "it did not give an answer that can be understood"),)
 
@@ -91,7 +91,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 
 def _broken(group: str, name: str, how: str) -> Check:
-    return Check(group, name, Verdict.FAULT, f"The check failed: {how}.", "Try it again; if it stays, report it.")
+    return Check(group, name, Grade.FAULT, f"The check failed: {how}.", "Try it again; if it stays, report it.")
 
 
 def _end(returncode: int) -> str:

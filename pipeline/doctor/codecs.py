@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.doctor.recipes import SOUND, VIDEO, Recipe
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 
 GROUP = "codecs"
 WIDTH, HEIGHT, FRAMES, RATE = 320, 240, 8, 25
@@ -37,8 +37,8 @@ def video(name: str) -> list[Check]:
         found, decoder = decode(encode(recipe))
         compare(found)
     except (av.FFmpegError, CodecError, ValueError) as error:
-        return [Check(GROUP, name, Verdict.FAULT, f"{recipe.encoder}: {said(error)}", REPLACE)]
-    return [Check(GROUP, name, Verdict.OK, f"{recipe.encoder} encodes, {decoder} decodes")]
+        return [Check(GROUP, name, Grade.FAULT, f"{recipe.encoder}: {said(error)}", REPLACE)]
+    return [Check(GROUP, name, Grade.OK, f"{recipe.encoder} encodes, {decoder} decodes")]
 
 
 def sound(name: str) -> list[Check]:
@@ -49,8 +49,8 @@ def sound(name: str) -> list[Check]:
     try:
         decoder = decode_tone(encode_tone(recipe))
     except (av.FFmpegError, CodecError, ValueError) as error:
-        return [Check(GROUP, name, Verdict.FAULT, f"{recipe.encoder}: {said(error)}", REPLACE)]
-    return [Check(GROUP, name, Verdict.OK, f"{recipe.encoder} encodes, {decoder} decodes")]
+        return [Check(GROUP, name, Grade.FAULT, f"{recipe.encoder}: {said(error)}", REPLACE)]
+    return [Check(GROUP, name, Grade.OK, f"{recipe.encoder} encodes, {decoder} decodes")]
 
 
 def can_encode(encoder: str) -> bool:
@@ -140,4 +140,4 @@ def said(error: Exception) -> str:
 
 def _absent(name: str, recipe: Recipe) -> Check:
     found = f"this build of FFmpeg has no {recipe.encoder}, so encoding and decoding could not be tried"
-    return Check(GROUP, name, Verdict.WARNING, found, REPLACE)
+    return Check(GROUP, name, Grade.WARNING, found, REPLACE)

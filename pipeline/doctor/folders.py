@@ -10,7 +10,7 @@ from pipeline.engine.folder import NETWORK_FILESYSTEMS, filesystem_type, holder
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import LedgerError
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 from pipeline.text import plural
 
 STATE, OUTPUT = "state folder", "output folder"
@@ -35,17 +35,17 @@ OTHER = {
 def state(folder: str) -> list[Check]:
     """Return whether the state folder can serve, who holds it, and whether its ledger opens."""
     checks = [_place(STATE, Path(folder))]
-    if checks[0].verdict is Verdict.FAULT:
+    if checks[0].verdict is Grade.FAULT:
         return checks
     kind = filesystem_type(_nearest(Path(folder)))
     if kind in NETWORK_FILESYSTEMS:
         found = f"{kind}, a network file system, where locks are not safe"
-        checks.append(Check(STATE, "file system", Verdict.FAULT, found, OTHER[STATE]))
+        checks.append(Check(STATE, "file system", Grade.FAULT, found, OTHER[STATE]))
     elif kind in {"tmpfs", "ramfs"}:
         found = f"{kind}: what is kept here is gone when the machine restarts"
-        checks.append(Check(STATE, "file system", Verdict.WARNING, found, OTHER[STATE]))
+        checks.append(Check(STATE, "file system", Grade.WARNING, found, OTHER[STATE]))
     else:
-        checks.append(Check(STATE, "file system", Verdict.OK, kind or "unknown"))
+        checks.append(Check(STATE, "file system", Grade.OK, kind or "unknown"))
     return [*checks, _lock(Path(folder)), _ledger(Path(folder))]
 
 
@@ -53,12 +53,12 @@ def output(folder: str, state_folder: str) -> list[Check]:
     """Return whether the output folder `folder` can serve, or the one of the last run where none is given."""
     where = Path(folder) if folder else _last_output(Path(state_folder))
     if where is None:
-        return [Check(OUTPUT, "place", Verdict.OK, "none yet; `vconsole doctor --out DIR` looks at one")]
+        return [Check(OUTPUT, "place", Grade.OK, "none yet; `vconsole doctor --out DIR` looks at one")]
     place = _place(OUTPUT, where)
-    if place.verdict is Verdict.FAULT:
+    if place.verdict is Grade.FAULT:
         return [place]
     kind = filesystem_type(_nearest(where)) or "unknown"
-    return [place, Check(OUTPUT, "file system", Verdict.OK, kind), *disk(OUTPUT, os.fspath(where))]
+    return [place, Check(OUTPUT, "file system", Grade.OK, kind), *disk(OUTPUT, os.fspath(where))]
 
 
 def disk(group: str, folder: str) -> list[Check]:
@@ -67,13 +67,13 @@ def disk(group: str, folder: str) -> list[Check]:
         where = _nearest(Path(folder))
         status = os.statvfs(where)
     except OSError as error:
-        return [Check(group, "space", Verdict.FAULT, f"{folder}: {error.strerror}", OTHER[group])]
+        return [Check(group, "space", Grade.FAULT, f"{folder}: {error.strerror}", OTHER[group])]
     free, total = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     found = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free"
     if free < FULL_BYTES:
-        return [Check(group, "space", Verdict.FAULT, found, "Free space there, or choose another folder.")]
+        return [Check(group, "space", Grade.FAULT, found, "Free space there, or choose another folder.")]
     low = free < LOW_BYTES[group]
-    space = Check(group, "space", Verdict.WARNING if low else Verdict.OK, found, "Free space there." if low else "")
+    space = Check(group, "space", Grade.WARNING if low else Grade.OK, found, "Free space there." if low else "")
     if not os.access(where, os.W_OK):
         return [space]
     try:
@@ -81,7 +81,7 @@ def disk(group: str, folder: str) -> list[Check]:
     except OSError as error:
         return [
             space,
-            Check(group, "disk", Verdict.FAULT, f"a file of trial failed: {error.strerror}", "Check the disk."),
+            Check(group, "disk", Grade.FAULT, f"a file of trial failed: {error.strerror}", "Check the disk."),
         ]
 
 
@@ -92,34 +92,34 @@ def _place(group: str, folder: Path) -> Check:
         is_folder, ours = nearest.is_dir(), os.access(nearest, os.R_OK | os.W_OK | os.X_OK)
         foreign = group == STATE and nearest == folder and os.geteuid() not in (0, nearest.stat().st_uid)
     except OSError as error:
-        return Check(group, "place", Verdict.FAULT, f"{folder}: {error.strerror}", OTHER[group])
+        return Check(group, "place", Grade.FAULT, f"{folder}: {error.strerror}", OTHER[group])
     if not is_folder:
-        return Check(group, "place", Verdict.FAULT, f"{nearest} is not a folder", OTHER[group])
+        return Check(group, "place", Grade.FAULT, f"{nearest} is not a folder", OTHER[group])
     if not ours:
-        return Check(group, "place", Verdict.FAULT, f"{nearest} cannot be written to", OTHER[group])
+        return Check(group, "place", Grade.FAULT, f"{nearest} cannot be written to", OTHER[group])
     if foreign:
-        return Check(group, "place", Verdict.FAULT, f"{folder} belongs to another user", OTHER[group])
-    return Check(group, "place", Verdict.OK, f"{folder}{'' if nearest == folder else ', made when it is needed'}")
+        return Check(group, "place", Grade.FAULT, f"{folder} belongs to another user", OTHER[group])
+    return Check(group, "place", Grade.OK, f"{folder}{'' if nearest == folder else ', made when it is needed'}")
 
 
 def _lock(folder: Path) -> Check:
     try:
         held_by = holder(folder) or "nobody"
     except OSError as error:
-        return Check(STATE, "lock", Verdict.FAULT, f"it cannot be opened: {error.strerror}", OTHER[STATE])
+        return Check(STATE, "lock", Grade.FAULT, f"it cannot be opened: {error.strerror}", OTHER[STATE])
     ours = held_by.startswith(f"process {os.getppid()} ")
-    return Check(STATE, "lock", Verdict.OK, "held by this console" if ours else f"held by {held_by}")
+    return Check(STATE, "lock", Grade.OK, "held by this console" if ours else f"held by {held_by}")
 
 
 def _ledger(folder: Path) -> Check:
     if not (folder / LEDGER_NAME).exists():
-        return Check(STATE, "ledger", Verdict.OK, "none yet; the first run makes it")
+        return Check(STATE, "ledger", Grade.OK, "none yet; the first run makes it")
     try:
         with LedgerReader.read_only(folder) as ledger:
             runs = len(ledger.runs())
     except LedgerError as error:
-        return Check(STATE, "ledger", Verdict.FAULT, str(error), error.remedy)
-    return Check(STATE, "ledger", Verdict.OK, f"opens, {plural(runs, 'run')}" if runs < 100 else "opens, many runs")
+        return Check(STATE, "ledger", Grade.FAULT, str(error), error.remedy)
+    return Check(STATE, "ledger", Grade.OK, f"opens, {plural(runs, 'run')}" if runs < 100 else "opens, many runs")
 
 
 def _last_output(state_folder: Path) -> Path | None:
@@ -159,8 +159,8 @@ def _speed(group: str, folder: Path, size: int) -> Check:
         f"writes {write_rate / 1e6:,.0f} MB/s, reads {read_rate / 1e6:,.0f} MB/s, flushes in {1000 * flush_s:.1f} ms"
     )
     if min(write_rate, read_rate) < SLOW_BYTES_PER_S or flush_s > SLOW_FLUSH_S:
-        return Check(group, "disk", Verdict.WARNING, found, "A faster disk for this folder would speed runs up.")
-    return Check(group, "disk", Verdict.OK, found)
+        return Check(group, "disk", Grade.WARNING, found, "A faster disk for this folder would speed runs up.")
+    return Check(group, "disk", Grade.OK, found)
 
 
 def _flush(descriptor: int) -> float:

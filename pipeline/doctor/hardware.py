@@ -14,7 +14,7 @@ from pipeline.doctor.codecs import CodecError, Luma, can_encode, compare, decode
 from pipeline.doctor.recipes import NVDEC, NVENC, VIDEO, Recipe
 from pipeline.engine.preflight import check_device
 from pipeline.errors import SettingsError
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 
 GROUP = "GPU"
 PCI = Path("/sys/bus/pci/devices")
@@ -45,10 +45,10 @@ def driver() -> list[Check]:
     try:
         version, cuda = pynvml.nvmlSystemGetDriverVersion(), pynvml.nvmlSystemGetCudaDriverVersion_v2()
         found = f"NVIDIA {version}, CUDA up to {cuda // 1000}.{cuda % 1000 // 10}"
-        checks = [Check(GROUP, "driver", Verdict.OK, found)]
+        checks = [Check(GROUP, "driver", Grade.OK, found)]
         return checks + [_gpu(index) for index in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError as error:
-        return [Check(GROUP, "driver", Verdict.WARNING, f"NVML fails: {error}", "Restart the driver or the machine.")]
+        return [Check(GROUP, "driver", Grade.WARNING, f"NVML fails: {error}", "Restart the driver or the machine.")]
     finally:
         pynvml.nvmlShutdown()
 
@@ -58,8 +58,8 @@ def device(device: str) -> list[Check]:
     try:
         check_device(device)
     except SettingsError as error:
-        return [Check(GROUP, "host.device", Verdict.FAULT, str(error), error.remedy)]
-    return [Check(GROUP, "host.device", Verdict.OK, device)]
+        return [Check(GROUP, "host.device", Grade.FAULT, str(error), error.remedy)]
+    return [Check(GROUP, "host.device", Grade.OK, device)]
 
 
 def cuda(index: int) -> list[Check]:
@@ -69,12 +69,10 @@ def cuda(index: int) -> list[Check]:
     name = f"torch on GPU {index}"
     if not torch.version.cuda:
         found = f"torch {torch.__version__} is built without CUDA: models run on the CPU"
-        return [
-            Check(GROUP, name, Verdict.WARNING, found, "Install PyPI's torch: pip install -c constraints.txt torch")
-        ]
+        return [Check(GROUP, name, Grade.WARNING, found, "Install PyPI's torch: pip install -c constraints.txt torch")]
     if index >= torch.cuda.device_count():
         found = f"torch finds {torch.cuda.device_count()} GPUs; CUDA_VISIBLE_DEVICES={_hidden()!r}"
-        return [Check(GROUP, name, Verdict.WARNING, found, "Install a driver new enough for this torch, or show it.")]
+        return [Check(GROUP, name, Grade.WARNING, found, "Install a driver new enough for this torch, or show it.")]
     try:
         left = torch.arange(MATRIX * MATRIX, dtype=torch.float32).reshape(MATRIX, MATRIX) % 7
         product = (left.half().to(f"cuda:{index}") @ left.T.half().to(f"cuda:{index}")).float().cpu()
@@ -83,20 +81,20 @@ def cuda(index: int) -> list[Check]:
     except RuntimeError as error:
         if "out of memory" in str(error).lower():
             found = "its memory is full, so nothing could be tried"
-            return [Check(GROUP, name, Verdict.WARNING, found, "Look again when nothing else uses it.")]
-        return [Check(GROUP, name, Verdict.FAULT, said(error), "Set host.device = cpu, or mend the driver.")]
+            return [Check(GROUP, name, Grade.WARNING, found, "Look again when nothing else uses it.")]
+        return [Check(GROUP, name, Grade.FAULT, said(error), "Set host.device = cpu, or mend the driver.")]
     if not right:
         found = "a product of matrices comes out wrong"
-        return [Check(GROUP, name, Verdict.FAULT, found, "Do not use this GPU: set host.device = cpu or another.")]
+        return [Check(GROUP, name, Grade.FAULT, found, "Do not use this GPU: set host.device = cpu or another.")]
     found = f"computes right; CUDA {torch.version.cuda}, compute capability {major}.{minor}"
-    return [Check(GROUP, name, Verdict.OK, found)]
+    return [Check(GROUP, name, Grade.OK, found)]
 
 
 def encoder(name: str, index: int) -> list[Check]:
     """Encode a few pictures by NVENC and decode them in software."""
     title, nvenc = f"encode {name} on GPU {index}", NVENC[name]
     if not can_encode(nvenc):
-        return [Check(GROUP, title, Verdict.WARNING, f"this build of FFmpeg has no {nvenc}", "pip install av")]
+        return [Check(GROUP, title, Grade.WARNING, f"this build of FFmpeg has no {nvenc}", "pip install av")]
     recipe = Recipe(nvenc, options={"gpu": str(index)})
     return [_tried(title, lambda: compare(decode(encode(recipe))[0]), f"{nvenc} works")]
 
@@ -130,8 +128,8 @@ def _tried(title: str, attempt: Callable[[], None], works: str) -> Check:
             told = " ".join([*(line.strip() for _, _, line in written), said(error)])
             known = ((why, fix) for sign, why, fix in REASONS if sign in told.lower())
             why, fix = next(known, (told[:200], SOFTWARE))
-            return Check(GROUP, title, Verdict.WARNING, why, fix)
-    return Check(GROUP, title, Verdict.OK, works)
+            return Check(GROUP, title, Grade.WARNING, why, fix)
+    return Check(GROUP, title, Grade.OK, works)
 
 
 def _gpu(index: int) -> Check:
@@ -140,7 +138,7 @@ def _gpu(index: int) -> Check:
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     free, total = memory.free / (1 << 30), memory.total / (1 << 30)
     found = f"{name}, {free:.1f} of {total:.1f} GiB free"
-    return Check(GROUP, f"GPU {index}", Verdict.OK, found)
+    return Check(GROUP, f"GPU {index}", Grade.OK, found)
 
 
 def _no_driver(why: str) -> Check:
@@ -148,9 +146,9 @@ def _no_driver(why: str) -> Check:
     if _has_nvidia_card():
         found = f"there is an NVIDIA GPU in this machine, and its driver does not answer ({why})"
         return Check(
-            GROUP, "driver", Verdict.WARNING, found, "Install or load the NVIDIA driver; until then the CPU serves."
+            GROUP, "driver", Grade.WARNING, found, "Install or load the NVIDIA driver; until then the CPU serves."
         )
-    return Check(GROUP, "driver", Verdict.OK, f"no NVIDIA GPU here ({why}): the CPU does all")
+    return Check(GROUP, "driver", Grade.OK, f"no NVIDIA GPU here ({why}): the CPU does all")
 
 
 def _has_nvidia_card() -> bool:

@@ -5,7 +5,7 @@ import re
 from importlib.metadata import PackageNotFoundError, requires, version
 from types import ModuleType
 
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 
 GROUP = "libraries"
 LIBRARIES = {
@@ -41,7 +41,7 @@ def library(distribution: str) -> list[Check]:
     try:
         found = version(distribution)
     except PackageNotFoundError:
-        return [Check(GROUP, distribution, Verdict.FAULT, "not installed", REINSTALL)]
+        return [Check(GROUP, distribution, Grade.FAULT, "not installed", REINSTALL)]
     if distribution in ON_TORCHVISION:
         from pipeline.models.operators import declare_missing_operators
 
@@ -50,11 +50,11 @@ def library(distribution: str) -> list[Check]:
         module = importlib.import_module(LIBRARIES[distribution])
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         told = " ".join(str(error).split())[:200]
-        return [Check(GROUP, distribution, Verdict.FAULT, f"{found}, and it cannot be imported: {told}", REINSTALL)]
+        return [Check(GROUP, distribution, Grade.FAULT, f"{found}, and it cannot be imported: {told}", REINSTALL)]
     least = _least(distribution)
     if _numbers(found) < _numbers(least):
-        return [Check(GROUP, distribution, Verdict.WARNING, f"{found}, and {least} is the oldest tested", REINSTALL)]
-    return [Check(GROUP, distribution, Verdict.OK, f"{found}{_more(distribution, module)}")]
+        return [Check(GROUP, distribution, Grade.WARNING, f"{found}, and {least} is the oldest tested", REINSTALL)]
+    return [Check(GROUP, distribution, Grade.OK, f"{found}{_more(distribution, module)}")]
 
 
 def _least(distribution: str) -> str:

@@ -15,7 +15,7 @@ import psutil
 
 from pipeline.engine.limits import DESCRIPTORS_WANTED
 from pipeline.engine.tuning import GIB, MEMORY_PER_WORKER, cores
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 
 PROGRAM, MACHINE = "program", "machine"
 LEAST_DESCRIPTORS = 1024
@@ -29,14 +29,14 @@ def program() -> list[Check]:
     """Return versions and places of what runs."""
     try:
         own = version("vconsole")
-        told = Check(PROGRAM, "vconsole", Verdict.OK, own)
+        told = Check(PROGRAM, "vconsole", Grade.OK, own)
     except PackageNotFoundError:
-        told = Check(PROGRAM, "vconsole", Verdict.WARNING, "runs from a folder, not installed", "pip install .")
+        told = Check(PROGRAM, "vconsole", Grade.WARNING, "runs from a folder, not installed", "pip install .")
     return [
         told,
-        Check(PROGRAM, "Python", Verdict.OK, f"{platform.python_version()}, {sys.executable}"),
-        Check(PROGRAM, "SQLite", Verdict.OK, sqlite3.sqlite_version),
-        Check(PROGRAM, "system", Verdict.OK, f"{platform.system()} {platform.release()}, {platform.machine()}"),
+        Check(PROGRAM, "Python", Grade.OK, f"{platform.python_version()}, {sys.executable}"),
+        Check(PROGRAM, "SQLite", Grade.OK, sqlite3.sqlite_version),
+        Check(PROGRAM, "system", Grade.OK, f"{platform.system()} {platform.release()}, {platform.machine()}"),
     ]
 
 
@@ -52,12 +52,12 @@ def _cores() -> Check:
         return Check(
             MACHINE,
             "cores",
-            Verdict.WARNING,
+            Grade.WARNING,
             f"{usable}, of which the control group allows the time of {quota:.1f}",
             f"Set engine.workers = {max(1, int(quota // 2))}: auto counts all of them.",
         )
     installed = os.cpu_count() or usable
-    return Check(MACHINE, "cores", Verdict.OK, f"{usable}" if usable == installed else f"{usable} of {installed}")
+    return Check(MACHINE, "cores", Grade.OK, f"{usable}" if usable == installed else f"{usable} of {installed}")
 
 
 def _memory() -> Check:
@@ -68,7 +68,7 @@ def _memory() -> Check:
         return Check(
             MACHINE,
             "memory",
-            Verdict.WARNING,
+            Grade.WARNING,
             f"{found}, but the control group allows {limit / GIB:.1f} GiB",
             f"Set engine.workers = {max(1, limit // MEMORY_PER_WORKER)}: auto counts all that is free.",
         )
@@ -77,11 +77,11 @@ def _memory() -> Check:
         return Check(
             MACHINE,
             "memory",
-            Verdict.WARNING,
+            Grade.WARNING,
             f"{found}; one worker may need {wanted}",
             "Free memory, or keep to one worker: engine.workers = 1.",
         )
-    return Check(MACHINE, "memory", Verdict.OK, found)
+    return Check(MACHINE, "memory", Grade.OK, found)
 
 
 def _open_files() -> Check:
@@ -90,11 +90,11 @@ def _open_files() -> Check:
         return Check(
             MACHINE,
             "open files",
-            Verdict.WARNING,
+            Grade.WARNING,
             f"at most {hard:,} a process",
             f"Raise the hard limit (ulimit -Hn, LimitNOFILE=) to {DESCRIPTORS_WANTED:,}, or keep to few workers.",
         )
-    return Check(MACHINE, "open files", Verdict.OK, f"{_count(soft)} a process, up to {_count(hard)}")
+    return Check(MACHINE, "open files", Grade.OK, f"{_count(soft)} a process, up to {_count(hard)}")
 
 
 def _processes() -> Check:
@@ -105,11 +105,11 @@ def _processes() -> Check:
         return Check(
             MACHINE,
             "processes",
-            Verdict.WARNING,
+            Grade.WARNING,
             f"at most {min(allowed):,} processes and threads",
             f"Raise the limit (ulimit -u, TasksMax=, --pids-limit) to {LEAST_PROCESSES:,} or more.",
         )
-    return Check(MACHINE, "processes", Verdict.OK, f"up to {min(allowed):,}" if allowed else "no limit")
+    return Check(MACHINE, "processes", Grade.OK, f"up to {min(allowed):,}" if allowed else "no limit")
 
 
 def _other_limits() -> list[Check]:
@@ -117,7 +117,7 @@ def _other_limits() -> list[Check]:
     limits = (("file size", resource.RLIMIT_FSIZE, "-f"), ("address space", resource.RLIMIT_AS, "-v"))
     found = [(name, resource.getrlimit(number)[0], option) for name, number, option in limits]
     return [
-        Check(MACHINE, name, Verdict.WARNING, f"limited to {limit / GIB:.1f} GiB", f"ulimit {option} unlimited")
+        Check(MACHINE, name, Grade.WARNING, f"limited to {limit / GIB:.1f} GiB", f"ulimit {option} unlimited")
         for name, limit, option in found
         if limit != resource.RLIM_INFINITY
     ]
@@ -133,11 +133,11 @@ def _temporary_folder() -> Check:
         return Check(
             MACHINE,
             "temporary folder",
-            Verdict.FAULT,
+            Grade.FAULT,
             f"{where}: no socket can be made there: {error.strerror or error}",
             "Set TMPDIR to a folder of yours with a short path.",
         )
-    return Check(MACHINE, "temporary folder", Verdict.OK, tempfile.gettempdir())
+    return Check(MACHINE, "temporary folder", Grade.OK, tempfile.gettempdir())
 
 
 def _cpu_quota() -> float | None:

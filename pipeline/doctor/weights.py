@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.engine.preflight import check_checkpoint
 from pipeline.errors import MissingWeightsError, SettingsError
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 from pipeline.models.registry import catalogue, locate, require
 from pipeline.settings import PipelineSettings
 
@@ -19,10 +19,10 @@ def weights(key: str, models: dict[str, Any]) -> list[Check]:
         status = locate(key, catalogue(settings)[key])
         check_checkpoint(status)
     except MissingWeightsError as error:
-        return [Check(GROUP, key, Verdict.WARNING, str(error), error.remedy)]
+        return [Check(GROUP, key, Grade.WARNING, str(error), error.remedy)]
     except SettingsError as error:
-        return [Check(GROUP, key, Verdict.FAULT, str(error), error.remedy)]
+        return [Check(GROUP, key, Grade.FAULT, str(error), error.remedy)]
     if not status.needed:
-        return [Check(GROUP, key, Verdict.OK, "needs no weights")]
+        return [Check(GROUP, key, Grade.OK, "needs no weights")]
     checked = "checksum right" if status.expected_sha256 else "no checksum known"
-    return [Check(GROUP, key, Verdict.OK, f"{status.size_bytes / 1e6:.0f} MB, {checked}, {status.path}")]
+    return [Check(GROUP, key, Grade.OK, f"{status.size_bytes / 1e6:.0f} MB, {checked}, {status.path}")]

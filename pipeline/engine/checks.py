@@ -10,7 +10,8 @@ from pipeline.commands import StartRun
 from pipeline.engine.plan import check_out, check_transcode
 from pipeline.engine.preflight import check_checkpoint, check_device, gpu_count
 from pipeline.errors import MissingWeightsError, VconsoleError
-from pipeline.forecast import Check, Grade
+from pipeline.forecast import Check
+from pipeline.health import Grade
 from pipeline.model import RunKind
 from pipeline.models import registry
 from pipeline.settings import PipelineSettings

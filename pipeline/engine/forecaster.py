@@ -11,7 +11,8 @@ from pipeline.engine.checks import checks, room
 from pipeline.engine.past import pace
 from pipeline.engine.plan import plan
 from pipeline.errors import LedgerError, VconsoleError
-from pipeline.forecast import NOTHING_TO_DO, WORK, Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.forecast import NOTHING_TO_DO, WORK, Check, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.health import Grade
 from pipeline.model import RunKind
 from pipeline.text import plural
 

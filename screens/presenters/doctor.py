@@ -1,13 +1,13 @@
 """The lines of the doctor: what was looked at, what was found, and what to do about it."""
 
-from pipeline.health import Check, Health, Verdict
+from pipeline.health import Check, Grade, Health
 from pipeline.text import plural
 from screens.widgets.outside import Cell, Line, Tone, cell, line_width, wrap
 
-SIGNS: dict[Verdict, tuple[str, Tone]] = {
-    Verdict.OK: ("✓", "good"),
-    Verdict.WARNING: ("!", "warn"),
-    Verdict.FAULT: ("✗", "bad"),
+SIGNS: dict[Grade, tuple[str, Tone]] = {
+    Grade.OK: ("✓", "good"),
+    Grade.WARNING: ("!", "warn"),
+    Grade.FAULT: ("✗", "bad"),
 }
 _NAME, _WORD = 22, 8
 """Cells of a check's name and of its verdict."""
@@ -20,7 +20,7 @@ def doctor_lines(health: Health, width: int, *, problems: bool = False) -> tuple
     lines: list[Line] = []
     group = ""
     for check in health.checks:
-        if problems and check.verdict is Verdict.OK:
+        if problems and check.verdict is Grade.OK:
             continue
         if check.group != group:
             lines += [(), (Cell(check.group, "strong"),)] if lines else [(Cell(check.group, "strong"),)]
@@ -35,7 +35,7 @@ def doctor_lines(health: Health, width: int, *, problems: bool = False) -> tuple
 
 def doctor_title(health: Health) -> str:
     """Return how the examination stands, in a few words."""
-    ok, warnings, faults = (health.count(verdict) for verdict in Verdict)
+    ok, warnings, faults = (health.count(verdict) for verdict in Grade)
     found = f"{ok} ok, {plural(warnings, 'warning')}, {plural(faults, 'fault')}"
     return f"{found} so far" if health.looking_at else f"{found}; {health.elapsed_s:.0f} s"
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.forecast import Check, Grade, Plan, PlannedJob, PlanState, Verdict
+from pipeline.forecast import Check, Plan, PlannedJob, PlanState, Verdict
+from pipeline.health import Grade
 from pipeline.text import plural, visible
 from screens.presenters.words import about, size
 from screens.widgets.outside import Cell, Line, Tone, cell, wrap

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands import StartRun
-from pipeline.forecast import Check, Grade, Holding, Pace, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.forecast import Check, Holding, Pace, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.health import Grade
 from pipeline.settings import Settings
 from screens.ports import Refusal, RunRequest
 from vconsole.planning import Planner

@@ -14,7 +14,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from pipeline.commands import Command, StartRun
-from pipeline.health import Check, Health, Verdict
+from pipeline.health import Check, Grade, Health
 from pipeline.history import History, PastRun, RunDetails, SettingValue, StageTime
 from pipeline.job_facts import AttemptFacts, JobFacts
 from pipeline.job_pictures import Album as JobAlbum
@@ -209,14 +209,14 @@ def facts_of(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:
 
 HEALTH = Health(
     (
-        Check("terminal", "size", Verdict.OK, "80 x 24"),
-        Check("libraries", "torch", Verdict.OK, "2.13.0+cpu, built for the CPU"),
-        Check("codecs", "H.264", Verdict.OK, "libx264 encodes, h264 decodes"),
-        Check("codecs", "AV1", Verdict.FAULT, "The check failed: its process crashed (SIGSEGV).", "Install av again."),
+        Check("terminal", "size", Grade.OK, "80 x 24"),
+        Check("libraries", "torch", Grade.OK, "2.13.0+cpu, built for the CPU"),
+        Check("codecs", "H.264", Grade.OK, "libx264 encodes, h264 decodes"),
+        Check("codecs", "AV1", Grade.FAULT, "The check failed: its process crashed (SIGSEGV).", "Install av again."),
         Check(
             "models",
             "clip-vit-b-32",
-            Verdict.WARNING,
+            Grade.WARNING,
             "the weights of model clip-vit-b-32 are not on this machine; looked in /home/me/.cache/huggingface/hub",
             "Either fetch them: `vconsole models fetch clip-vit-b-32`; or do without vectors: `--preset scenes`.",
         ),

@@ -17,7 +17,7 @@ from console_script import (
     until,
 )
 
-from pipeline.health import Check, Health, Verdict
+from pipeline.health import Check, Grade, Health
 from screens.doctor import Doctor
 from screens.monitor import Monitor
 from screens.presenters.doctor import doctor_lines, doctor_title
@@ -96,7 +96,7 @@ async def test_the_examination_blocks_no_key() -> None:
 
 
 async def test_the_list_goes_on_with_what_comes_in_until_the_operator_scrolls() -> None:
-    checks = tuple(Check("codecs", f"codec {number}", Verdict.OK, "works") for number in range(60))
+    checks = tuple(Check("codecs", f"codec {number}", Grade.OK, "works") for number in range(60))
     reports = [Health(checks[:count], looking_at="codecs") for count in (20, 40, 60)]
     examination = ScriptedExamination(*reports)
     examination.may_go_on.clear()
@@ -114,7 +114,7 @@ async def test_the_list_goes_on_with_what_comes_in_until_the_operator_scrolls() 
 
 
 async def test_hostile_findings_are_shown_as_symbols() -> None:
-    checks = tuple(Check(name, name, Verdict.FAULT, name, name) for name in HOSTILE)
+    checks = tuple(Check(name, name, Grade.FAULT, name, name) for name in HOSTILE)
     app = app_over(ScriptedEngine(busy()), examine=lambda: ScriptedExamination(Health(checks, looking_at=HOSTILE[4])))
     async with app.run_test(size=LARGE) as pilot:
         await pilot.press("D")

@@ -28,10 +28,9 @@ from console_script import (
     until,
 )
 
-from pipeline.forecast import Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.forecast import Check, Plan, PlannedJob, PlanState, Tally, Verdict
 from pipeline.health import Check as HealthCheck
-from pipeline.health import Health
-from pipeline.health import Verdict as HealthVerdict
+from pipeline.health import Grade, Health
 from pipeline.history import SettingValue
 from pipeline.job_facts import JobFacts, LostFact, StreamFacts, TimelineFacts
 from pipeline.model import JobState, RunState
@@ -105,7 +104,7 @@ def app_of_harm() -> tuple[ScriptedEngine, ConsoleApp]:
     planner.may_end.set()
     run = past_run(3, inputs=(HARM, HARM), out=HARM, preset=HARM)
     odd = past_details(run, settings=(SettingValue(HARM, HARM, ""),), versions=((HARM, HARM),), untold="")
-    health = Health((HealthCheck(HARM, HARM, HealthVerdict.WARNING, HARM, HARM),), looking_at=HARM)
+    health = Health((HealthCheck(HARM, HARM, Grade.WARNING, HARM, HARM),), looking_at=HARM)
 
     def facts(job_id: int) -> JobFacts | Refusal:
         known = facts_of(engine, job_id)

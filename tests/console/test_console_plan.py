@@ -9,7 +9,8 @@ from console_script import LARGE, SMALL, ScriptedEngine, app_over, busy, picture
 from textual.pilot import Pilot
 
 from pipeline.commands import StartRun
-from pipeline.forecast import NOTHING_TO_DO, Check, Grade, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.forecast import NOTHING_TO_DO, Check, Plan, PlannedJob, PlanState, Tally, Verdict
+from pipeline.health import Grade
 from pipeline.model import RunKind
 from pipeline.settings import Settings
 from screens.plan import PlannedInputs, RunPlan

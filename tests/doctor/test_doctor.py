@@ -26,7 +26,7 @@ from pipeline.doctor.recipes import SOUND, VIDEO
 from pipeline.doctor.weights import weights
 from pipeline.engine.folder import FolderLock, prepare_folder
 from pipeline.engine.store import LEDGER_NAME
-from pipeline.health import Check, Health, Verdict
+from pipeline.health import Check, Grade, Health
 from pipeline.settings import Settings
 from vconsole.doctor import _settings
 from vconsole.parsers import build_parser
@@ -61,13 +61,13 @@ def first_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", VIDEO)
 def test_each_video_codec_of_this_build_goes_there_and_back(name: str) -> None:
     check = only(look("video", name=name))
-    assert (check.name, check.verdict) == (name, Verdict.OK)
+    assert (check.name, check.verdict) == (name, Grade.OK)
     assert check.found.startswith(f"{VIDEO[name].encoder} encodes, ")
 
 
 @pytest.mark.parametrize("name", SOUND)
 def test_each_sound_codec_of_this_build_goes_there_and_back(name: str) -> None:
-    assert only(look("sound", name=name)).verdict is Verdict.OK
+    assert only(look("sound", name=name)).verdict is Grade.OK
 
 
 def test_pictures_that_came_back_changed_or_too_few_are_found() -> None:
@@ -82,7 +82,7 @@ def test_pictures_that_came_back_changed_or_too_few_are_found() -> None:
 def test_a_library_that_crashes_the_process_is_one_fault_that_says_how(first_on_path: Path) -> None:
     shadowed(first_on_path, av="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     check = only(look("library", distribution="av"))
-    assert (check.group, check.name, check.verdict) == ("a group", "a name", Verdict.FAULT)
+    assert (check.group, check.name, check.verdict) == ("a group", "a name", Grade.FAULT)
     assert "crashed (SIGSEGV)" in check.found
     assert check.fix
 
@@ -98,7 +98,7 @@ time.sleep(600)
     shadowed(first_on_path, av=code)
     began_s = time.monotonic()
     check = only(look("library", limit_s=3, distribution="av"))
-    assert check.verdict is Verdict.FAULT
+    assert check.verdict is Grade.FAULT
     assert "did not end within 3 s" in check.found
     assert time.monotonic() - began_s < 20
     for pid in map(int, told.read_text().split()):
@@ -116,13 +116,13 @@ def is_running(pid: int) -> bool:
 
 def test_a_library_that_chatters_on_stdout_spoils_no_answer(first_on_path: Path) -> None:
     shadowed(first_on_path, numpy="import os; print('hello'); os.write(1, b'hello')")
-    assert only(look("library", distribution="numpy")).verdict is Verdict.OK
+    assert only(look("library", distribution="numpy")).verdict is Grade.OK
 
 
 def test_a_library_that_cannot_be_imported_is_a_fault_with_its_reason(first_on_path: Path) -> None:
     shadowed(first_on_path, h5py="raise ImportError('libhdf5.so.310: no such file')")
     check = only(look("library", distribution="h5py"))
-    assert check.verdict is Verdict.FAULT
+    assert check.verdict is Grade.FAULT
     assert "libhdf5.so.310" in check.found
     assert "pip install" in check.fix
 
@@ -188,7 +188,7 @@ def test_a_gpu_without_an_encoder_is_a_warning_with_a_sentence(written: str, fou
         raise CodecError(written)
 
     check = hardware._tried("encode AV1 on GPU 0", attempt, "works")
-    assert check.verdict is Verdict.WARNING
+    assert check.verdict is Grade.WARNING
     assert check.found == found
     assert check.fix
 
@@ -197,37 +197,37 @@ def test_a_gpu_without_an_encoder_is_a_warning_with_a_sentence(written: str, fou
 def test_an_engine_that_is_not_there_ends_in_a_warning(function: str) -> None:
     if Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU")
-    assert only(look(function, name="H.264", index=0)).verdict is Verdict.WARNING
+    assert only(look(function, name="H.264", index=0)).verdict is Grade.WARNING
 
 
 def test_a_machine_without_a_driver_is_well_unless_it_has_the_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hardware, "PCI", tmp_path)
-    assert hardware._no_driver("not found").verdict is Verdict.OK
+    assert hardware._no_driver("not found").verdict is Grade.OK
     card = tmp_path / "0000:01:00.0"
     card.mkdir()
     (card / "vendor").write_text("0x10de\n")
     (card / "class").write_text("0x030200\n")
-    assert hardware._no_driver("not found").verdict is Verdict.WARNING
+    assert hardware._no_driver("not found").verdict is Grade.WARNING
 
 
 def test_a_device_that_is_not_there_is_a_fault() -> None:
     check = only(look("device", device="cuda:77"))
-    assert check.verdict is Verdict.FAULT
+    assert check.verdict is Grade.FAULT
     assert "cuda:77" in check.found
 
 
 def test_weights_are_here_or_missing_or_damaged(tmp_path: Path) -> None:
-    assert only(weights("tiny-shapes", {})).verdict is Verdict.OK
+    assert only(weights("tiny-shapes", {})).verdict is Grade.OK
     missing = only(weights("clip-vit-b-32", {}))
-    assert missing.verdict is Verdict.WARNING
+    assert missing.verdict is Grade.WARNING
     assert "vconsole models fetch clip-vit-b-32" in missing.fix
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"not a checkpoint")
     own = {"own": {"architecture": "tiny-shapes", "path": str(damaged)}}
-    assert only(weights("own", own)).verdict is Verdict.FAULT
-    assert only(weights("unknown", {})).verdict is Verdict.FAULT
+    assert only(weights("own", own)).verdict is Grade.FAULT
+    assert only(weights("unknown", {})).verdict is Grade.FAULT
 
 
 def test_the_disk_of_a_folder_that_is_not_there_yet_is_tried_and_nothing_stays(tmp_path: Path) -> None:
@@ -240,12 +240,12 @@ def test_the_disk_of_a_folder_that_is_not_there_yet_is_tried_and_nothing_stays(t
 
 def test_a_full_disk_is_a_fault_and_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.doctor.folders.FULL_BYTES", 1 << 60)
-    assert [check.verdict for check in disk("state folder", str(tmp_path))] == [Verdict.FAULT]
+    assert [check.verdict for check in disk("state folder", str(tmp_path))] == [Grade.FAULT]
 
 
 def test_the_state_folder_says_who_holds_it_and_that_its_ledger_opens(tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    assert [check.verdict for check in state(str(folder))] == [Verdict.OK] * 4
+    assert [check.verdict for check in state(str(folder))] == [Grade.OK] * 4
     assert not folder.exists()
     prepare_folder(folder)
     lock = FolderLock(folder)
@@ -255,24 +255,24 @@ def test_the_state_folder_says_who_holds_it_and_that_its_ledger_opens(tmp_path: 
         lock.release()
     assert checks["lock"].found.startswith(f"held by process {os.getpid()} on ")
     (folder / LEDGER_NAME).write_bytes(b"this is no ledger" * 1000)
-    assert {check.verdict for check in state(str(folder)) if check.name == "ledger"} == {Verdict.FAULT}
+    assert {check.verdict for check in state(str(folder)) if check.name == "ledger"} == {Grade.FAULT}
 
 
 def test_a_file_in_the_place_of_a_folder_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert only(state(str(tmp_path / "file"))).verdict is Verdict.FAULT
-    assert only(output(str(tmp_path / "file" / "out"), "")).verdict is Verdict.FAULT
+    assert only(state(str(tmp_path / "file"))).verdict is Grade.FAULT
+    assert only(output(str(tmp_path / "file" / "out"), "")).verdict is Grade.FAULT
 
 
 def test_without_an_output_folder_and_a_run_there_is_nothing_to_look_at(tmp_path: Path) -> None:
     check = only(output("", str(tmp_path)))
-    assert (check.verdict, check.name) == (Verdict.OK, "place")
+    assert (check.verdict, check.name) == (Grade.OK, "place")
     assert "--out" in check.found
 
 
 def test_limits_of_the_control_group_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_cgroup_values", {"cpu.max": ["50000 100000"], "memory.max": ["1073741824"]}.get)
-    assert machine._cores().verdict is Verdict.WARNING
+    assert machine._cores().verdict is Grade.WARNING
     assert "time of 0.5" in machine._cores().found
     assert "allows 1.0 GiB" in machine._memory().found
     monkeypatch.setattr(machine, "_cgroup_values", {"pids.max": ["max", "64"]}.get)
@@ -284,14 +284,14 @@ def test_a_temporary_folder_where_no_socket_fits_is_a_fault(tmp_path: Path, monk
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     check = machine._temporary_folder()
-    assert check.verdict is Verdict.FAULT
+    assert check.verdict is Grade.FAULT
     assert "too long" in check.found
 
 
 def test_a_key_that_cannot_be_typed_is_a_fault_of_the_configuration() -> None:
     args = build_parser().parse_args(["doctor", "--set", 'keys={"run.pause" = ["ctrl+m"]}'])
     check, settings = _settings(args)
-    assert check.verdict is Verdict.FAULT
+    assert check.verdict is Grade.FAULT
     assert "cannot tell it from Enter" in check.found
     assert settings == Settings()
 

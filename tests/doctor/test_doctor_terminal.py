@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.health import Check, Verdict
+from pipeline.health import Check, Grade
 from vconsole.terminal import terminal
 
 GOOD = {"TERM": "xterm-256color"}
@@ -18,20 +18,20 @@ def checks(
 
 
 def test_a_usual_terminal_is_well() -> None:
-    assert {check.verdict for check in checks().values()} == {Verdict.OK}
+    assert {check.verdict for check in checks().values()} == {Grade.OK}
 
 
 def test_no_terminal_is_well_and_says_what_works() -> None:
     found = checks(size=None)
     assert list(found) == ["terminal"]
-    assert found["terminal"].verdict is Verdict.OK
+    assert found["terminal"].verdict is Grade.OK
     assert "headless" in found["terminal"].found
 
 
 @pytest.mark.parametrize("kind", ["", "dumb", "unknown"])
 def test_a_terminal_that_can_show_nothing_is_a_warning(kind: str) -> None:
     found = checks({"TERM": kind})
-    assert found["terminal"].verdict is Verdict.WARNING
+    assert found["terminal"].verdict is Grade.WARNING
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_a_terminal_that_can_show_nothing_is_a_warning(kind: str) -> None:
 )
 def test_what_a_terminal_lacks_is_a_warning_with_a_fix(name: str, given: dict) -> None:
     check = checks(**given)[name]
-    assert check.verdict is Verdict.WARNING
+    assert check.verdict is Grade.WARNING
     assert check.fix
 
 
 def test_colours_that_are_not_wanted_are_not_missed() -> None:
-    assert checks({**GOOD, "NO_COLOR": "1"}, colours="")["colours"].verdict is Verdict.OK
+    assert checks({**GOOD, "NO_COLOR": "1"}, colours="")["colours"].verdict is Grade.OK
 
 
 def test_tmux_and_ssh_are_named_and_copying_is_called_unknown() -> None:

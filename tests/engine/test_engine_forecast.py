@@ -18,7 +18,8 @@ from pipeline.engine.past import Lengths, covered_s, pace
 from pipeline.engine.seal import SEAL_NAME
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import LedgerError
-from pipeline.forecast import Grade, Holding, Plan, PlanState, Verdict
+from pipeline.forecast import Holding, Plan, PlanState, Verdict
+from pipeline.health import Grade
 from pipeline.identity import identity_of
 from pipeline.model import RunKind
 from pipeline.settings import Settings

@@ -26,7 +26,11 @@ def run(args: argparse.Namespace) -> int:
     Raises SettingsError, MissingWeightsError or LedgerError before any work.
     """
     settings = load(from_arguments(args))
-    command = start_run(args, settings)
+    return started(start_run(args, settings), settings, args)
+
+
+def started(command: StartRun, settings: Settings, args: argparse.Namespace) -> int:
+    """Check and carry out a command, or with --dry-run say what it would do, and return the exit code."""
     check(command)
     if args.dry_run:
         from vconsole.dry_run import show

@@ -3,14 +3,12 @@
 import argparse
 
 from pipeline.commands import StartRun
-from pipeline.engine.plan import check
 from pipeline.errors import SettingsError
 from pipeline.model import RunKind
 from pipeline.settings import DEFAULT_PRESETS, Settings, with_preset
 from vconsole.config import load
-from vconsole.extract import carry_out
+from vconsole.extract import started
 from vconsole.options import absolute, from_arguments
-from vconsole.places import state_dir
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,13 +23,7 @@ def run(args: argparse.Namespace) -> int:
         preset = args.preset or DEFAULT_PRESETS[RunKind.TRANSCODE]
         inputs = tuple(absolute(path) for path in args.inputs)
         return check_inputs(inputs, with_preset(settings, preset, RunKind.TRANSCODE), as_json=args.json)
-    command = start_run(args, settings)
-    check(command)
-    if args.dry_run:
-        from vconsole.dry_run import show
-
-        return show(command, state_dir(settings), as_json=args.json)
-    return carry_out(command, settings, state_dir(settings), as_json=args.json).exit_code
+    return started(start_run(args, settings), settings, args)
 
 
 def start_run(args: argparse.Namespace, settings: Settings) -> StartRun:

@@ -31,6 +31,10 @@ from pipeline.settings import PipelineSettings
 from pipeline.stages.probe import probe
 from pipeline.stages.text import FoundText, TextStage
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reading"))
+
+from likeness import distance
+
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"
 KNOWN = ("CJK", "LATIN", "HIRAGANA", "KATAKANA", "DIGIT")
 CLEAN = frozenset(
@@ -90,16 +94,6 @@ def best(wanted: str, found: str) -> float:
     """Return how right the best place in `found` is."""
     places = range(max(1, len(found) - len(wanted) + 1))
     return max(1 - distance(wanted, found[place : place + len(wanted)]) / len(wanted) for place in places)
-
-
-def distance(one: str, other: str) -> int:
-    """Return the edit distance."""
-    row = list(range(len(other) + 1))
-    for number, char in enumerate(one, 1):
-        before, row[0] = row[:], number
-        for place, against in enumerate(other, 1):
-            row[place] = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (char != against))
-    return row[-1]
 
 
 def saving() -> bool:

@@ -1,10 +1,7 @@
 """The real `vconsole` in a terminal, for tests and measurements that use it as an operator does."""
 
-import array
-import fcntl
 import os
 import sqlite3
-import termios
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -12,6 +9,7 @@ from pathlib import Path
 
 import av
 import psutil
+from full_terminal import is_stuck
 from pty_terminal import Terminal
 
 from pipeline.engine.reader import LedgerReader
@@ -106,17 +104,7 @@ class Console(Terminal):
 
     def is_stuck(self) -> bool:
         """Whether nobody reads the terminal, and the program has written all that fits."""
-        before, end = self._unread(), time.monotonic() + 1.0
-        while time.monotonic() < end:
-            time.sleep(0.05)
-            if self._unread() != before:
-                return False
-        return before > 0
-
-    def _unread(self) -> int:
-        count = array.array("i", [0])
-        fcntl.ioctl(self._master, termios.FIONREAD, count)
-        return count[0]
+        return is_stuck(self._master)
 
     def family(self) -> list[psutil.Process]:
         """Return every process that the program started, directly or not, and that lives."""

@@ -1,6 +1,5 @@
 """The real `vconsole extract`, told to end in every way and at every moment, and what must hold after it has."""
 
-import array
 import contextlib
 import fcntl
 import os
@@ -24,6 +23,10 @@ from pipeline.errors import LedgerError
 from pipeline.media.samples import Recipe, make_video
 from pipeline.media.shapes import Combination, Look, draw
 from pipeline.model import JobState, RunState
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "console"))
+
+from full_terminal import is_stuck
 
 DEADLINE_S = 60.0
 GRACE_S = 5.0
@@ -116,18 +119,7 @@ class Program:
 
     def is_stuck(self) -> bool:
         """Whether nobody reads its terminal, and it has written all that fits."""
-        before = self._unread()
-        end = time.monotonic() + 1.0
-        while time.monotonic() < end:
-            time.sleep(0.05)
-            if self._unread() != before:
-                return False
-        return before > 0
-
-    def _unread(self) -> int:
-        count = array.array("i", [0])
-        fcntl.ioctl(self.terminal, termios.FIONREAD, count)
-        return count[0]
+        return is_stuck(self.terminal)
 
     def ended(self) -> tuple[int, str, float]:
         """Wait for the end; return exit code, what it said and how long it took."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from likeness import distance
 
 from pipeline.errors import SettingsError
 from pipeline.models.operators import declare_missing_operators
@@ -80,16 +81,6 @@ def test_easyocr_loads_weights_in_its_own_format_and_reads(weights: Path, monkey
 
 def spaceless(text: str) -> str:
     return re.sub(r"\s+", "", text)
-
-
-def distance(one: str, other: str) -> int:
-    """Return the edit distance."""
-    row = list(range(len(other) + 1))
-    for number, char in enumerate(one, 1):
-        before, row[0] = row[:], number
-        for place, against in enumerate(other, 1):
-            row[place] = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (char != against))
-    return row[-1]
 
 
 @pytest.mark.media

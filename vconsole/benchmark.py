@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.benchmark.compare import compare, regressions
+from pipeline.benchmark.compare import compare, doubtful, regressions
 from pipeline.benchmark.markdown import comparison_markdown
 from pipeline.benchmark.numbers import change, seconds, throughput
 from pipeline.benchmark.plan import Wanted, parse_sweep, subjects_of
@@ -23,7 +23,7 @@ from pipeline.benchmark.write import write_reports
 from pipeline.engine.sniff import EXTENSIONS, STILLS
 from pipeline.errors import SettingsError
 from pipeline.media.truth import read_truth
-from pipeline.model import RunKind
+from pipeline.model import STAGES, RunKind, Stage
 from pipeline.models.registry import catalogue, require
 from pipeline.settings import PRESETS, PipelineSettings, Settings, presets_of, with_preset
 from pipeline.text import plural
@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     slower = regressions(report.comparison, args.fail_on_regression or 0.0) if report.comparison else ()
     code = _exit_code(report, failed=args.fail_on_regression is not None and bool(slower))
     _sum_up(report, paths, code, as_json=args.json)
+    if report.comparison and not args.json:
+        _say_gate((report.comparison,), args.fail_on_regression)
     return code
 
 
@@ -92,11 +94,15 @@ def _method(args: argparse.Namespace) -> Method:
 
 def _wanted(args: argparse.Namespace, settings: Settings, scratch: Path) -> Wanted:
     """Return what is asked for, with inputs made up where none are named. Raises SettingsError."""
-    if not args.extractors and not args.presets and not args.service_config:
+    if not (args.extractors or args.stages or args.presets or args.service_config):
         raise SettingsError(
-            "there is nothing to measure", remedy="Name --extractors, --presets or a --service-config, see --help."
+            "there is nothing to measure",
+            remedy="Name --extractors, --stages, --presets or a --service-config, see --help.",
         )
-    require(args.extractors, settings)
+    wrong = [name for name in args.stages if name not in STAGES[RunKind.EXTRACT]]
+    if wrong:
+        raise SettingsError(f"there is no stage {wrong[0]!r}; there are {', '.join(STAGES[RunKind.EXTRACT])}")
+    require([*args.extractors, *(settings.embed.models if Stage.EMBED in args.stages else ())], settings)
     presets = presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT)
     for name in args.presets:
         if name not in presets:
@@ -107,6 +113,7 @@ def _wanted(args: argparse.Namespace, settings: Settings, scratch: Path) -> Want
     return Wanted(
         extractors=tuple(dict.fromkeys(args.extractors)),
         texts=frozenset(key for key in args.extractors if models[key].family in KNOW_TEXTS),
+        stages=tuple(dict.fromkeys(args.stages)),
         presets=tuple(dict.fromkeys(args.presets)),
         services=read_services(args.service_config) if args.service_config else {},
         images=images,
@@ -155,6 +162,7 @@ def _compare_only(paths: Sequence[Path], percent: float | None) -> int:
     first, *others = (read_report(path) for path in paths)
     found = [compare(first, other) for other in others]
     sys.stdout.write("\n".join(comparison_markdown(one) for one in found))
+    _say_gate(found, percent)
     if percent is not None and any(regressions(one, percent) for one in found):
         return REGRESSION
     return Exit.OK
@@ -223,6 +231,16 @@ def _sum_up(report: Report, paths: Sequence[str], code: int, *, as_json: bool) -
     )
     for path in paths:
         say(path)
+
+
+def _say_gate(found: Sequence[Comparison], percent: float | None) -> None:
+    """Say what the gate found, and what it could not judge."""
+    if percent is None:
+        return
+    for one in (slower for comparison in found for slower in regressions(comparison, percent)):
+        say(f"regression    {one.name}: {change(one)}, {percent:g} % is allowed")
+    for one in (slower for comparison in found for slower in doubtful(comparison, percent)):
+        say(f"not judged    {one.name}: {change(one)}, but one of both results is INVALID; measure it again")
 
 
 def _say_changes(found: Comparison) -> None:

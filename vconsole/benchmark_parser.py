@@ -7,6 +7,7 @@ examples:
   vconsole benchmark --extractors tiny-shapes perceptual --output-report-prefix report
   vconsole benchmark --extractors clip-vit-b-32 --sweep batch_size=1,8,32 precision=fp32,bf16
   vconsole benchmark --presets standard --inputs ~/videos --sweep workers=1,2
+  vconsole benchmark --stages probe scenes --inputs ~/videos
   vconsole benchmark --extractors tiny-shapes --baseline old.json --fail-on-regression 10
   vconsole benchmark --compare old.json new.json
 
@@ -23,10 +24,11 @@ got slower than --fail-on-regression allows; 130 interrupted, what was measured 
 
 def add_benchmark(commands: Commands) -> None:
     """Add `benchmark`."""
-    says = "Measure extractors, presets and this machine's floors, judge the figures and compare reports."
+    says = "Measure extractors, stages, presets and this machine's floors, judge the figures and compare reports."
     parser = command_parser(commands, "benchmark", says, EXAMPLES)
     parser.add_argument("--extractors", nargs="+", default=[], metavar="KEY", help="models of `vconsole models list`")
     parser.add_argument("--presets", nargs="+", default=[], metavar="NAME", help="presets of extract, on videos")
+    parser.add_argument("--stages", nargs="+", default=[], metavar="NAME", help="stages of extract alone, on videos")
     parser.add_argument("--service-config", default="", metavar="FILE", help="JSON that describes HTTP services")
     parser.add_argument("--inputs", nargs="+", default=[], metavar="PATH", help="videos, pictures or folders of them")
     parser.add_argument("--iterations", type=int, default=20, metavar="N", help="timed calls at least (default: 20)")

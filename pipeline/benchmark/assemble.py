@@ -1,6 +1,7 @@
 """Turns what a child measured into a result, and lays results over their floors."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from pipeline.benchmark.judge import reasons_of
@@ -9,12 +10,14 @@ from pipeline.benchmark.reference import compared
 from pipeline.benchmark.report import Floor, Output, Rates, Report, Result, Sample
 from pipeline.benchmark.request import Request
 from pipeline.benchmark.statistics import outliers, stable, statistics_of, windows
+from pipeline.model import Stage
 from pipeline.text import visible
 
 FLOORS = {
     (Kind.EXTRACTOR, "image"): Kind.FORWARD,
     (Kind.EXTRACTOR, "video"): Kind.DECODE,
     (Kind.PRESET, "video"): Kind.DECODE,
+    (Kind.STAGE, "video"): Kind.DECODE,
     (Kind.DECODE, "video"): Kind.DEMUX,
 }
 """What stands on which floor. A video's floor is compared by seconds of video, the others by items."""
@@ -29,6 +32,7 @@ def result_of(
     medians_s = windows(times_s)
     output = _output(request, measured, baseline)
     errors = measured.get("errors", {})
+    others = measured.get("other_cores", fmean(one.other_cores for one in samples) if samples else 0.0)
     return Result(
         name=subject.name,
         kind=subject.kind,
@@ -41,6 +45,7 @@ def result_of(
         first_s=measured["first_s"],
         warmup_s=tuple(measured["warmup_s"]),
         times_s=tuple(times_s),
+        disturbed_s=tuple(measured.get("disturbed_s", ())),
         outliers=outliers(times_s),
         statistics=statistics_of([seconds / items for seconds in times_s]),
         rates=_rates(measured, measured.get("wall_s") or sum(times_s)),
@@ -52,7 +57,7 @@ def result_of(
         output=output,
         errors=errors,
         retries=measured.get("retries", 0),
-        reasons=reasons_of(times_s, medians_s, samples, output, request.method, cores, errors),
+        reasons=reasons_of(times_s, medians_s, samples, others, output, request.method, cores, errors),
     )
 
 
@@ -63,6 +68,8 @@ def with_floors(results: Sequence[Result]) -> tuple[Result, ...]:
 
 def _floor(result: Result, results: Sequence[Result]) -> Floor | None:
     kind = FLOORS.get((Kind(result.kind), result.input))
+    if result.kind == Kind.STAGE and result.target != Stage.SCENES:
+        return None  # the others decode nothing, or only a little
     same_model = kind is Kind.FORWARD
     for other in results:
         if other.kind != kind or (same_model and other.target != result.target):

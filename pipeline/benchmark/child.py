@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from pipeline.benchmark.measure import measure
+from pipeline.benchmark.others import Others
 from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
 from pipeline.errors import VconsoleError
@@ -24,6 +25,7 @@ OPENERS = {
     "extractor video": "pipeline.benchmark.media:stages",
     "forward image": "pipeline.benchmark.models:forward",
     "preset video": "pipeline.benchmark.media:stages",
+    "stage video": "pipeline.benchmark.media:stages",
     "decode video": "pipeline.benchmark.media:decode",
     "demux video": "pipeline.benchmark.media:demux",
     "read file": "pipeline.benchmark.storage:read",
@@ -87,7 +89,8 @@ def _measure(request: Request, teller: Teller) -> None:
     with getattr(importlib.import_module(module), function)(request) as opened:
         load_s = time.perf_counter() - began
         teller.phase("warming")
-        found = measure(opened.make, request.method, teller.call, lambda: teller.phase("measuring"))
+        others = Others().cores
+        found = measure(opened.make, request.method, teller.call, lambda: teller.phase("measuring"), others=others)
         teller.phase("over")
         problem, vectors = "", list[list[float]]()
         try:
@@ -109,6 +112,8 @@ def _measure(request: Request, teller: Teller) -> None:
         stages={name: [work.stages.get(name, 0.0) for work in found.works] for name in names},
         vectors=vectors,
         problem=problem,
+        disturbed_s=found.disturbed_s,
+        other_cores=found.other_cores,
     )
 
 

@@ -43,8 +43,17 @@ def difference(before: Result, after: Result) -> Difference:
 
 
 def regressions(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
-    """Return what got slower by more than `percent`, beyond what chance explains."""
-    return tuple(one for one in comparison.differences if one.verdict == "slower" and one.change * 100 > percent)
+    """Return what got slower by more than `percent`, beyond what chance explains; only of results that are VALID."""
+    return tuple(one for one in _slower(comparison, percent) if one.trusted)
+
+
+def doubtful(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
+    """Return what would be a regression if both its results were VALID: no gate may fall for it, nor pass over it."""
+    return tuple(one for one in _slower(comparison, percent) if not one.trusted)
+
+
+def _slower(comparison: Comparison, percent: float) -> Iterator[Difference]:
+    return (one for one in comparison.differences if one.verdict == "slower" and one.change * 100 > percent)
 
 
 def _per_item(result: Result) -> list[float]:

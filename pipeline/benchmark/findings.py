@@ -17,7 +17,9 @@ QUICKER = 1.05
 
 def findings(report: Report) -> Iterator[str]:
     """Yield the sentences."""
-    asked = [result for result in report.results if result.kind in {Kind.EXTRACTOR, Kind.PRESET, Kind.SERVICE}]
+    asked = [
+        result for result in report.results if result.kind in {Kind.EXTRACTOR, Kind.STAGE, Kind.PRESET, Kind.SERVICE}
+    ]
     for result in asked:
         yield from _limit(result)
     yield from _quickest(asked)
@@ -25,7 +27,7 @@ def findings(report: Report) -> Iterator[str]:
 
 
 def _limit(result: Result) -> Iterator[str]:
-    if result.stages:
+    if result.stages and result.kind != Kind.STAGE:
         whole = sum(stage.mean for stage in result.stages.values())
         name, slowest = max(result.stages.items(), key=lambda item: item[1].mean)
         if whole > 0:

@@ -1,20 +1,19 @@
 """Whether a result can be trusted, and what to do where it cannot."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
+from pipeline.benchmark.others import disturbing
 from pipeline.benchmark.report import Method, Output, Reason, Sample
 from pipeline.benchmark.statistics import TOLERANCE, stable
 
 LEAST_SAMPLES = 5
-MOST_OTHER = 0.10
-"""Share of the machine's cores that others may keep busy."""
 
 
 def reasons_of(
     times_s: Sequence[float],
     windows_s: Sequence[float],
     samples: Sequence[Sample],
+    other_cores: float,
     output: Output,
     method: Method,
     cores: int,
@@ -27,7 +26,7 @@ def reasons_of(
         _few(times_s, method),
         _unstable(windows_s),
         _throttled(samples),
-        _load(samples, cores),
+        _load(other_cores, cores),
     )
     return tuple(reason for reason in found if reason is not None)
 
@@ -88,14 +87,11 @@ def _throttled(samples: Sequence[Sample]) -> Reason | None:
     )
 
 
-def _load(samples: Sequence[Sample], cores: int) -> Reason | None:
-    if not samples:
-        return None
-    other = fmean(sample.other_cores for sample in samples)
-    if other <= MOST_OTHER * cores:
+def _load(other_cores: float, cores: int) -> Reason | None:
+    if not disturbing(other_cores, cores):
         return None
     return Reason(
         code="other_load",
-        text=f"other programs kept {other:.1f} of {cores} cores busy",
+        text=f"other programs kept {other_cores:.1f} of {cores} cores busy",
         recommendation="Stop them, or measure when the machine is idle.",
     )

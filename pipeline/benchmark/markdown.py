@@ -112,6 +112,14 @@ def _doubts(report: Report) -> Iterator[str]:
         for one in report.missing:
             yield f"- {text(one.name)}: {text(one.message)} {text(one.remedy)}".rstrip()
         yield ""
+    beside = [(result.name, len(result.disturbed_s)) for result in report.results if result.disturbed_s]
+    if beside:
+        yield "## Calls that do not count"
+        yield ""
+        yield from (
+            f"- {text(name)}: beside {count} calls other programs kept the machine busy." for name, count in beside
+        )
+        yield ""
     far = [(result.name, len(result.outliers), result.statistics.count) for result in report.results if result.outliers]
     if far:
         yield "## Outliers"

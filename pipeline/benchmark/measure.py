@@ -1,16 +1,25 @@
-"""Times calls: the first one, warm-up, then as many as were asked for and as long."""
+"""Times calls: the first one, warm-up, then as many as were asked for and as long, in quiet moments."""
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.benchmark.others import disturbing
 from pipeline.benchmark.report import Method
+from pipeline.benchmark.statistics import stable, windows
 
 Vectors = NDArray[np.float32]
+
+BLOCK_S = 0.5
+"""Calls count, or do not, in blocks of this length: the system tells in hundredths of a second who was busy."""
+SHORT_S = 0.1
+"""A block shorter than this cannot be judged, and counts."""
+PATIENCE = 3.0
+"""How many times as long as the calls that were asked for may take in all, where others disturb or times waver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,8 @@ class Work:
     size_bytes: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds in each stage."""
+    own_s: float | None = None
+    """Seconds of what is measured where that is only a part of the call, by a clock of the part's own."""
 
 
 Call = Callable[[], Work]
@@ -47,6 +58,10 @@ class Measured:
     warmup_s: list[float] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     works: list[Work] = field(default_factory=list)
+    disturbed_s: list[float] = field(default_factory=list)
+    """Calls that do not count, since others kept the machine busy meanwhile."""
+    other_cores: float = 0.0
+    """Cores that others kept busy while calls were timed that count."""
 
 
 Told = Callable[[int, float], None]
@@ -59,10 +74,13 @@ def measure(
     told: Told,
     began: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
+    others: Callable[[], float] = lambda: 0.0,
 ) -> Measured:
     """Time calls by `method` and return them; `began` is told when those that count begin. Raises what a call raises.
 
-    Calls go on until there are enough of them and they took long enough, but none begins after `max_seconds`.
+    `others` tells how many cores others kept busy since it was asked last. Calls go on until enough of them count, they
+    took long enough and are stable, but none begins after `max_seconds`, nor after `PATIENCE` times the time that the
+    calls asked for took. If too few were undisturbed by then, all count.
     """
     found = Measured()
     found.first_s, _ = _timed(clock, make(0))
@@ -70,20 +88,63 @@ def measure(
         found.warmup_s.append(_timed(clock, make(1 + number))[0])
     gc.collect()
     began()
-    until, spent_s, number = clock() + method.max_seconds, 0.0, 1 + method.warmup_iterations
-    while len(found.times_s) < method.iterations or spent_s < method.min_seconds:
-        if found.times_s and clock() >= until:
-            break
-        seconds, work = _timed(clock, make(number))
+    others()
+    blocks, block, begun_s = list[_Block](), _Block(), clock()
+    until_s, number = begun_s + method.max_seconds, 1 + method.warmup_iterations
+    asked = False
+    while True:
+        block.add(*_timed(clock, make(number)))
         number += 1
-        spent_s += seconds
-        found.times_s.append(seconds)
-        found.works.append(work)
-        told(len(found.times_s), seconds)
+        count = number - 1 - method.warmup_iterations
+        told(count, block.times_s[-1])
+        now_s = clock()
+        first = not asked and count >= method.iterations and _enough([*blocks, block], method)
+        if first:
+            asked, until_s = True, min(until_s, begun_s + PATIENCE * (now_s - begun_s))
+        if first or block.seconds >= BLOCK_S or now_s >= until_s:
+            block.other_cores = others() if block.seconds >= SHORT_S else 0.0
+            blocks, block = [*blocks, block], _Block()
+            quiet = [one for one in blocks if not disturbing(one.other_cores)]
+            settled = _enough(quiet, method) and stable(windows(_times(quiet)))
+            if settled or now_s >= until_s:
+                return _put(found, quiet if _enough(quiet, method) else blocks, blocks)
+
+
+@dataclass(slots=True)
+class _Block:
+    """Calls that were timed one after another, and what others did meanwhile."""
+
+    times_s: list[float] = field(default_factory=list)
+    works: list[Work] = field(default_factory=list)
+    seconds: float = 0.0
+    other_cores: float = 0.0
+
+    def add(self, seconds: float, work: Work) -> None:
+        self.times_s.append(seconds)
+        self.works.append(work)
+        self.seconds += seconds
+
+
+def _times(blocks: Sequence[_Block]) -> list[float]:
+    return [seconds for block in blocks for seconds in block.times_s]
+
+
+def _enough(blocks: Sequence[_Block], method: Method) -> bool:
+    count = sum(len(block.times_s) for block in blocks)
+    return count >= method.iterations and sum(block.seconds for block in blocks) >= method.min_seconds
+
+
+def _put(found: Measured, counted: Sequence[_Block], blocks: Sequence[_Block]) -> Measured:
+    found.times_s = _times(counted)
+    found.works = [work for block in counted for work in block.works]
+    found.disturbed_s = _times([block for block in blocks if not any(block is one for one in counted)])
+    spent_s = sum(found.times_s)
+    found.other_cores = sum(block.other_cores * block.seconds for block in counted) / spent_s if spent_s else 0.0
     return found
 
 
 def _timed(clock: Callable[[], float], call: Call) -> tuple[float, Work]:
     began = clock()
     work = call()
-    return clock() - began, work
+    seconds = clock() - began
+    return (seconds if work.own_s is None else work.own_s), work

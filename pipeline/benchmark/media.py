@@ -24,6 +24,7 @@ from pipeline.settings import PipelineSettings
 
 MOST_S = 60.0
 """Seconds of each video that are demuxed and decoded at most."""
+OFF = {"enabled": False}
 BARE = {
     "scenes": {"enabled": False},
     "frames": {"method": "uniform"},
@@ -31,6 +32,19 @@ BARE = {
     "crop": {"enabled": False},
 }
 """An extractor on a video: frames spread evenly, and nothing else but their vectors."""
+
+
+ALONE: dict[str, dict[str, dict[str, Any]]] = {
+    Stage.PROBE: {},
+    Stage.CROP: {"crop": {"enabled": True}},
+    Stage.SCENES: {"scenes": {"enabled": True}},
+    Stage.FRAMES: {"scenes": {"enabled": True}, "frames": {"method": "scenes"}},
+    Stage.DEDUPE: {"dedupe": {"enabled": True}},
+    Stage.EMBED: {"embed": {"enabled": True}},
+    Stage.TEXT: {"text": {"enabled": True}},
+    Stage.WRITE: {},
+}
+"""What a stage needs beside it, of the stages that can be switched off, to be measured alone."""
 
 
 class Silent:
@@ -62,6 +76,7 @@ def stages(request: Request) -> Iterator[Opened]:
     settings = _settings_of(request)
     workers = int(request.subject.parameters.get("workers", "1"))
     keys = settings.embed.models if settings.embed.enabled else ()
+    alone = request.subject.target if request.subject.kind is Kind.STAGE else ""
     models = {key: catalogue(settings)[key] for key in keys}
     with ExitStack() as stack:
         socket = stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path if keys else ""
@@ -69,7 +84,7 @@ def stages(request: Request) -> Iterator[Opened]:
         jobs = [_job(path, place) for path in request.subject.inputs for place in range(workers)]
         if workers == 1:
             run: Callable[[ExtractJob], dict[str, Any]] = partial(_extracted, context)
-            yield Opened(lambda _: lambda: _work([run(job) for job in jobs], jobs), "video")
+            yield Opened(lambda _: lambda: _work([run(job) for job in jobs], jobs, alone), "video")
             return
         pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
         yield Opened(lambda _: lambda: _work(list(pool.map(partial(_extracted, context), jobs)), jobs), "video")
@@ -80,6 +95,9 @@ def _settings_of(request: Request) -> PipelineSettings:
     if request.subject.kind is Kind.EXTRACTOR:
         fields |= {section: fields[section] | values for section, values in BARE.items()}
         fields["embed"] |= {"enabled": True, "models": (request.subject.target,)}
+    if request.subject.kind is Kind.STAGE:
+        for section, values in (*BARE.items(), ("embed", OFF), ("text", OFF), *ALONE[request.subject.target].items()):
+            fields[section] |= values
     fields["host"] = request.host.model_dump()
     return PipelineSettings.model_validate(fields)
 
@@ -103,13 +121,15 @@ def _extracted(context: RunContext, job: ExtractJob) -> dict[str, Any]:
     return {name: outcome.result[name] for name in ("seconds", "duration_s")}
 
 
-def _work(results: Sequence[dict[str, Any]], jobs: Sequence[ExtractJob]) -> Work:
+def _work(results: Sequence[dict[str, Any]], jobs: Sequence[ExtractJob], alone: str = "") -> Work:
+    """Return what a call did; `alone` names the stage whose own time counts, where it is not the whole."""
     seconds: dict[str, float] = {}
     for result in results:
         for stage, spent_s in result["seconds"].items():
             seconds[stage] = seconds.get(stage, 0.0) + spent_s
     video_s = sum(result["duration_s"] for result in results)
-    return Work(len(results), video_s, sum(job.identity.size_bytes for job in jobs), seconds)
+    size_bytes = sum(job.identity.size_bytes for job in jobs)
+    return Work(len(results), video_s, size_bytes, seconds, seconds.get(alone, 0.0) if alone else None)
 
 
 def _over(paths: Sequence[str], read: Callable[[str], tuple[int, float, int]]) -> Work:

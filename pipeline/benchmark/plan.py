@@ -14,6 +14,7 @@ class Kind(StrEnum):
 
     EXTRACTOR = "extractor"
     PRESET = "preset"
+    STAGE = "stage"
     SERVICE = "service"
     FORWARD = "forward"
     DECODE = "decode"
@@ -68,6 +69,7 @@ class Wanted:
     texts: frozenset[str] = frozenset()
     """Those of the extractors that know texts."""
     presets: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
     services: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     images: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
@@ -92,10 +94,11 @@ def parse_sweep(words: Iterable[str]) -> Sweep:
 
 def subjects_of(wanted: Wanted) -> tuple[Subject, ...]:
     """Return all there is to measure, floors before what stands on them. Raises SettingsError if that is nothing."""
-    asked = [*_extractors(wanted), *_presets(wanted), *_services(wanted)]
+    asked = [*_extractors(wanted), *_stages(wanted), *_presets(wanted), *_services(wanted)]
     if not asked:
         raise SettingsError(
-            "there is nothing to measure", remedy="Name --extractors, --presets or a --service-config, see --help."
+            "there is nothing to measure",
+            remedy="Name --extractors, --stages, --presets or a --service-config, see --help.",
         )
     return tuple(_varied([*_floors(wanted), *asked], wanted.sweep))
 
@@ -108,6 +111,12 @@ def _extractors(wanted: Wanted) -> Iterable[Subject]:
             yield Subject(Kind.EXTRACTOR, key, "text")
         if wanted.videos:
             yield Subject(Kind.EXTRACTOR, key, "video", wanted.videos)
+
+
+def _stages(wanted: Wanted) -> Iterable[Subject]:
+    if wanted.stages and not wanted.videos:
+        raise SettingsError("a stage is measured on videos, and --inputs names none")
+    return (Subject(Kind.STAGE, name, "video", wanted.videos) for name in wanted.stages)
 
 
 def _presets(wanted: Wanted) -> Iterable[Subject]:
@@ -126,7 +135,7 @@ def _services(wanted: Wanted) -> Iterable[Subject]:
 
 
 def _floors(wanted: Wanted) -> Iterable[Subject]:
-    local = wanted.extractors or wanted.presets
+    local = wanted.extractors or wanted.stages or wanted.presets
     if local:
         yield Subject(Kind.WRITE, "storage", "file")
         yield Subject(Kind.READ, "storage", "file")

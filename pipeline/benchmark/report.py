@@ -22,7 +22,12 @@ class Method(Part):
     iterations: int = Field(20, ge=1, description="Timed calls at least.")
     warmup_iterations: int = Field(3, ge=0, description="Calls before them whose times do not count.")
     min_seconds: float = Field(1.0, ge=0, description="Calls go on until they took this long together.")
-    max_seconds: float = Field(60.0, gt=0, description="No further call begins after this long.")
+    max_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="No further call begins after this long; before, up to three times the calls that were asked for "
+        "are made where others disturb or times waver.",
+    )
 
 
 class Statistics(Part):
@@ -100,8 +105,10 @@ class Result(Part):
     """One subject with one set of parameters."""
 
     name: str = Field(description="Unique in a report; equal names of two reports are compared.")
-    kind: str = Field(description="extractor, preset, service, or a floor: forward, decode, demux, read, write, copy.")
-    target: str = Field(description="Model key, preset, service or file.")
+    kind: str = Field(
+        description="extractor, stage, preset, service, or a floor: forward, decode, demux, read, write, copy."
+    )
+    target: str = Field(description="Model key, stage, preset, service or file.")
     input: str = Field(description="image, text, video or file.")
     parameters: dict[str, str] = Field(description="What a sweep varies.")
     unit: str = Field(description="What an item is.")
@@ -110,6 +117,9 @@ class Result(Part):
     first_s: float = Field(description="Cold: the first call of all.")
     warmup_s: tuple[float, ...]
     times_s: tuple[float, ...] = Field(description="Every timed call, in order, warm.")
+    disturbed_s: tuple[float, ...] = Field(
+        (), description="Timed calls that do not count: others kept more than a tenth of the cores busy meanwhile."
+    )
     outliers: tuple[int, ...] = Field(description="Places in `times_s` beyond Tukey's far fences (3 IQR).")
     statistics: Statistics = Field(description="Of seconds an item: `times_s` over `items`.")
     rates: Rates

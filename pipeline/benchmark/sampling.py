@@ -8,6 +8,7 @@ from functools import partial
 
 import psutil
 
+from pipeline.benchmark.others import busy_s
 from pipeline.benchmark.report import Gpu, Sample
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.readings import Readings
@@ -52,11 +53,11 @@ class Sampler:
 
     def _main(self) -> None:
         began_s = last_s = time.monotonic()
-        before, busy = self._taken(), _busy_s()
+        before, busy = self._taken(), busy_s()
         over = False
         while not over:
             over = self._stop.wait(PERIOD_S)
-            taken, busy_now, now_s = self._taken(), _busy_s(), time.monotonic()
+            taken, busy_now, now_s = self._taken(), busy_s(), time.monotonic()
             passed_s = now_s - last_s
             if taken.client_bytes and passed_s > PERIOD_S / 2:
                 cores = max(0.0, taken.cpu_s - before.cpu_s) / passed_s
@@ -98,12 +99,6 @@ class Sampler:
 def gpu_reader() -> GpuReader:
     """Return a reader of the GPUs that is not started yet."""
     return GpuReader(PERIOD_S, GPU_DEADLINE_S, partial(Readings, PERIOD_S, 2))
-
-
-def _busy_s() -> float:
-    """Return the seconds that all cores were busy since the machine started; time stolen by others counts."""
-    times = psutil.cpu_times()
-    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
 def _gpus(reader: GpuReader) -> tuple[Gpu, ...]:

@@ -9,7 +9,7 @@ from report_make import report, result
 
 from pipeline.benchmark import runner
 from pipeline.benchmark.plan import Kind, Subject
-from pipeline.benchmark.report import Method, Report, read_report
+from pipeline.benchmark.report import Method, Reason, Report, read_report
 from pipeline.benchmark.runner import Order
 from pipeline.media.samples import Recipe, make_video
 from pipeline.media.shapes import ALL, Look, draw
@@ -36,12 +36,12 @@ def test_an_extractor_is_measured_with_its_floors_checked_and_reported(tmp_path:
     known = save(tmp_path / "old.json", report(result("extractor tiny-shapes image", [1e-9] * 9)))
     typed = ["benchmark", "--extractors", "tiny-shapes", "--inputs", str(tmp_path / "a.png"), *QUICK]
     code = main([*typed, "--output-report-prefix", str(prefix), "--baseline", known, "--fail-on-regression", "20"])
-    assert code == 3
     made = read_report(prefix.with_suffix(".json"))
     assert [one.name for one in made.results] == [
         "write storage file", "read storage file", "forward tiny-shapes image", "extractor tiny-shapes image",
     ]  # fmt: skip
     extractor = made.results[-1]
+    assert code == (3 if extractor.valid else 0)  # other tests may keep the machine busy
     assert extractor.statistics.count == len(extractor.times_s) >= 5
     assert extractor.output.reference == "packaged with the program"
     assert extractor.output.similarity == pytest.approx(1, abs=1e-3)
@@ -62,6 +62,18 @@ def test_a_preset_tells_its_stages_and_stands_on_decoding(tmp_path: Path) -> Non
     assert one.rates.video_s_per_s > 0
     assert one.floor is not None
     assert one.floor.name == "decode videos video"
+
+
+def test_a_stage_is_measured_by_its_own_clock(tmp_path: Path) -> None:
+    make_video(tmp_path, Recipe("a.mp4", (("red", "circle"), ("blue", "square"))))
+    typed = ["benchmark", "--stages", "probe", "scenes", "dedupe", *QUICK, "--inputs", str(tmp_path / "a.mp4")]
+    assert main([*typed, "--output-report-prefix", str(tmp_path / "P")]) == 0
+    made = {one.target: one for one in read_report(tmp_path / "P.json").results if one.kind == Kind.STAGE}
+    assert list(made) == ["probe", "scenes", "dedupe"]
+    assert made["dedupe"].statistics.p50 < made["scenes"].statistics.p50
+    assert made["scenes"].rates.video_s_per_s > 0
+    assert made["scenes"].floor is not None
+    assert made["probe"].floor is None
 
 
 def test_what_cannot_be_measured_is_said(tmp_path: Path) -> None:
@@ -88,7 +100,19 @@ def test_reports_are_compared_without_measuring(
     old = save(tmp_path / "a.json", report(result(times_s=[0.1, 0.101, 0.102] * 5)))
     new = save(tmp_path / "b.json", report(result(times_s=[0.1 * slower, 0.101 * slower, 0.102 * slower] * 5)))
     assert main(["benchmark", "--compare", old, new, "--fail-on-regression", "10"]) == code
-    assert "extractor toy image" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "extractor toy image" in said
+    assert ("regression" in said) == (code == 3)
+
+
+def test_what_is_invalid_is_no_regression_and_passes_no_gate_unsaid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doubt = Reason(code="other_load", text="others were busy", recommendation="Stop them.")
+    old = save(tmp_path / "a.json", report(result(times_s=[0.1, 0.101, 0.102] * 5)))
+    new = save(tmp_path / "b.json", report(result(times_s=[0.2, 0.201, 0.202] * 5, reasons=(doubt,))))
+    assert main(["benchmark", "--compare", old, new, "--fail-on-regression", "10"]) == 0
+    assert "not judged    extractor toy image: +99.0 %" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -97,6 +121,8 @@ def test_reports_are_compared_without_measuring(
         [],
         ["--extractors", "nothing"],
         ["--presets", "nothing"],
+        ["--stages", "nothing"],
+        ["--stages", "embed"],
         ["--presets", "scenes", "--inputs", "/nowhere"],
         ["--extractors", "tiny-shapes", "--iterations", "0"],
         ["--extractors", "tiny-shapes", "--sweep", "colour=red"],

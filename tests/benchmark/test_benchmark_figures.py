@@ -37,6 +37,15 @@ def test_measured_times_agree_with_an_independent_timing_of_the_same_calls() -> 
     assert found.first_s >= own[0]
 
 
+class Ticks:
+    """A clock that only calls move."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 class Clock:
     """A clock that only calls move, so that the load of a test run counts nothing; `bench_lab.py` does it for real."""
 
@@ -77,6 +86,37 @@ def test_calls_go_on_for_the_least_time_and_stop_at_the_most() -> None:
     assert sum(longer.times_s) >= 0.05
     shorter = measure(lambda _: call, Method(iterations=1000, max_seconds=0.02), lambda *_: None)
     assert 1 <= len(shorter.times_s) < 1000
+
+
+def test_calls_beside_others_do_not_count_while_there_are_enough_without_them() -> None:
+    told = iter([0.0, 9.0, 0.0, 9.0, 0.0, 0.0])
+    slept = iter([0.1] * 5 + [0.1] * 5 + [0.3, 0.3] + [0.1] * 30)
+    clock = Ticks()
+
+    def call() -> Work:
+        clock.now_s += next(slept)
+        return Work(1)
+
+    method = Method(iterations=8, warmup_iterations=0, min_seconds=0.0)
+    found = measure(lambda _: call, method, lambda *_: None, clock=clock, others=lambda: next(told))
+    assert len(found.times_s) == len(found.works) >= 8
+    assert found.disturbed_s
+    assert max(found.times_s) < 0.2
+    assert found.other_cores == 0.0
+
+
+def test_where_others_never_cease_all_calls_count_and_that_is_told() -> None:
+    clock = Ticks()
+
+    def call() -> Work:
+        clock.now_s += 0.1
+        return Work(1)
+
+    method = Method(iterations=8, warmup_iterations=0, min_seconds=0.0)
+    found = measure(lambda _: call, method, lambda *_: None, clock=clock, others=lambda: 9.0)
+    assert len(found.times_s) >= 8
+    assert found.disturbed_s == []
+    assert found.other_cores == pytest.approx(9.0)
 
 
 def test_what_is_prepared_is_not_timed() -> None:
@@ -120,7 +160,7 @@ CODES = {
     "too_few_samples": {"times_s": (1.0, 1.0)},
     "unstable": {"windows_s": (1.0, 1.0, 1.2)},
     "throttled": {"samples": (sample(throttle="heat"),)},
-    "other_load": {"samples": (sample(other_cores=0.5),)},
+    "other_load": {"other_cores": 0.5},
     "wrong_output": {"output": Output(problem="a vector is not finite")},
     "errors": {"errors": {"timed out": 2}},
 }
@@ -131,6 +171,7 @@ def judged(**changes: object) -> list[str]:
         "times_s": (1.0,) * 5,
         "windows_s": (1.0, 1.0, 1.0),
         "samples": (sample(),),
+        "other_cores": 0.0,
         "output": Output(),
         "method": Method(iterations=5),
         "cores": 2,

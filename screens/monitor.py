@@ -1,5 +1,6 @@
 """The home screen: the run in one header, and its queue, stages, devices and failures in four live panes."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _ALONE = ("-zoomed", "-small", "-short")
 """Classes of the screen under which one pane is shown alone."""
 
+STYLESHEET = Path(__file__).with_name("monitor.tcss")
+"""The app reads it with its own: a screen that brings one has every sheet looked through again."""
+
 SETTLED_S = 0.03
 """How long a mounted screen takes to be laid out and drawn, beyond the time in which its loop is busy."""
 
@@ -35,7 +39,6 @@ SETTLED_S = 0.03
 class Monitor(Screen[None]):
     """Pulls the newest snapshot a few times a second and shows what changed; keys become commands."""
 
-    CSS_PATH = "monitor.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("monitor")]
     HORIZONTAL_BREAKPOINTS = [(0, "-small"), (80, "-narrow"), (120, "-wide"), (200, "-huge")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-low")]  # noqa: RUF012
@@ -55,7 +58,9 @@ class Monitor(Screen[None]):
         """Whether the operator asked to leave once what runs is done; the header says so."""
 
     def compose(self) -> ComposeResult:
-        """Build the header, the panes, the filter and the key line."""
+        """Build the header, the panes, the filter and the key line, at once for the size that there is."""
+        for breaks, cells in zip((self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), self.app.size, strict=True):
+            self.add_class(max(one for one in breaks if one[0] <= cells)[1])
         yield Lines(id="header")
         with Horizontal(id="panes"):
             with Vertical(id="left", classes="column -current"):

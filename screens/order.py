@@ -59,7 +59,7 @@ class QueueOrder:
     def __init__(self) -> None:
         self._jobs: Rows[JobRow] = Rows()
         self._needle = ""
-        self._words: set[JobState | Stage | FailureClass] = set()
+        self._words: tuple[JobState | Stage | FailureClass, ...] = ()
         self._sort = next(iter(SORTS))
         self._names: list[str] = []
         self._keys: list[Any] = []
@@ -83,7 +83,7 @@ class QueueOrder:
         """Keep only the rows that contain `needle`, whatever its case; empty keeps all."""
         if needle.casefold() != self._needle:
             self._needle = needle.casefold()
-            self._words = {word for word in (*JobState, *Stage, *FailureClass) if self._needle in word}
+            self._words = tuple(word for word in (*JobState, *Stage, *FailureClass) if self._needle in word)
             self._arrange()
 
     def sort_by(self, name: str) -> None:

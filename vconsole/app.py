@@ -10,12 +10,15 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import PurePath
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual import events, on, work
 from textual.app import App
 from textual.binding import BindingType
 from textual.message import Message
+from textual.screen import Screen
 from textual.widgets import Input
 
 import themes
@@ -23,7 +26,7 @@ from pipeline.commands import Drain, Unpause
 from pipeline.errors import VconsoleError
 from pipeline.model import JobState
 from screens.actions import bindings, remap
-from screens.monitor import Monitor
+from screens.monitor import STYLESHEET, Monitor
 from screens.presenters.header import is_live
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
@@ -31,6 +34,7 @@ from vconsole.exits import Exit
 from vconsole.house import Building, House, build
 from vconsole.log import LOGGER, logged
 from vconsole.looks import Looks, looks, wanted_theme
+from vconsole.narrow import narrow
 from vconsole.options import Options
 from vconsole.places import themes_dir
 from vconsole.signals import ended_in_time
@@ -40,7 +44,7 @@ from vconsole.stray import strays_told
 class ConsoleApp(App[int], inherit_bindings=False):
     """The console over an engine that runs in a thread of its own."""
 
-    CSS_PATH = themes.STYLESHEET
+    CSS_PATH: ClassVar[list[str | PurePath]] = [themes.STYLESHEET, STYLESHEET]
     TITLE = "vconsole"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("anywhere")]
@@ -70,11 +74,17 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self._problems.append(f"There is no theme {missing}, so {wanted} is shown; there are {known_names}.")
         self.theme = wanted
 
-    async def on_mount(self) -> None:
-        """Open the monitor; what it is to show comes once the house is there."""
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the monitor; what it is to show comes once the house is there."""
+        return Monitor()
+
+    def on_mount(self) -> None:
+        """Go on once the monitor stands: a screen that is left while it is made fails."""
         self.begin_capture_print(self)
-        await self.push_screen(Monitor())
-        self._own_loop = asyncio.get_running_loop()  # not before: a screen that is left while it is made fails
+        self.monitor.call_later(self._monitor_stands)
+
+    def _monitor_stands(self) -> None:
+        self._own_loop = asyncio.get_running_loop()
         if self._told_to_leave:
             self.leave_from_thread()
         if self._building.house is not None:
@@ -115,6 +125,9 @@ class ConsoleApp(App[int], inherit_bindings=False):
             signal.raise_signal(signal.SIGTERM)
         else:
             self._typed_early.append(event)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        super()._display(screen, narrow(renderable))
 
     def on_print(self, event: events.Print) -> None:
         """Put what a library prints into the log."""

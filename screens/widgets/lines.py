@@ -41,8 +41,6 @@ class LineView(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._lines: tuple[Line, ...] = ()
         self._drawn: dict[int, tuple[Line, bool]] = {}
-        self._cuts: dict[int, set[int]] = {}
-        """Where the rows that are to be drawn change: the screen sends whole segments, so they end there."""
         self._height = -1
 
     def show(self, lines: tuple[Line, ...]) -> None:
@@ -97,9 +95,7 @@ class LineView(ScrollView, can_focus=True):
         for y in range(self.scrollable_content_region.height):
             before, now = self._drawn.get(y), self._line_at(y)
             if before != now:
-                spans = _spans(before, now, width)
-                self._cuts.setdefault(y, set()).update(edge for span in spans for edge in span)
-                self.refresh(*(Region(first, y, end - first, 1) for first, end in spans))
+                self.refresh(*(Region(first, y, end - first, 1) for first, end in _spans(before, now, width)))
 
     def render_line(self, y: int) -> Strip:
         """Draw one row of the pane."""
@@ -107,9 +103,6 @@ class LineView(ScrollView, can_focus=True):
         mark = _MARK if selected else _NO_MARK
         width = self.scrollable_content_region.width
         drawn = strip((mark, *line), width, self._styles_of(line))
-        cuts = self._cuts.pop(y, set()) - {0, width}
-        if cuts:
-            drawn = Strip.join(drawn.divide([*sorted(cuts), width]))
         return on_ground(drawn, self._ground()) if selected and self.has_focus else drawn
 
     def action_move(self, step: int) -> None:
@@ -159,7 +152,6 @@ class LineView(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Forget what was drawn at another size."""
         self._drawn.clear()
-        self._cuts.clear()
         self._height = -1
         self.sync()
 

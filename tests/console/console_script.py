@@ -486,7 +486,7 @@ async def until(pilot: Pilot[Any], reached: Callable[[], bool], limit_s: float =
 
 def picture(app: ConsoleApp) -> str:
     """Return the words on the screen, with those of the screens below it."""
-    strips = [strip for screen in app.screen_stack[1:] for strip in screen._compositor.render_strips()]
+    strips = [strip for screen in app.screen_stack for strip in screen._compositor.render_strips()]
     return "\n".join(strip.text for strip in strips)
 
 

@@ -19,7 +19,6 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
 
 import themes
 from pipeline.commands import Drain, Unpause
@@ -39,6 +38,7 @@ from vconsole.options import Options
 from vconsole.places import themes_dir
 from vconsole.signals import ended_in_time
 from vconsole.stray import strays_told
+from vconsole.turns import Turns
 
 
 class ConsoleApp(App[int], inherit_bindings=False):
@@ -61,6 +61,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self._building = building
         self._house: House | None = None
         self._typed_early: list[events.InputEvent] = []
+        self._turns = Turns(self)
         self._stopping = self._told_to_leave = False
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._problems = [*looks.problems]
@@ -118,13 +119,21 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self.post_message(event)
 
     async def on_event(self, event: events.Event) -> None:
-        """Keep what is typed before there is anybody to ask; only Ctrl+C leaves at once."""
-        if self._house is not None or not isinstance(event, events.InputEvent):
+        """Keep what is typed before there is anybody to ask, then answer keys in turn; Ctrl+C never waits."""
+        interrupts = isinstance(event, events.Key) and event.key == "ctrl+c"
+        if not isinstance(event, events.InputEvent) or event.is_forwarded:
             await super().on_event(event)
-        elif isinstance(event, events.Key) and event.key == "ctrl+c":
-            signal.raise_signal(signal.SIGTERM)
-        else:
-            self._typed_early.append(event)
+        elif self._house is None:
+            if interrupts:
+                signal.raise_signal(signal.SIGTERM)
+            else:
+                self._typed_early.append(event)
+        elif interrupts or not isinstance(event, (events.Key, events.Paste)):
+            await super().on_event(event)
+        elif self._turns.take(event):
+            taker = self.focused or self.screen
+            await super().on_event(event)
+            self._turns.follow(taker)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, narrow(renderable))
@@ -133,13 +142,6 @@ class ConsoleApp(App[int], inherit_bindings=False):
         """Put what a library prints into the log."""
         if event.text.strip():
             LOGGER.warning("printed: %s", event.text.rstrip())
-
-    def on_key(self, event: events.Key) -> None:
-        """Put a letter into the text that is typed, where it came too fast and went to the widget before it."""
-        field = self.focused
-        if isinstance(field, Input) and event.is_printable and event.character:
-            field.insert_text_at_cursor(event.character)
-            event.prevent_default()
 
     def leave_from_thread(self) -> None:
         """Ask the app to leave, from any thread and without waiting."""
@@ -206,6 +208,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
         if self._told_to_leave:
             return
+        self.monitor.pull()
         run = self.monitor.snapshot.run
         if self._stopping:
             self._close(now=True)

@@ -48,15 +48,19 @@ def percentile(values: list[float], share: float) -> float:
 # The program under measurement
 
 
-async def probe(app: Any, lags: list[float], pictures: dict[str, Any]) -> None:
-    """Note how late the app's loop wakes, and now and then what is on its screen."""
-    ticks = 0
+async def probe(lags: list[float]) -> None:
+    """Note how late the loop wakes."""
     while True:
         before = time.perf_counter()
         await asyncio.sleep(TICK_S)
         lags.append(time.perf_counter() - before - TICK_S)
-        ticks += 1
-        if ticks % 20 == 0 and app.screen_stack:
+
+
+async def photograph(app: Any, pictures: dict[str, Any]) -> None:
+    """Note now and then what is on the app's screen."""
+    while True:
+        await asyncio.sleep(20 * TICK_S)
+        if app.screen_stack:
             pictures["rows"] = [strip.text for strip in app.screen._compositor.render_strips()]
 
 
@@ -85,9 +89,11 @@ def child(arguments: argparse.Namespace) -> None:
     threading.Thread(target=tell, args=(engine, lags, pictures, arguments.report), daemon=True).start()
 
     async def both() -> None:
-        probing = asyncio.create_task(probe(app, lags, pictures))
+        beside = [asyncio.create_task(probe(lags))]
+        beside += [asyncio.create_task(photograph(app, pictures))] if arguments.pictures else []
         await app.run_async()
-        probing.cancel()
+        for task in beside:
+            task.cancel()
 
     asyncio.run(both())
     engine.close(now=True)
@@ -152,12 +158,12 @@ class Console(Terminal):
 
 
 @contextmanager
-def over_a_run(folder: Path, seconds: float) -> Iterator[Console]:
+def over_a_run(folder: Path, seconds: float, *options: str) -> Iterator[Console]:
     """Open the console over an extraction that lasts, and wait until its first video is done."""
     from console_program import make_videos  # it imports a codec, which the program under measurement must not
 
     videos = make_videos(folder / "videos", count=int(60 + seconds * 6))
-    console = Console(folder, "--videos", str(videos))
+    console = Console(folder, "--videos", str(videos), *options)
     try:
         until(
             lambda: console.newest["done"] > 0 or console.process.poll() is not None, 120, "a first video that is done"
@@ -293,7 +299,7 @@ def stall(folder: Path, seconds: float) -> dict[str, Any]:
         time.sleep(wanted_s)
         return round((console.newest["done"] - before) / (time.monotonic() - begun_s), 2)
 
-    with over_a_run(folder, 2 * seconds + 30) as console:
+    with over_a_run(folder, 2 * seconds + 30, "--pictures") as console:
         rates = {"before": rate_over(console, seconds / 2)}
         memory = [console.rss_mb()]
         console.reads.clear()
@@ -327,6 +333,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--videos", help=argparse.SUPPRESS)
+    parser.add_argument("--pictures", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--report", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

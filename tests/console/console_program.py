@@ -79,8 +79,7 @@ class Console(Terminal):
     def start_run(self, videos: Path) -> None:
         """Start an extraction without vectors over a folder, through the form."""
         self.type_and_see("a", "where are the videos?")
-        self.settled(self.press("\t\t"))  # letters that overtake the focus land in another order
-        self.type_and_see(str(videos), str(videos)[-20:])
+        self.type_and_see(f"\t\t{videos}", str(videos)[-20:])
         self.type_and_miss("\r", "nothing chosen yet")
         self.type_and_see("\t\t\t" + DOWN * 2, "without vectors")
         self.type_and_see("\x1b[15~", "F5 starts the run")

@@ -284,6 +284,17 @@ async def test_letters_that_come_in_one_burst_are_typed_and_never_commands() -> 
         assert app.screen is app.monitor
 
 
+async def test_keys_of_one_burst_go_each_to_what_the_one_before_left_in_focus() -> None:
+    engine = ScriptedEngine(busy())
+    app = app_over(engine)
+    async with app.run_test(size=SMALL) as pilot:
+        for key, character in (("slash", "/"), ("f", "f"), ("enter", "\r"), ("z", "z"), ("slash", "/"), ("x", "x")):
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: app.screen.query_one(QueuePane).order.needle == "x")
+        assert app.screen.has_class("-zoomed")
+        assert engine.sent == []
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_zoom_shows_one_pane_large_and_gives_the_others_back(size: tuple[int, int]) -> None:
     app = app_over(ScriptedEngine(busy()))

@@ -32,6 +32,13 @@ class ResumeRun:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenRun:
+    """Show a run that is done or cancelled, with its videos, as the last one is shown; nothing of it is started."""
+
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Start no further job; jobs that run are stopped at their next frame and wait."""
 
@@ -75,4 +82,4 @@ class SetWorkers:
     count: int
 
 
-Command = StartRun | ResumeRun | Pause | Unpause | Drain | CancelRun | CancelJob | Retry | SetWorkers
+Command = StartRun | ResumeRun | OpenRun | Pause | Unpause | Drain | CancelRun | CancelJob | Retry | SetWorkers

@@ -353,6 +353,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "runs.details", ("enter",), "read", "details", "Show all that is remembered of the selected run.", "runs", 1
     ),
+    Action("runs.show", ("v",), "show", "in the monitor", "Show a run that is over in the monitor again.", "runs", 3),
     Action("runs.resume", ("u",), "resume", "resume", "Go on with an interrupted or cancelled run.", "runs", 2),
     Action("runs.again", ("a",), "again", "start again", "Start the same run once more; asks first.", "runs", 5),
     Action("runs.mark", ("m",), "mark", "mark", "Mark a run to compare it, or take the mark away.", "runs", 6),

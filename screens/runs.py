@@ -10,8 +10,9 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
-from pipeline.commands import ResumeRun, StartRun
+from pipeline.commands import OpenRun, ResumeRun, StartRun
 from pipeline.history import History, PastRun, RunDetails
+from pipeline.model import RunState
 from pipeline.snapshot import Snapshot
 from screens.actions import bindings, key_of
 from screens.asking import Asking
@@ -122,6 +123,14 @@ class Runs(Asking):
         else:
             tell(self.app, f"Run {run.run_id} is {run.state}; there is nothing to resume.", problem=True)
 
+    def action_show(self) -> None:
+        """Show the selected run in the monitor again."""
+        run = self.query_one(RunList).run
+        if run is not None and run.state in OVER - {RunState.INTERRUPTED}:
+            self._send(OpenRun(run.run_id), f"Asked to show run {run.run_id}.")
+        elif run is not None:
+            tell(self.app, f"Run {run.run_id} is {run.state} and not over.", problem=True)
+
     def action_again(self) -> None:
         """Ask, then check the selected run and start it once more."""
         run = self.query_one(RunList).run
@@ -205,7 +214,7 @@ class Runs(Asking):
             self._seen, self._listing = seen, True
             self.aside(self._ports.history.runs, self._runs_read)
 
-    def _send(self, command: ResumeRun | StartRun, text: str) -> None:
+    def _send(self, command: OpenRun | ResumeRun | StartRun, text: str) -> None:
         """Send a command; the monitor shows what comes of it, unless another run comes first."""
         self._ports.source.send(command)
         tell(self.app, text)

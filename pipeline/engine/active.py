@@ -64,6 +64,8 @@ class ActiveRun:
         self.begun = False
         """Whether its folder is made, its rows are taken in and discovery walks."""
         self.discovering = True
+        self.past = False
+        """Whether it is over and only shown: before any of it can start it has to be begun anew."""
         self.reported = False
         """Whether manifest and reports have been written since the last job ended."""
         self.queue = Queue()

@@ -52,6 +52,12 @@ class Conductor:
         self._pending.append(run_id)
         self._next()
 
+    def show(self, run: ActiveRun) -> None:
+        """Make a past run the one that is shown, while none is active."""
+        self._core.active = run
+        self._task = self._core.spawn(load(self._core, run, self.dispatcher))
+        self._task.add_done_callback(lambda _: self._next_soon())
+
     def forget_pending(self, run_id: int) -> bool:
         """Take a run that waits out of the queue; return whether it was there."""
         if run_id not in self._pending:
@@ -232,7 +238,6 @@ class Conductor:
             self.holds.hold(run, trouble)
             return
         await load(self._core, run, self.dispatcher)
-        run.begun = True
         if run.state in LIVE:
             over, held, failed = self.look_for_end, self.holds.hold, self._scan_failed
             self._scan = Scan(self._core, run, self.dispatcher, over=over, held=held, failed=failed)

@@ -1,9 +1,12 @@
-"""Takes the rows of a resumed run in; what is to be done begins before all of them are there."""
+"""Takes the rows of a run in that has been before; what is to be done begins before all of them are there."""
 
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
+from pipeline.engine.records import RunRecord
 from pipeline.engine.scheduler import runs_alone
+from pipeline.errors import SettingsError
+from pipeline.settings import PipelineSettings
 
 LOAD_ROWS = 2000
 """Rows of the ledger that are taken in at once."""
@@ -35,3 +38,17 @@ async def load(core: Core, run: ActiveRun, dispatcher: Dispatcher) -> None:
                 run.set(worker.running.job.job_id, worker=worker.slot)
         dispatcher.hand_out()
         first = jobs[-1].job_id + 1 if jobs else last + 1
+    run.begun = core.dirty = True
+
+
+def past_run(core: Core, record: RunRecord) -> ActiveRun:
+    """Return a run that is over, still without its rows, as it is to be shown."""
+    try:
+        settings = PipelineSettings.model_validate(record.settings)
+    except ValueError as error:
+        raise SettingsError(
+            f"The settings of run {record.run_id} are of another version: {error}", remedy="See it in the run history."
+        ) from error
+    run = ActiveRun(record, settings, {}, now_s=core.clock(), wall_s=record.ended_s)
+    run.state, run.past, run.reported, run.discovering = record.state, True, True, False
+    return run

@@ -8,6 +8,7 @@ from pipeline.commands import (
     CancelRun,
     Command,
     Drain,
+    OpenRun,
     Pause,
     ResumeRun,
     Retry,
@@ -19,6 +20,7 @@ from pipeline.engine.active import ActiveRun
 from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.ledger import Ledger
+from pipeline.engine.load import past_run
 from pipeline.engine.plan import check, check_folder
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.threads import in_thread
@@ -56,6 +58,8 @@ class Orders:
                 await self._start(command)
             case ResumeRun():
                 await self._resume(command)
+            case OpenRun():
+                await self._open(command.run_id)
             case Pause():
                 self._pause(self._live_run())
             case Unpause():
@@ -126,6 +130,16 @@ class Orders:
         record = await core.ledger.submit(reopen)
         await self._enqueue(record.run_id, reopened=True)
 
+    async def _open(self, run_id: int) -> None:
+        record = await self._core.ledger.submit(lambda ledger: ledger.run(run_id))
+        if record is None or record.state not in {RunState.DONE, RunState.CANCELLED}:
+            raise VconsoleError(f"Run {run_id} is not over, so it cannot be opened.", remedy="Resume it instead.")
+        if self._conductor.is_active():
+            raise VconsoleError(
+                f"Run {run_id} cannot be opened while another is under way.", remedy="Wait for its end."
+            )
+        self._conductor.show(past_run(self._core, record))
+
     def _pause(self, run: ActiveRun) -> None:
         run.hold = None
         self._conductor.set_state(run, RunState.PAUSED, "Paused on request.")
@@ -184,12 +198,15 @@ class Orders:
             found = ledger.retry(run_id, states, command.job_ids, command.failure)
             record = ledger.run(run_id)
             if found and record and record.state is RunState.DONE:
-                ledger.move_run(run_id, RunState.RUNNING, now_s)
+                ledger.move_run(run_id, RunState.QUEUED if run.past else RunState.RUNNING, now_s)
             return [ledger.job(one) for one in found]
 
         found = await self._core.ledger.submit(send_back)
         if not found:
             raise VconsoleError("Nothing to try again.")
+        if run.past:
+            await self._enqueue(run_id)
+            return
         run.reported = False
         for job in _put(run, found):
             run.queue.add(job.job_id)

@@ -110,7 +110,8 @@ def _figures(run: RunView, width: int) -> Line:
     parts = [_eta(run)]
     if run.video_s_per_s > 0 and is_live(run):
         parts.append(f"{number(run.video_s_per_s)}× real time")
-    parts.append(f"read {size(run.bytes_read)}, wrote {size(run.bytes_written)}")
+    if run.bytes_read or is_live(run):
+        parts.append(f"read {size(run.bytes_read)}, wrote {size(run.bytes_written)}")
     if run.reused:
         parts.append(f"{run.reused:,} were done before")
     return (Cell(joined(parts, width)),)

@@ -22,7 +22,7 @@ from console_script import (
 )
 from textual.pilot import Pilot
 
-from pipeline.commands import ResumeRun, StartRun
+from pipeline.commands import OpenRun, ResumeRun, StartRun
 from pipeline.history import SettingValue
 from pipeline.model import JobState, RunKind, RunState
 from pipeline.snapshot import RunSummary, Snapshot
@@ -161,6 +161,24 @@ async def test_an_interrupted_or_cancelled_run_is_resumed(steps: int, run_id: in
         await pilot.press("u")
         await until(pilot, lambda: engine.sent == [ResumeRun(run_id)])
         await until(pilot, lambda: isinstance(app.screen, Monitor))
+
+
+async def test_a_run_that_is_over_is_shown_in_the_monitor_again() -> None:
+    engine, app = over(remembered())
+    async with app.run_test(size=SMALL) as pilot:
+        await opened(pilot, app)
+        await pilot.press("v")
+        await until(pilot, lambda: engine.sent == [OpenRun(8)])
+        await until(pilot, lambda: isinstance(app.screen, Monitor))
+
+
+async def test_an_interrupted_run_is_not_shown_as_one_that_is_over() -> None:
+    engine, app = over(remembered())
+    async with app.run_test(size=SMALL) as pilot:
+        await opened(pilot, app)
+        await pilot.press("j", "j", "v")
+        await until(pilot, lambda: "Run 6 is interrupted and not over." in said(app))
+        assert engine.sent == []
 
 
 async def test_a_run_that_is_done_is_not_resumed() -> None:

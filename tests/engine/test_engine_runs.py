@@ -14,6 +14,7 @@ from pipeline.commands import (
     CancelJob,
     CancelRun,
     Drain,
+    OpenRun,
     Pause,
     ResumeRun,
     Retry,
@@ -120,6 +121,47 @@ def test_retry_does_failed_jobs_again_and_the_reports_follow(bench: Bench) -> No
     assert {row["status"] for row in read_manifest(os.fsencode(bench.out))} == {"done"}
     assert bench.log() == {"a.mp4": 2, "b.mp4": 1}
     bench.oracle()
+
+
+def test_a_run_that_is_over_can_be_opened_by_a_later_engine_and_what_failed_be_tried_again(bench: Bench) -> None:
+    path = bench.video("a.mp4", "fail corrupt")
+    bench.video("b.mp4")
+    options = settings()
+    before = bench.run(options)
+    assert before.run
+    with bench.engine(options) as driven:
+        driven.engine.send(OpenRun(before.run.run_id))
+        shown = driven.until(lambda snapshot: snapshot.run and not snapshot.run.loading)
+        assert shown.run and (shown.run.state, shown.run.counts) == (RunState.DONE, before.run.counts)
+        assert shown.run.elapsed_s == pytest.approx(before.run.elapsed_s, abs=0.5)
+        assert [row.message for row in shown.failures] == ["it is corrupt"]
+        assert [(row.name, row.state, row.attempts) for row in shown.jobs] == [
+            (row.name, row.state, row.attempts) for row in before.jobs
+        ]
+        assert bench.log() == {"a.mp4": 1, "b.mp4": 1}, "it is only shown"
+        path.write_text("done\na\n")
+        driven.engine.send(Retry())
+        after = driven.until(
+            lambda snapshot: state_is(RunState.DONE)(snapshot) and snapshot.run.count(JobState.DONE) == 2  # type: ignore[operator]
+        )
+    assert after.failures == ()
+    assert bench.log() == {"a.mp4": 2, "b.mp4": 1}
+    bench.oracle()
+
+
+def test_a_run_is_not_opened_over_one_that_is_under_way(bench: Bench, tmp_path: Path) -> None:
+    bench.video("a.mp4")
+    done = bench.run(settings())
+    assert done.run
+    gate = tmp_path / "gate"
+    bench.video("b.mp4", f"gate {gate}")
+    with bench.engine(settings()) as driven:
+        driven.engine.send(bench.start(settings()))
+        driven.until_running("b.mp4")
+        driven.engine.send(OpenRun(done.run.run_id))
+        driven.until(lambda snapshot: noted(snapshot, "cannot be opened while another is under way"))
+        gate.touch()
+        driven.until_done()
 
 
 def test_a_healthy_copy_of_a_video_that_could_not_be_read_is_tried(bench: Bench) -> None:
@@ -305,7 +347,9 @@ def test_the_number_of_workers_can_be_changed_while_the_run_goes_on(bench: Bench
     bench.oracle()
 
 
-@pytest.mark.parametrize("command", [Pause(), Unpause(), Drain(), CancelRun(7), CancelJob(7), Retry(), ResumeRun()])
+@pytest.mark.parametrize(
+    "command", [Pause(), Unpause(), Drain(), CancelRun(7), CancelJob(7), Retry(), ResumeRun(), OpenRun(7)]
+)
 def test_a_command_that_cannot_be_done_becomes_a_notice(bench: Bench, command: object) -> None:
     with bench.engine(settings()) as driven:
         driven.engine.send(command)  # type: ignore[arg-type]

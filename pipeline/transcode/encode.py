@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,9 +23,10 @@ from pipeline.media.open import open_media, prepare_decoder, translated
 from pipeline.model import FailureClass, Stage
 from pipeline.sections import ProbeSettings
 from pipeline.shortage import refuse_shortage
+from pipeline.transcode.beside import Beside
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.graph import picture_graph, sound_graph
-from pipeline.transcode.lines import CopyLine, Line, PictureLine, SoundLine, SubtitleLine
+from pipeline.transcode.lines import CopyLine, Line, PictureEncoder, PictureLine, SoundLine, SubtitleLine, Timed
 from pipeline.transcode.measure import lost_pictures
 from pipeline.transcode.output import (
     add_audio,
@@ -44,6 +46,8 @@ from pipeline.transcode.timeline import Timeline
 
 _READ_ERRORS = 8
 _PROGRESS_S = 0.2
+_AHEAD = 4
+"""Pictures that wait for the encoder at most."""
 Progress = Callable[[float, int], None]
 
 
@@ -100,7 +104,7 @@ def make(order: Order, picture: PicturePlan | None, progress: Progress) -> Made:
             output = open_output(order.part, order.settings, order.mark)
         making = _Making(order, picture, source, output, progress)
         try:
-            with translated(Stage.TRANSCODE):
+            with translated(Stage.TRANSCODE), making.encoding:
                 making.run()
         except BaseException:
             _abandon(output)
@@ -134,6 +138,10 @@ class _Making:
         self._lines: dict[int, Line] = {}
         self._dropped: list[str] = []
         self._sounds: list[SoundLine | CopyLine] = []
+        self._writing = threading.Lock()
+        self._encoder: PictureEncoder
+        self.encoding: Beside[Timed] = Beside(lambda timed: self._encoder.take(timed), _AHEAD, "encoder")
+        """Pictures are encoded beside the decoding, so that neither waits for the threads of the other."""
         carry_tags(source, output, order.facts)
         self._add_video(picture)
         for plan in order.recipe.audio:
@@ -165,6 +173,7 @@ class _Making:
             self._tell()
         for line in self._lines.values():
             line.finish()
+        self.encoding.finish(self._tell)
         self._refuse_loss(at_end=True)
 
     def made(self) -> Made:
@@ -200,7 +209,7 @@ class _Making:
                 return
 
     def _write(self, packet: Packet[Any]) -> None:
-        with writing(self._order.part):
+        with self._writing, writing(self._order.part):
             self._output.mux_one(packet)
 
     def _tell(self) -> None:
@@ -239,15 +248,14 @@ class _Making:
         target.metadata.update(stream_tags(stream.metadata))
         self._pace = ConstantPace(rate, tick) if rate is not None else SourcePace(tick)
         graph = picture_graph(picture.chain, Fraction(facts.sar.replace(":", "/")), order.encode_threads)
+        self._encoder = PictureEncoder(target, picture.encoder, self._write)
         self._video = PictureLine(
             stream,
-            target,
             graph,
             self._pace,
-            self._write,
+            self.encoding.give,
             step_s=1 / facts.fps if facts.fps else float(1 / nominal),
             end_s=facts.start_s + facts.duration_s,
-            encoder=picture.encoder,
             by_order=self._order.facts.clock.missing > 0,
         )
         self._lines[facts.index] = self._video

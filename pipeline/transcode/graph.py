@@ -83,11 +83,22 @@ def picture_graph(chain: Chain, sar: Fraction, threads: int) -> FrameGraph[Video
             range=words.range_of(int(frame.color_range), frame.format.name) or "unknown",
         )
         sink = graph.add("buffersink")
-        graph.link_nodes(source, *(graph.add(name, arguments or None) for name, arguments in chain), sink)
+        steps = [*_without_reserved(frame), *chain]
+        graph.link_nodes(source, *(graph.add(name, arguments or None) for name, arguments in steps), sink)
         graph.configure()
         return graph, source, sink
 
     return FrameGraph(VideoFrame, kind, build)
+
+
+def _without_reserved(frame: VideoFrame) -> Chain:
+    """Return the filter that takes colours away which mean nothing: no other filter works with these."""
+    colours = (
+        ("color_primaries", int(frame.color_primaries), words.PRIMARIES),
+        ("color_trc", int(frame.color_trc), words.TRANSFERS),
+    )
+    reserved = [name for name, number, known in colours if number != words.UNSPECIFIED and number not in known]
+    return [("setparams", ":".join(f"{name}=unknown" for name in reserved))] if reserved else []
 
 
 def sound_graph(

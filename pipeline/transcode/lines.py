@@ -27,6 +27,8 @@ from pipeline.transcode.pace import Pace
 _BAD_DATA = (UnicodeError, AttributeError, LookupError, ValueError)
 _PAST_S = 2.0
 Write = Callable[["Packet[Any]"], None]
+Timed = tuple[VideoFrame | None, int]
+"""A picture and the tick at which it is shown; no picture = the end."""
 
 
 class Line(Protocol):
@@ -39,27 +41,42 @@ class Line(Protocol):
         """Take the end of the stream."""
 
 
+class PictureEncoder:
+    """Encodes the pictures of a video."""
+
+    def __init__(self, target: VideoStream, encoder: str, write: Write) -> None:
+        self._target, self._encoder, self._write = target, encoder, write
+        self._tick = target.codec_context.time_base
+
+    def take(self, timed: Timed) -> None:
+        """Take a picture, or the end."""
+        frame, tick = timed
+        if frame is not None:
+            frame.pts, frame.time_base = tick, self._tick
+            frame.pict_type = 0  # The encoder would take over what the picture was in the source.
+        with encoding(self._encoder):
+            for packet in self._target.codec_context.encode_lazy(frame):
+                packet.stream = self._target
+                self._write(packet)
+
+
 class PictureLine:
-    """Decodes, filters and encodes a video."""
+    """Decodes and filters a video, and gives its pictures to be encoded."""
 
     def __init__(
         self,
         source: VideoStream,
-        target: VideoStream,
         graph: FrameGraph[VideoFrame],
         pace: Pace,
-        write: Write,
+        give: Callable[[Timed], None],
         *,
         step_s: float,
         end_s: float,
-        encoder: str,
         by_order: bool,
     ) -> None:
         """With `by_order` pictures take the times of the packets in order of size: the file has no better ones."""
-        self._source, self._target, self._graph, self._pace, self._write = source, target, graph, pace, write
-        self._step_s, self._end_s, self._encoder = step_s, end_s, encoder
-        self._tick = target.codec_context.time_base
-        self._by_order = by_order
+        self._source, self._graph, self._pace, self._give = source, graph, pace, give
+        self._step_s, self._end_s, self._by_order = step_s, end_s, by_order
         self._promised: list[int] = []
         self._waiting: VideoFrame | None = None
         self._times: deque[list[int]] = deque()
@@ -76,14 +93,15 @@ class PictureLine:
         self._decode(packet, shift_s)
 
     def finish(self) -> None:
-        """Drain the decoder, the filters and the encoder."""
+        """Drain the decoder and the filters, and give the end to the encoder."""
         self._decode(None, self._shift_s)
         if self._waiting is not None:
             end_s = self._end_s if 0 < self._end_s - self._last_s < 10 * self._step_s else self._last_s + self._step_s
             self._ends_s = end_s
             self._pass(self._pace.last(end_s))
         self._filtered(None)
-        self._encoded(None)
+        if self.written:
+            self._give((None, 0))
 
     def _decode(self, packet: Packet[Any] | None, shift_s: float) -> None:
         self._shift_s = shift_s
@@ -131,19 +149,8 @@ class PictureLine:
     def _filtered(self, frame: VideoFrame | None) -> None:
         for made in self._graph.through(frame):
             for tick in self._times.popleft() if self._times else ():
-                self._encoded(made, tick)
-
-    def _encoded(self, frame: VideoFrame | None, tick: int = 0) -> None:
-        if frame is not None:
-            frame.pts, frame.time_base = tick, self._tick
-            frame.pict_type = 0  # The encoder would take over what the picture was in the source.
-            self.written += 1
-        elif not self.written:
-            return
-        with encoding(self._encoder):
-            packets = self._target.encode(frame)
-        for packet in packets:
-            self._write(packet)
+                self.written += 1
+                self._give((made, tick))
 
     @property
     def span_s(self) -> float:

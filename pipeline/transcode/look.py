@@ -76,7 +76,11 @@ def _decoded(stream: VideoStream, packet: Any) -> list[VideoFrame]:
 
 def orientation(frame: VideoFrame) -> tuple[int, bool]:
     """Return the clockwise turn (0, 90, 180, 270) that makes a frame upright, and whether to mirror it after that."""
-    for data in frame.side_data:
+    try:
+        everything = list(frame.side_data)
+    except ValueError:  # PyAV gives none where it has no word for one kind: with a second view, say.
+        return round(-frame.rotation / 90) * 90 % 360, False
+    for data in everything:
         if cast(Any, data).type.name == "DISPLAYMATRIX" and len(bytes(cast(Any, data))) >= 36:
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(cast(Any, data))[:36])
             mirrored = a * d - b * c < 0

@@ -129,7 +129,7 @@ def add_video(
     context.colorspace = words.number_of(words.MATRICES, plan.matrix)
     context.color_primaries = words.number_of(words.PRIMARIES, plan.primaries)
     context.color_trc = words.number_of(words.TRANSFERS, plan.transfer)
-    context.thread_count = threads
+    context.thread_count, context.thread_type = threads, "AUTO"  # PyAV asks for slices, which cost time and bytes.
     if settings.keyframe_interval_s:
         context.gop_size = max(1, int(settings.keyframe_interval_s * rate))
     if settings.output_format in ("mp4", "mov") and settings.family == "hevc":

@@ -45,6 +45,8 @@ TRANSFERS = {
     17: "smpte428",
     18: "arib-std-b67",
 }
+UNSPECIFIED = 2
+"""The number of a colour that is not told."""
 FIELDS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 """By the field that is shown first: a container names the one that is stored first, and then the one shown first."""
 
@@ -62,8 +64,8 @@ def range_of(number: int, pixel_format: str) -> str:
 
 
 def number_of(names: Mapping[int, str], name: str) -> int:
-    """Return FFmpeg's number of a colour's name, 2 (unspecified) where it has none."""
-    return next((number for number, known in names.items() if known == name), 2)
+    """Return FFmpeg's number of a colour's name, UNSPECIFIED where it has none."""
+    return next((number for number, known in names.items() if known == name), UNSPECIFIED)
 
 
 def mark_in(metadata: Mapping[str, str]) -> str:

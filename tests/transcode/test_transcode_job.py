@@ -4,6 +4,7 @@ import os
 import random
 from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
 from pipeline.transcode import encode as transcode_encode
 from pipeline.transcode import hardware, lines
+from pipeline.transcode.graph import picture_graph
 from pipeline.transcode.output import EncodingError, add_video
 
 FAST = {"speed": "ultrafast"}
@@ -315,20 +317,30 @@ def test_timecode_and_subtitles_are_carried_and_the_timecode_track_is_not_told_a
 def test_hardware_that_fails_in_the_middle_gives_way_to_software_and_that_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    encode = lines.PictureLine._encoded
+    take, taken = lines.PictureEncoder.take, count()
 
-    def failing(self: Any, frame: Any, tick: int = 0) -> None:
-        if self._encoder == "h264_nvenc" and self.written == 20:
+    def failing(self: Any, timed: lines.Timed) -> None:
+        if self._encoder == "h264_nvenc" and next(taken) == 20:
             raise EncodingError("h264_nvenc: the device is gone")
-        encode(self, frame, tick)
+        take(self, timed)
 
     def software_in_disguise(output: Any, plan: Any, *arguments: Any, **keywords: Any) -> Any:
         return add_video(output, replace(plan, encoder="libx264"), *arguments, **keywords)
 
     monkeypatch.setattr(hardware, "refusal", lambda _: "")
     monkeypatch.setattr(transcode_encode, "add_video", software_in_disguise)
-    monkeypatch.setattr(lines.PictureLine, "_encoded", failing)
+    monkeypatch.setattr(lines.PictureEncoder, "take", failing)
     source = make(tmp_path / "a.mkv", Film(width=640, height=360, codec="mpeg4", options={}))
     result = done(run(source, tmp_path / "out", settings(video_codec="h264_nvenc")))
     assert result["encoder"] == "libx264" and "the device is gone" in result["fallback"]
     assert len(decode_all(tmp_path / "out" / "a.mp4")[0]) == 50
+
+
+def test_colours_that_mean_nothing_are_no_reason_to_fail():
+    frame = av.VideoFrame(64, 48, "yuv422p10le")
+    frame.color_primaries = frame.color_trc = 0
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
+    chain = (("scale", "out_color_matrix=bt709"), ("format", "yuv420p"))
+    graph = picture_graph(chain, Fraction(1), 1)
+    made = [*graph.through(frame), *graph.through(None)]
+    assert [(one.format.name, int(one.color_trc)) for one in made] == [("yuv420p", 2)]

@@ -173,7 +173,7 @@ def disturb(library: Library, kills: int, chance: random.Random, *, workers: boo
     process = library.start("--workers", "2")
     while fallen < kills and time.monotonic() < end:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(chance.uniform(0.3, 3.0))
+            process.wait(chance.uniform(0.2, 1.6))
             break
         if workers and chance.random() < 0.5:
             fallen += kill_worker(process, chance)

@@ -11,12 +11,12 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
 
-from pipeline.commands import MOST_WORKERS, CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, SetWorkers, Unpause
-from pipeline.model import BAD, RETRYABLE, TERMINAL, JobState, RunState
-from pipeline.snapshot import Snapshot, WorkerPlan
-from pipeline.text import plural
+from pipeline.commands import CancelJob, CancelRun
+from pipeline.model import TERMINAL, JobState
+from pipeline.snapshot import FailureRow, JobRow, Snapshot
+from screens import requests
 from screens.actions import bindings
-from screens.presenters.header import header, interrupted, is_live
+from screens.presenters.header import header, is_live
 from screens.presenters.keys import key_labels
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
@@ -53,7 +53,7 @@ class Monitor(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.snapshot = Snapshot(serial=-1)
-        self._workers_asked: tuple[WorkerPlan | None, int] = (None, 0)
+        self._workers = requests.WorkerCount()
         self.leaving = False
         """Whether the operator asked to leave once what runs is done; the header says so."""
 
@@ -114,76 +114,45 @@ class Monitor(Screen[None]):
 
     def action_pause(self) -> None:
         """Pause, or go on."""
-        run = self.snapshot.run
-        if run is None or not is_live(run):
-            tell(self.app, "Nothing runs.", problem=True)
-        elif run.state in (RunState.PAUSED, RunState.DRAINING):
-            self._source.send(Unpause())
-        else:
-            self._source.send(Pause())
+        self._ask(requests.pause(self.snapshot))
 
     def action_drain(self) -> None:
         """Finish what runs and start no more."""
-        if is_live(self.snapshot.run):
-            self._source.send(Drain())
-        else:
-            tell(self.app, "Nothing runs.", problem=True)
+        self._ask(requests.drain(self.snapshot))
 
     def action_workers(self, step: int) -> None:
-        """Ask for fewer or more workers than the plan has, or than were asked for since it was made."""
-        plan = self.snapshot.worker_plan
-        if plan is None or not is_live(self.snapshot.run):
-            tell(self.app, "Nothing runs.", problem=True)
-            return
-        made, asked = self._workers_asked
-        count = min(max((asked if made is plan else plan.workers) + step, 1), MOST_WORKERS)
-        self._workers_asked = (plan, count)
-        self._source.send(SetWorkers(count))
+        """Ask for fewer or more workers."""
+        self._ask(self._workers.change(self.snapshot, step))
 
     def action_resume(self) -> None:
         """Go on with the newest interrupted run."""
-        run = interrupted(self.snapshot)
-        current = self.snapshot.run
-        if current is not None and current.state is RunState.INTERRUPTED:
-            self._source.send(ResumeRun(current.run_id))
-        elif run is not None and not is_live(current):
-            self._source.send(ResumeRun(run.run_id))
-        else:
-            tell(self.app, "There is no interrupted run to go on with.", problem=True)
+        self._ask(requests.resume(self.snapshot))
 
     def action_retry(self) -> None:
         """Try the selected video again, or all that failed where none is selected."""
-        failure = self.query_one(FailuresPane).failure
-        job = self.query_one(QueuePane).job
-        if self.focused is self.query_one(FailuresPane) and failure is not None:
-            self._retry_one(failure.job_id, failure.name)
-        elif self.focused is self.query_one(QueuePane) and job is not None:
-            if job.state in RETRYABLE:
-                self._retry_one(job.job_id, job.name)
-            else:
-                tell(self.app, f"The selected video is {job.state}; there is nothing to retry.", problem=True)
-        else:
-            self.action_retry_all()
-
-    def _retry_one(self, job_id: int, name: str) -> None:
-        self._source.send(Retry(job_ids=(job_id,)))
-        tell(self.app, f"Asked to retry {name}.")
+        row = self._selected()
+        self._ask(requests.retry(row) if row else requests.retry_all(self.snapshot))
 
     def action_retry_all(self) -> None:
         """Try all failed videos again."""
-        run = self.snapshot.run
-        failed = 0 if run is None else run.count(*BAD)
-        if failed:
-            self._source.send(Retry())
-            tell(self.app, f"Asked to retry {plural(failed, 'video')}.")
-        else:
-            tell(self.app, "Nothing has failed.", problem=True)
+        self._ask(requests.retry_all(self.snapshot))
+
+    def _ask(self, request: requests.Request) -> None:
+        command, said = request
+        if command is not None:
+            self._source.send(command)
+        if said:
+            tell(self.app, said, problem=command is None)
+
+    def _selected(self) -> JobRow | FailureRow | None:
+        pane = self.focused
+        return pane.job if isinstance(pane, QueuePane) else pane.failure if isinstance(pane, FailuresPane) else None
 
     def action_cancel(self) -> None:
         """Ask, then cancel the selected video or the run."""
         run = self.snapshot.run
         if run is None or not is_live(run):
-            tell(self.app, "Nothing runs.", problem=True)
+            self._ask(requests.NOTHING_RUNS)
             return
         from screens.questions import cancel_question
 
@@ -233,8 +202,7 @@ class Monitor(Screen[None]):
 
     def action_details(self) -> None:
         """Open the selected video."""
-        pane = self.focused
-        row = pane.job if isinstance(pane, QueuePane) else pane.failure if isinstance(pane, FailuresPane) else None
+        row = self._selected()
         if row is not None:
             from screens.job import Job
 

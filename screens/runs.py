@@ -1,6 +1,7 @@
 """The run history: every run of the ledger, all that is remembered of one, and two of them compared."""
 
 import time
+from collections.abc import Set
 from functools import partial
 from typing import ClassVar
 
@@ -115,21 +116,18 @@ class Runs(Asking):
 
     def action_resume(self) -> None:
         """Go on with the selected run."""
-        run = self.query_one(RunList).run
-        if run is None:
-            return
-        if run.state in RESUMABLE:
-            self._send(ResumeRun(run.run_id), f"Asked to resume run {run.run_id}.")
-        else:
-            tell(self.app, f"Run {run.run_id} is {run.state}; there is nothing to resume.", problem=True)
+        self._order(RESUMABLE, ResumeRun, "resume", "there is nothing to resume")
 
     def action_show(self) -> None:
         """Show the selected run in the monitor again."""
+        self._order(OVER - {RunState.INTERRUPTED}, OpenRun, "show", "it is not over")
+
+    def _order(self, states: Set[RunState], command: type[ResumeRun | OpenRun], word: str, why_not: str) -> None:
         run = self.query_one(RunList).run
-        if run is not None and run.state in OVER - {RunState.INTERRUPTED}:
-            self._send(OpenRun(run.run_id), f"Asked to show run {run.run_id}.")
+        if run is not None and run.state in states:
+            self._send(command(run.run_id), f"Asked to {word} run {run.run_id}.")
         elif run is not None:
-            tell(self.app, f"Run {run.run_id} is {run.state} and not over.", problem=True)
+            tell(self.app, f"Run {run.run_id} is {run.state}; {why_not}.", problem=True)
 
     def action_again(self) -> None:
         """Ask, then check the selected run and start it once more."""

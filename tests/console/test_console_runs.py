@@ -177,7 +177,7 @@ async def test_an_interrupted_run_is_not_shown_as_one_that_is_over() -> None:
     async with app.run_test(size=SMALL) as pilot:
         await opened(pilot, app)
         await pilot.press("j", "j", "v")
-        await until(pilot, lambda: "Run 6 is interrupted and not over." in said(app))
+        await until(pilot, lambda: "Run 6 is interrupted; it is not over." in said(app))
         assert engine.sent == []
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pipeline.outcome import loss_sentence
 from pipeline.text import plural
-from pipeline.transcode.encode import Made
 from pipeline.transcode.facts import MediaFacts
+from pipeline.transcode.order import Made
 from pipeline.transcode.problems import Problem, problems_of
 from pipeline.transcode.recipe import Recipe
 from pipeline.transcode.settings import TranscodeSettings

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -21,13 +19,12 @@ from av.video.stream import VideoStream
 from pipeline.errors import JobError
 from pipeline.media.open import open_media, prepare_decoder, translated
 from pipeline.model import FailureClass, Stage
-from pipeline.sections import ProbeSettings
 from pipeline.shortage import refuse_shortage
 from pipeline.transcode.beside import Beside
-from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.graph import picture_graph, sound_graph
 from pipeline.transcode.lines import CopyLine, Line, PictureEncoder, PictureLine, SoundLine, SubtitleLine, Timed
 from pipeline.transcode.measure import lost_pictures
+from pipeline.transcode.order import LossError, Made, Order
 from pipeline.transcode.output import (
     add_audio,
     add_video,
@@ -39,9 +36,8 @@ from pipeline.transcode.output import (
     writing,
 )
 from pipeline.transcode.pace import ConstantPace, SourcePace
+from pipeline.transcode.part import PartFile
 from pipeline.transcode.picture import PicturePlan
-from pipeline.transcode.recipe import Recipe
-from pipeline.transcode.settings import TranscodeSettings
 from pipeline.transcode.timeline import Timeline
 
 _READ_ERRORS = 8
@@ -51,73 +47,20 @@ _AHEAD = 4
 Progress = Callable[[float, int], None]
 
 
-@dataclass(slots=True)
-class Made:
-    """What was made."""
-
-    frames: int = 0
-    """Pictures in the output."""
-    shown: int = 0
-    """Pictures of the source that were decoded or copied."""
-    hidden: int = 0
-    """Pictures that were copied though an edit list hides them."""
-    lost: int = 0
-    damaged: int = 0
-    sound_errors: int = 0
-    repeated: int = 0
-    left_out: int = 0
-    span_s: float = 0.0
-    """From the first picture of the output to the end of its last; 0 where that is not known."""
-    sounds: int = 0
-    """Sound tracks in which there is anything."""
-    losses: list[tuple[float, str]] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    """What turned out on the way not to fit into the output."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be made of what."""
-
-    path: bytes
-    part: bytes
-    facts: MediaFacts
-    recipe: Recipe
-    settings: TranscodeSettings
-    probe: ProbeSettings
-    mark: str
-    decode_threads: int
-    encode_threads: int
-
-
-class LossError(Exception):
-    """Something of the source cannot be decoded, and nothing is to be lost."""
-
-
 def make(order: Order, picture: PicturePlan | None, progress: Progress) -> Made:
     """Write the output of `order` to its temporary path; `picture` is the plan of its video, None to copy it.
 
     Raises EncodingError, LossError (without `salvage`), JobError, and what `progress` raises.
     """
-    with open_media(order.path, Stage.TRANSCODE, order.probe.max_pixels) as source:
+    with open_media(order.path, Stage.TRANSCODE, order.probe.max_pixels) as source, PartFile(order.part) as file:
         with writing(order.part):
-            output = open_output(order.part, order.settings, order.mark)
+            output = open_output(file, order.settings, order.mark)
         making = _Making(order, picture, source, output, progress)
-        try:
-            with translated(Stage.TRANSCODE), making.encoding:
-                making.run()
-        except BaseException:
-            _abandon(output)
-            raise
+        with translated(Stage.TRANSCODE), making.encoding:
+            making.run()
         with writing(order.part):
-            output.close()
+            file.end(output.close, making.tell)
         return making.made()
-
-
-def _abandon(output: OutputContainer) -> None:
-    """Close a file that is thrown away."""
-    with suppress(Exception):  # The file is removed, and what went wrong is being told already.
-        output.close()
 
 
 class _Making:
@@ -170,10 +113,10 @@ class _Making:
             if line is not None:
                 line.take(packet, timeline.shift_s - facts.start_s)
             self._refuse_loss()
-            self._tell()
+            self.tell()
         for line in self._lines.values():
             line.finish()
-        self.encoding.finish(self._tell)
+        self.encoding.finish(self.tell)
         self._refuse_loss(at_end=True)
 
     def made(self) -> Made:
@@ -212,7 +155,8 @@ class _Making:
         with self._writing, writing(self._order.part):
             self._output.mux_one(packet)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Say now and then how far it is."""
         now = time.monotonic()
         if now - self._told >= _PROGRESS_S:
             self._told = now

@@ -18,10 +18,11 @@ from pipeline.settings import PipelineSettings
 from pipeline.stages.crop import find_crop
 from pipeline.stages.probe import probe
 from pipeline.transcode import account, hardware
-from pipeline.transcode.encode import LossError, Made, Order, make
+from pipeline.transcode.encode import make
 from pipeline.transcode.facts import Decoded, MediaFacts
 from pipeline.transcode.inspect import inspect
 from pipeline.transcode.measure import decoded
+from pipeline.transcode.order import LossError, Made, Order
 from pipeline.transcode.output import EncodingError
 from pipeline.transcode.picture import Box, plan_picture, software_of
 from pipeline.transcode.place import SALVAGED, adoptable, check_place

@@ -22,6 +22,7 @@ from pipeline.outputs.atomic import FULL, disk_error
 from pipeline.shortage import is_short, shortage
 from pipeline.transcode import words
 from pipeline.transcode.facts import MediaFacts
+from pipeline.transcode.part import BUFFER_BYTES, PartFile
 from pipeline.transcode.picture import PicturePlan
 from pipeline.transcode.recipe import AudioPlan
 from pipeline.transcode.settings import HARDWARE, TranscodeSettings
@@ -64,8 +65,8 @@ def writing(part: bytes) -> Iterator[None]:
         ) from error
 
 
-def open_output(part: bytes, settings: TranscodeSettings, mark: str) -> OutputContainer:
-    """Open the temporary file for writing; its name says nothing of its format."""
+def open_output(file: PartFile, settings: TranscodeSettings, mark: str) -> OutputContainer:
+    """Return the container that is written to the temporary file, whose name says nothing of its format."""
     name = settings.output_format
     options: dict[str, str] = {}
     if name in ("mp4", "mov"):
@@ -73,7 +74,7 @@ def open_output(part: bytes, settings: TranscodeSettings, mark: str) -> OutputCo
         if name == "mov":
             flags.append("+use_metadata_tags")
         options["movflags"] = "".join(flags)
-    container = av.open(os.fsdecode(part), "w", format=_MUXERS[name], container_options=options)
+    container = av.open(file, "w", format=_MUXERS[name], container_options=options, buffer_size=BUFFER_BYTES)
     if mark:
         container.metadata["encoding_tool" if name == "mp4" else "vconsole"] = mark
     return container

@@ -13,9 +13,9 @@ from pipeline.media.open import open_media, video_stream
 from pipeline.model import FailureClass, Stage
 from pipeline.progress import Tick, no_tick
 from pipeline.sections import ProbeSettings
-from pipeline.transcode.encode import Made
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.inspect import inspect
+from pipeline.transcode.order import Made
 from pipeline.transcode.recipe import Recipe
 
 _ENDS_S = 1.0

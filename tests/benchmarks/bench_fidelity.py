@@ -24,9 +24,10 @@ from transcode_measure import ssim
 
 from pipeline.errors import JobError
 from pipeline.sections import ProbeSettings
-from pipeline.transcode.encode import Order, make
+from pipeline.transcode.encode import make
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.inspect import inspect
+from pipeline.transcode.order import Order
 from pipeline.transcode.picture import plan_picture
 from pipeline.transcode.recipe import recipe
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from pipeline.analysis.settings import AnalysisSettings, ClassifySettings
 from pipeline.errors import SettingsError
 from pipeline.model import RunKind
 from pipeline.section import Preset as Preset
@@ -66,6 +67,8 @@ class Settings(PipelineSettings):
     """Everything a configuration file can hold."""
 
     state_dir: str = Field("", description="Folder of the ledger; empty = the platform's state folder.")
+    classify: ClassifySettings = ClassifySettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     presets: dict[str, Preset] = Field(default_factory=dict, description="Presets by name.")

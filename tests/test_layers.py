@@ -30,6 +30,7 @@ def modules_after(code: str, *arguments: str) -> set[str]:
         ["models", "--help"],
         ["doctor", "--help"],
         ["benchmark", "--help"],
+        ["classify", "--help"],
         ["--version"],
     ],
 )
@@ -60,7 +61,7 @@ def test_the_model_host_needs_no_screen() -> None:
 
 
 def test_headless_commands_need_no_textual_and_no_codec() -> None:
-    names = ("extract", "resume", "verify", "runs", "models", "doctor", "demo", "find", "benchmark")
+    names = ("extract", "resume", "verify", "runs", "models", "doctor", "demo", "find", "benchmark", "classify")
     held = modules_after("import " + ", ".join(f"vconsole.{name}" for name in names))
     assert held.isdisjoint({*HEAVY, "textual"})
 

@@ -24,6 +24,7 @@ from pipeline.engine.sniff import EXTENSIONS, STILLS
 from pipeline.errors import SettingsError
 from pipeline.media.truth import read_truth
 from pipeline.model import STAGES, RunKind, Stage
+from pipeline.models.families import KNOW_TEXTS
 from pipeline.models.registry import catalogue, require
 from pipeline.settings import PRESETS, PipelineSettings, Settings, presets_of, with_preset
 from pipeline.text import plural
@@ -34,8 +35,6 @@ from vconsole.output import say, write_json
 
 REGRESSION = 3
 """Exit code when something got slower than allowed."""
-KNOW_TEXTS = frozenset({"open_clip", "clip4clip"})
-"""Families whose models know texts."""
 SAMPLES_S = 120.0
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "transcode": "vconsole.transcode:run",
     "resume": "vconsole.resume:run",
     "verify": "vconsole.verify:run",
+    "classify": "vconsole.classify:run",
     "benchmark": "vconsole.benchmark:run",
     "runs": "vconsole.runs:run",
     "models": "vconsole.models:run",

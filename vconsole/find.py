@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.models.client import HostClient
-from pipeline.models.standalone import standalone_host
+from pipeline.models.words import encode_words
 from pipeline.outputs.features import read_features
 from pipeline.outputs.manifest import read_manifest
 from pipeline.sections import HostSettings, ModelSettings
@@ -36,12 +35,7 @@ def encode(words: str, key: str, models: Mapping[str, ModelSettings], host: Host
 
     The model is loaded in a process of its own. Raises JobError if that fails.
     """
-    with standalone_host(host, models) as running:
-        client = HostClient(running.socket_path, 1, progress=lambda _what: None)
-        try:
-            vectors: Vector = client.encode_texts(key, [words])
-        finally:
-            client.close()
+    vectors, _ = encode_words([words], key, models, host)
     vector: Vector = vectors[0]
     return vector
 

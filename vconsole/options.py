@@ -54,6 +54,9 @@ def _own_options(args: argparse.Namespace) -> list[Entry]:
         entries.append(Entry(("engine", "workers"), workers, "--workers"))
     if device := getattr(args, "device", None):
         entries.append(Entry(("host", "device"), device, "--device"))
+    for name in ("labels", "method", "vectors"):
+        if args.command == "classify" and (value := getattr(args, name)):
+            entries.append(Entry(("classify", name), tuple(value) if name == "labels" else value, f"--{name}"))
     if args.command == "transcode":
         entries += _transcode_options(args)
     return entries

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from vconsole.analysis_parsers import add_classify
 from vconsole.benchmark_parser import add_benchmark
 from vconsole.parser_parts import Commands, Parser, add_json, add_settings, command_parser, texts
 from vconsole.run_parsers import add_extract, add_resume, add_transcode
@@ -65,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_transcode(commands)
     add_resume(commands)
     _add_verify(commands)
+    add_classify(commands)
     add_benchmark(commands)
     _add_runs(commands)
     _add_models(commands)

@@ -1,5 +1,6 @@
 """Feature files: written whole, read back, checked."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -7,7 +8,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,13 +79,33 @@ def read_features(path: bytes, *, vectors: bool = True) -> Features:
 
     Raises FeatureError if it cannot be read as one, FileNotFoundError if it is not there.
     """
+    with opened(path) as file:
+        return _features(file, vectors=vectors)
+
+
+@contextlib.contextmanager
+def opened(path: bytes) -> Iterator[Group]:
+    """Yield the feature file at `path` for reading; what goes wrong inside with its contents is a FeatureError.
+
+    Raises FeatureError, FileNotFoundError.
+    """
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return _features(file, vectors=vectors)
+            check_format(file.attrs)
+            yield file
     except FileNotFoundError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise FeatureError(f"not readable as a feature file: {error}") from error
+
+
+def check_format(attrs: Mapping[str, Any]) -> None:
+    """Raise FeatureError unless the attributes of a root say that the file is one of ours, and of this version."""
+    if attrs.get("format") != FORMAT:
+        raise FeatureError("not a feature file")
+    version = int(attrs.get("format_version", 0))
+    if version != FORMAT_VERSION:
+        raise FeatureError(f"format version {version}; this program reads {FORMAT_VERSION}")
 
 
 def frame_indices(path: bytes) -> list[int]:
@@ -237,11 +258,9 @@ def _features(file: Group, *, vectors: bool) -> Features:
 
 def _info(file: Group) -> FeatureInfo:
     attrs = dict(file.attrs)
-    if attrs.pop("format", None) != FORMAT:
-        raise FeatureError("not a feature file")
-    version = int(attrs.pop("format_version", 0))
-    if version != FORMAT_VERSION:
-        raise FeatureError(f"format version {version}; this program reads {FORMAT_VERSION}")
+    check_format(attrs)
+    for name in ("format", "format_version"):
+        del attrs[name]
     values = {name: value.item() if isinstance(value, np.generic) else value for name, value in attrs.items()}
     missing = {entry.name for entry in dataclasses.fields(FeatureInfo)} - set(values)
     if missing:

@@ -18,6 +18,8 @@ PACKAGED = Path(__file__).parent.parent / "tiny_shapes" / "tiny-shapes.json"
 
 _CLASSES = {"open_clip": "OpenClip", "timm": "Timm", "clip4clip": "Clip4Clip", "perceptual": "Perceptual"}
 """A family is a file of this folder, and this class in it."""
+KNOW_TEXTS = frozenset({"open_clip", "clip4clip"})
+"""Families whose models know texts."""
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""What is made of many feature files together: classes, templates, an analysis. No video is opened here."""

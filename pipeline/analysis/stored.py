@@ -1,0 +1,115 @@
+"""The feature files below a folder, and the few things of one that classes, templates and analyses read."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import SettingsError
+from pipeline.outputs.features import Group, opened
+from pipeline.outputs.paths import FEATURES, PART
+from pipeline.stages.embed import pooled
+
+ENDING = b".h5"
+Vectors = NDArray[np.float32]
+Stamp = tuple[int, int]
+"""Size and modification time in ns of a feature file: while they stay, so does what was made of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Feature files below one folder."""
+
+    out: bytes
+    """The folder that was named: what is made of them lies here."""
+    top: bytes
+    """The folder that names are relative to: `out/features` where there is one."""
+    names: tuple[bytes, ...]
+    """Paths of the feature files below `top`, sorted."""
+
+    def path(self, name: bytes) -> bytes:
+        """Return the path of a feature file."""
+        return os.path.join(self.top, name)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoVectors:
+    """The vectors of one model for one video, and where its scenes are."""
+
+    source: str
+    start_s: list[float]
+    end_s: list[float]
+    scenes: Vectors
+    """(S, D), a row of zeros for a scene without a kept frame."""
+    video: Vectors
+    """(D,), zeros where no frame was kept."""
+    weights_sha256: str
+
+
+def folder_of(out: bytes) -> Folder:
+    """Return the feature files of an output folder, or of any folder that holds some. Raises SettingsError."""
+    inside = os.path.join(out, FEATURES)
+    top = inside if os.path.isdir(inside) else out
+    if not os.path.isdir(top):
+        raise SettingsError(f"there is no folder {os.fsdecode(out)}", remedy="Name the --out of an extract run.")
+    names = sorted(
+        os.path.relpath(os.path.join(at, name), top)
+        for at, _, files in os.walk(top)
+        for name in files
+        if name.endswith(ENDING) and not PART.fullmatch(name)
+    )
+    if not names:
+        raise SettingsError(
+            f"{os.fsdecode(out)} holds no feature files", remedy="Name the --out of an extract run that is done."
+        )
+    return Folder(out, top, tuple(names))
+
+
+def stamp_of(path: bytes) -> Stamp:
+    """Return the stamp of a feature file. Raises OSError."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def models_in(path: bytes) -> tuple[str, ...]:
+    """Return the keys of the models whose vectors a feature file holds. Raises FeatureError, OSError."""
+    with opened(path) as file:
+        return tuple(file.get("embeddings", ()))
+
+
+def read_vectors(path: bytes, key: str) -> VideoVectors:
+    """Return the vectors of model `key`. Raises FeatureError, OSError, and LookupError if there are none of it."""
+    with opened(path) as file:
+        held = file.get("embeddings", {})
+        if key not in held:
+            has = ", ".join(held) or "none"
+            raise LookupError(f"it holds no vectors of {key} (it has: {has})")
+        start_s = file["scenes"]["start_s"][()]
+        scenes, video = _stored(file, key, len(start_s))
+        return VideoVectors(
+            source=str(file.attrs["source_display"]),
+            start_s=start_s.tolist(),
+            end_s=file["scenes"]["end_s"][()].tolist(),
+            scenes=scenes,
+            video=video,
+            weights_sha256=str(held[key].attrs["weights_sha256"]),
+        )
+
+
+def columns(file: Group, group: str, *names: str) -> list[list[Any]]:
+    """Return columns of a group as lists, empty ones where the file does not have the group."""
+    if group not in file:
+        return [[] for _ in names]
+    found = (file[group][name] for name in names)
+    return [(one.asstr()[()] if one.dtype.kind == "O" else one[()]).tolist() for one in found]
+
+
+def _stored(file: Group, key: str, scene_count: int) -> tuple[Vectors, Vectors]:
+    """Return the vectors of the scenes and of the video: those stored, else the means of those of the frames."""
+    if "scene_vectors" in file and key in file["scene_vectors"]:
+        return file["scene_vectors"][key]["vectors"][()], file["video"][key]["vectors"][()][0]
+    frames = file["embeddings"][key]["vectors"][()]
+    scene = file["frames"]["scene"][()].astype(np.int64)
+    return pooled(frames, scene, scene_count), pooled(frames, np.zeros_like(scene), 1)[0]

@@ -1,0 +1,169 @@
+"""`vconsole classify`: right classes from stored vectors, gone on with after a kill, and no file takes all down."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from analysis_make import EACH, KINDS, vconsole
+
+LABELS = [f"{colour} {shape}=a {colour} {shape}" for colour, shape in KINDS]
+ZERO_SHOT = ["--labels", *LABELS, "--device", "cpu"]
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with open(out / "classes.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def right(out: Path) -> float:
+    """Return the share of the videos of one kind whose class is that kind."""
+    told = [row for row in rows(out) if not row["scene"] and "/" in row["source"]]
+    assert len(told) >= len(KINDS) * (EACH - 1)
+    return sum(row["class"] == row["source"].partition("/")[0] for row in told) / len(told)
+
+
+def copies(out: Path, count: int) -> None:
+    """Fill a folder with copies of its own feature files."""
+    for path in sorted((out / "features").glob("*/0.mp4.h5")):
+        for number in range(count):
+            shutil.copy(path, path.with_name(f"copy{number}.mp4.h5"))
+
+
+def test_words_tell_videos_and_scenes_apart(out: Path) -> None:
+    (summary,) = vconsole("classify", str(out), *ZERO_SHOT)
+    assert summary["problems"] == 0
+    assert right(out) >= 0.9
+    both = [row for row in rows(out) if row["source"] == "two scenes.mp4"]
+    assert [(row["scene"], row["class"]) for row in both[1:]] == [("0", "red circle"), ("1", "blue star")]
+    assert float(both[1]["end_s"]) == pytest.approx(1.2, abs=0.1)
+    shares = [float(both[1][f"p: {colour} {shape}"]) for colour, shape in KINDS]
+    assert sum(shares) == pytest.approx(1, abs=0.001)
+    assert float(both[1]["probability"]) == max(shares)
+
+
+@pytest.mark.parametrize("method", ["centroid", "probe"])
+def test_examples_tell_videos_apart(out: Path, tmp_path: Path, method: str) -> None:
+    for colour, shape in KINDS:
+        kind = f"{colour} {shape}"
+        (tmp_path / "shown" / kind).mkdir(parents=True)
+        shutil.move(out / "features" / kind / "0.mp4.h5", tmp_path / "shown" / kind)
+    (summary,) = vconsole("classify", str(out), "--examples", str(tmp_path / "shown"), "--method", method)
+    assert summary["problems"] == 0
+    assert right(out) == 1
+
+
+def test_what_is_classified_is_not_done_again_and_needs_no_model(out: Path) -> None:
+    vconsole("classify", str(out), *ZERO_SHOT)
+    before = (out / "classes.csv").read_bytes()
+    # No host could be started on this device: the words need not be embedded again.
+    vconsole("classify", str(out), "--labels", *LABELS, "--device", "cuda:7")
+    assert (out / "classes.csv").read_bytes() == before
+    (out / "features" / "two scenes.mp4.h5").unlink()
+    vconsole("classify", str(out), "--labels", *LABELS, "--device", "cuda:7")
+    assert "two scenes.mp4" not in {row["source"] for row in rows(out)}
+
+
+def test_a_killed_call_is_gone_on_with(out: Path) -> None:
+    copies(out, 150)
+    shown = [f"--examples={out}", "--workers=1"]
+    shutil.move(out / "features" / "two scenes.mp4.h5", out / "features" / "red circle")
+    command = [sys.executable, "-m", "vconsole", "classify", str(out), *shown]
+    journal = out / ".classes.journal"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not (journal.is_file() and journal.read_bytes().count(b"\n") > 80):
+            assert process.poll() is None
+            assert time.monotonic() < until
+        process.kill()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert 80 < len(lines) < 600
+    marked = {**json.loads(lines[5]), "source": "noted before the kill"}
+    journal.write_bytes(b"".join([*lines[:5], json.dumps(marked).encode() + b"\n", *lines[6:-1], lines[-1][:40]]))
+    (summary,) = vconsole("classify", str(out), *shown)
+    assert summary["videos"] == len(list((out / "features").rglob("*.h5")))
+    assert summary["problems"] == 0
+    assert "noted before the kill" in {row["source"] for row in rows(out)}
+    assert not journal.exists()
+
+
+def test_a_reader_that_dies_costs_no_video(out: Path) -> None:
+    copies(out, 150)
+    shutil.move(out / "features" / "two scenes.mp4.h5", out / "features" / "red circle")
+    command = [sys.executable, "-m", "vconsole", "classify", str(out), f"--examples={out}", "--workers=2", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not (out / ".classes.journal").is_file() or not (out / ".classes.journal").stat().st_size:
+            assert time.monotonic() < until
+        for child in psutil.Process(process.pid).children():
+            child.kill()
+        assert process.stdout is not None
+        summary = json.loads(process.stdout.read())
+    assert (process.returncode, summary["problems"]) == (0, 0)
+    assert summary["videos"] == len(list((out / "features").rglob("*.h5")))
+
+
+def test_a_damaged_file_is_told_and_tried_again_next_time(out: Path) -> None:
+    damaged = out / "features" / "blue star" / "1.mp4.h5"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: len(whole) // 2])
+    (summary,) = vconsole("classify", str(out), *ZERO_SHOT, code=1)
+    assert summary["problems"] == 1
+    (row,) = [row for row in rows(out) if row["problem"]]
+    assert row["features"] == "blue star/1.mp4.h5"
+    assert "not readable" in row["problem"]
+    damaged.write_bytes(whole)
+    (summary,) = vconsole("classify", str(out), *ZERO_SHOT)
+    assert summary["problems"] == 0
+
+
+def test_no_cell_is_a_formula(out: Path) -> None:
+    source = out / "features" / "blue star"
+    source.rename(source.with_name("=HYPERLINK(1)"))
+    vconsole("classify", str(out), "--labels", "=a red circle", "a blue star", code=2)
+    vconsole("classify", str(out), "--labels", "@risk=a red circle", "a blue star", "--device", "cpu")
+    table = (out / "classes.csv").read_text()
+    with open(out / "classes.csv", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert "'=HYPERLINK(1)/0.mp4.h5" in cells
+    assert "'@risk" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))], table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "fewer than two classes"),
+        (["--labels", "one"], "fewer than two classes"),
+        (["--labels", "a", "b", "--examples", "x"], "there is no folder"),
+        (["--labels", "a", "b", "--vectors", "perceptual"], "knows no words"),
+        (["--labels", "a", "b", "--vectors", "nothing"], "no such model"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_read(out: Path, arguments: list[str], says: str) -> None:
+    if "x" in arguments:
+        arguments[-1] = str(out / "nowhere")
+        says = "two ways"
+    (summary,) = vconsole("classify", str(out), *arguments, code=2)
+    assert says in summary["error"]
+    assert not (out / "classes.csv").exists()
+
+
+def test_two_calls_do_not_work_in_one_folder(out: Path) -> None:
+    import fcntl
+
+    with open(out / ".classes.journal", "wb") as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        (summary,) = vconsole("classify", str(out), *ZERO_SHOT, code=2)
+    assert "another vconsole" in summary["error"]
+
+
+def test_a_folder_without_feature_files_is_named(tmp_path: Path) -> None:
+    (summary,) = vconsole("classify", os.fspath(tmp_path), *ZERO_SHOT, code=2)
+    assert "holds no feature files" in summary["error"]

@@ -1,0 +1,95 @@
+"""`vconsole classify`: classes of stored videos by words or by examples."""
+
+import argparse
+import os
+import sys
+from collections import Counter
+
+from pipeline.analysis import examples, prompts
+from pipeline.analysis.classes import LINES, TABLE, Classes, beside
+from pipeline.analysis.classify import Order, classify
+from pipeline.analysis.readers import reader_count
+from pipeline.analysis.stored import Folder, folder_of, models_in
+from pipeline.errors import SettingsError
+from pipeline.outputs.features import FeatureError
+from pipeline.settings import Settings
+from pipeline.text import plural, visible
+from vconsole.config import load
+from vconsole.counting import counting
+from vconsole.exits import Exit
+from vconsole.options import absolute, from_arguments
+from vconsole.output import say, write_json
+
+LOOKED_AT = 32
+"""Feature files that are asked which models' vectors they hold, before that is given up."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Classify, tell how it went and return the exit code. Raises SettingsError, MissingWeightsError, JobError."""
+    settings = load(from_arguments(args))
+    order = _order(args, settings)
+    with counting("classified", quiet=args.json) as told:
+        found = classify(order, told)
+    counts, problems = _counted(found)
+    code = Exit.SOME_FAILED if problems else Exit.OK
+    paths = [beside(order.folder.out, name) for name in (TABLE, LINES)]
+    if args.json:
+        told_of = {"videos": len(found.lines), "classes": dict(counts), "problems": len(problems)}
+        write_json(
+            {"event": "summary", "exit_code": int(code), **told_of, "files": [os.fsdecode(path) for path in paths]},
+            sys.stdout,
+        )
+        return code
+    for label, count in counts.most_common():
+        say(f"{count:>8,}  {label or '(no class)'}")
+    for name, problem in problems[:10]:
+        say(f"not classified  {name}: {problem}")
+    if len(problems) > 10:
+        say(f"                and {plural(len(problems) - 10, 'more video')}")
+    say(f"{plural(len(found.lines), 'video')} by {order.method}, vectors of {order.model}: {visible(paths[0])}")
+    return code
+
+
+def _order(args: argparse.Namespace, settings: Settings) -> Order:
+    """Return what is to be done. Raises SettingsError, MissingWeightsError."""
+    folder, wanted = folder_of(absolute(args.folder)), settings.classify
+    readers = reader_count(settings.engine.workers)
+    if args.examples:
+        if args.labels:
+            raise SettingsError("--labels and --examples are two ways to tell classes", remedy="Give one of them.")
+        shown = folder_of(absolute(args.examples))
+        key = wanted.vectors or next(iter(_held(shown)), "")
+        if not key:
+            raise SettingsError("the examples hold no vectors", remedy="Extract them with a model.")
+        return Order(
+            folder, wanted.method, key, examples.identity(shown, wanted, key),
+            lambda: examples.by_examples(shown, wanted, key, readers), wanted.min_probability, readers, args.force,
+        )  # fmt: skip
+    prompts.words_of(wanted.labels)
+    key = prompts.text_model(settings, wanted.vectors, _held(folder))
+    return Order(
+        folder, "words", key, prompts.identity(settings, wanted, key),
+        lambda: prompts.by_words(settings, wanted, key), wanted.min_probability, readers, args.force,
+    )  # fmt: skip
+
+
+def _held(folder: Folder) -> tuple[str, ...]:
+    """Return the models whose vectors the first feature file with any holds."""
+    for path in map(folder.path, folder.names[:LOOKED_AT]):
+        try:
+            if keys := models_in(path):
+                return keys
+        except (FeatureError, OSError):
+            continue  # it gets a line of its own when it is classified
+    return ()
+
+
+def _counted(found: Classes) -> tuple[Counter[str], list[tuple[str, str]]]:
+    counts: Counter[str] = Counter()
+    problems = []
+    for name, video in found.videos():
+        if "problem" in video:
+            problems.append((visible(name), video["problem"]))
+        else:
+            counts[found.head.named(video["video"])[0]] += 1
+    return counts, problems

@@ -61,7 +61,19 @@ def test_the_model_host_needs_no_screen() -> None:
 
 
 def test_headless_commands_need_no_textual_and_no_codec() -> None:
-    names = ("extract", "resume", "verify", "runs", "models", "doctor", "demo", "find", "benchmark", "classify")
+    names = (
+        "extract",
+        "resume",
+        "verify",
+        "runs",
+        "models",
+        "doctor",
+        "demo",
+        "find",
+        "benchmark",
+        "classify",
+        "templates",
+    )
     held = modules_after("import " + ", ".join(f"vconsole.{name}" for name in names))
     assert held.isdisjoint({*HEAVY, "textual"})
 

@@ -16,6 +16,19 @@ features/. What is classified already is not done again, even after a kill.
 exit codes: 0 all classified; 1 some could not be, classes.csv says why; 2 nothing could be done; 130 interrupted."""
 
 
+TEMPLATES_EXAMPLES = """\
+examples:
+  vconsole templates ~/features
+  vconsole templates ~/features --force   make all of them again
+  vconsole templates --schema             the JSON schema of a template
+
+A template is a JSON file that tells the structure of a video: scenes with their times, on-screen lines, speech, class
+and representative frames; FOLDER/templates/<path of the video>.json, docs/templates.md tells its fields. Classes come
+from `vconsole classify`. A template is not made again while its feature file and its class are what they were.
+
+exit codes: 0 all made; 1 some could not be; 2 nothing could be done; 130 interrupted."""
+
+
 def add_classify(commands: Commands) -> None:
     """Add `classify`."""
     says = "Tell classes of stored videos and scenes by words or by examples, from their vectors."
@@ -32,8 +45,21 @@ def add_classify(commands: Commands) -> None:
     _add_rest(parser)
 
 
-def _add_folder(parser: Parser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="the --out of an extract run, or a folder of feature files")
+def add_templates(commands: Commands) -> None:
+    """Add `templates`."""
+    parser = command_parser(
+        commands, "templates", "Tell the structure of each stored video in a JSON file.", TEMPLATES_EXAMPLES
+    )
+    _add_folder(parser, nargs="?")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of a template and leave")
+    parser.add_argument("--force", action="store_true", help="make those again that need it not")
+    _add_rest(parser)
+
+
+def _add_folder(parser: Parser, nargs: str | None = None) -> None:
+    parser.add_argument(
+        "folder", metavar="FOLDER", nargs=nargs, help="the --out of an extract run, or a folder of feature files"
+    )
 
 
 def _add_rest(parser: Parser) -> None:

@@ -18,7 +18,7 @@ from vconsole.config import load
 from vconsole.counting import counting
 from vconsole.exits import Exit
 from vconsole.options import absolute, from_arguments
-from vconsole.output import say, write_json
+from vconsole.output import say, say_problems, write_json
 
 LOOKED_AT = 32
 """Feature files that are asked which models' vectors they hold, before that is given up."""
@@ -42,10 +42,7 @@ def run(args: argparse.Namespace) -> int:
         return code
     for label, count in counts.most_common():
         say(f"{count:>8,}  {label or '(no class)'}")
-    for name, problem in problems[:10]:
-        say(f"not classified  {name}: {problem}")
-    if len(problems) > 10:
-        say(f"                and {plural(len(problems) - 10, 'more video')}")
+    say_problems(problems)
     say(f"{plural(len(found.lines), 'video')} by {order.method}, vectors of {order.model}: {visible(paths[0])}")
     return code
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "resume": "vconsole.resume:run",
     "verify": "vconsole.verify:run",
     "classify": "vconsole.classify:run",
+    "templates": "vconsole.templates:run",
     "benchmark": "vconsole.benchmark:run",
     "runs": "vconsole.runs:run",
     "models": "vconsole.models:run",

@@ -2,15 +2,24 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import IO, Any
 
-from pipeline.text import visible
+from pipeline.text import plural, visible
 
 
 def say(text: str) -> None:
     """Write lines for an operator to stdout at once; nothing in them can move a cursor."""
     sys.stdout.write("".join(visible(line) + "\n" for line in text.split("\n")))
     sys.stdout.flush()
+
+
+def say_problems(problems: Sequence[tuple[str, str]], most: int = 10) -> None:
+    """Say of each video that could not be done why, of the first of many."""
+    for name, problem in problems[:most]:
+        say(f"not done  {visible(name)}: {problem}")
+    if len(problems) > most:
+        say(f"          and {plural(len(problems) - most, 'more video')}")
 
 
 def write_json(value: dict[str, Any], stream: IO[str]) -> None:

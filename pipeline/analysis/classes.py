@@ -50,6 +50,11 @@ class Head:
         best = max(range(len(shares)), key=shares.__getitem__)
         return self.classes[best] if shares[best] >= self.min_probability else "", shares[best]
 
+    def label(self, shares: list[float] | None) -> dict[str, Any] | None:
+        """Return the class with its probability, None where there is none."""
+        name, probability = self.named(shares)
+        return {"name": name, "probability": probability} if name else None
+
 
 @dataclass(frozen=True, slots=True)
 class Classes:
@@ -58,6 +63,11 @@ class Classes:
     head: Head
     lines: Mapping[str, bytes]
     """A line for each video by the name of its feature file: held as text, which is a tenth of its objects."""
+
+    def video(self, name: str) -> dict[str, Any] | None:
+        """Return one video, None if it is not among them."""
+        line = self.lines.get(name)
+        return json.loads(line) if line else None
 
     def videos(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each video in the order of the names."""

@@ -17,6 +17,7 @@ Work = Callable[[bytes, Any], Answer]
 
 TASKS = {
     "classify": "pipeline.analysis.classify:classifying",
+    "template": "pipeline.analysis.template:templating",
     "vectors": "pipeline.analysis.examples:reading",
 }
 """What can be done with a file: a function that takes the arguments and returns what does it."""

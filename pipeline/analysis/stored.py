@@ -87,7 +87,7 @@ def read_vectors(path: bytes, key: str) -> VideoVectors:
             has = ", ".join(held) or "none"
             raise LookupError(f"it holds no vectors of {key} (it has: {has})")
         start_s = file["scenes"]["start_s"][()]
-        scenes, video = _stored(file, key, len(start_s))
+        scenes, video = vectors_of(file, key, len(start_s))
         return VideoVectors(
             source=str(file.attrs["source_display"]),
             start_s=start_s.tolist(),
@@ -106,7 +106,7 @@ def columns(file: Group, group: str, *names: str) -> list[list[Any]]:
     return [(one.asstr()[()] if one.dtype.kind == "O" else one[()]).tolist() for one in found]
 
 
-def _stored(file: Group, key: str, scene_count: int) -> tuple[Vectors, Vectors]:
+def vectors_of(file: Group, key: str, scene_count: int) -> tuple[Vectors, Vectors]:
     """Return the vectors of the scenes and of the video: those stored, else the means of those of the frames."""
     if "scene_vectors" in file and key in file["scene_vectors"]:
         return file["scene_vectors"][key]["vectors"][()], file["video"][key]["vectors"][()][0]

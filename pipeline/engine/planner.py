@@ -128,10 +128,12 @@ class Planner:
         """Return a job with the name of its output, where the engine chooses that."""
         if self._names is None or new.state is JobState.SKIPPED:
             return new
-        name = self._names.of(new.relative)
+        name, former = self._names.of(new.relative), self._names.former(new.relative)
         reason = new.reason
         if name != next(candidates(new.relative, self._kind.suffix(self._settings))):
             reason = f"another input has the name it would have: it becomes {os.fsdecode(name)}"
+        elif former and os.path.lexists(os.path.join(self._run.out, former)):
+            reason = f"{os.fsdecode(former)}, made in another format before, stays beside it"
         return replace(new, reason=reason, result=new.result | {NAMED: os.fsdecode(name)})
 
     def _see_to(self, number: int) -> None:

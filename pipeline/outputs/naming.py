@@ -34,6 +34,11 @@ class Names:
                 return name
         raise AssertionError("there is always one more name")
 
+    def former(self, relative: bytes) -> bytes:
+        """Return the name of an output that an input has from before in another format, empty if there is none."""
+        had = self._names.get(hash(relative), b"")
+        return b"" if had.endswith(self._suffix) else had
+
 
 def candidates(relative: bytes, suffix: bytes) -> Iterator[bytes]:
     """Yield names for the output of `relative`, the best first: a/b.mp4 of a/b.mov, then a/b.mov.mp4, a/b.mov-2.mp4.

@@ -7,6 +7,27 @@ _SQUARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class HdrFacts:
+    """What a video tells of HDR beside its colours."""
+
+    mastering: tuple[float, ...] = ()
+    """The display it was mastered on: x and y of red, green, blue and white, darkest and brightest candela a square
+    metre; empty where the file does not say."""
+    light: tuple[int, ...] = ()
+    """Candela a square metre of the brightest pixel, and of the brightest picture on average; empty likewise."""
+    dynamic: tuple[str, ...] = ()
+    """Kinds of metadata that change from picture to picture: Dolby Vision, HDR10+, HDR Vivid."""
+
+    @property
+    def static(self) -> bool:
+        """Whether it has what HDR10 says once for the whole video."""
+        return bool(self.mastering or self.light)
+
+
+NO_HDR = HdrFacts()
+
+
+@dataclass(frozen=True, slots=True)
 class VideoFacts:
     """The video stream that is read."""
 
@@ -53,6 +74,7 @@ class VideoFacts:
     """From its first picture to the end of its last, as the packets say."""
     bit_rate: int
     language: str
+    hdr_told: HdrFacts = NO_HDR
 
     @property
     def hdr(self) -> str:

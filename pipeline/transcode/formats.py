@@ -69,6 +69,9 @@ PIXEL_FORMATS: dict[str, tuple[str, ...]] = {
 }
 """The pixel formats that each encoder is given."""
 
+TELL_HDR = frozenset({"libx265", "libsvtav1"})
+"""Encoders that can be told of the display a video was mastered on."""
+
 LEAST_SIDE = {"libx264": 2, "libx265": 16, "libsvtav1": 4, "prores_ks": 2}
 """Pixels of the shorter side below which an encoder refuses a picture; others want more."""
 _LEAST_NVENC = 160

@@ -1,5 +1,6 @@
 """Filter graphs: frames in, frames out, made anew where the frames change."""
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Generic, TypeVar
@@ -7,13 +8,18 @@ from typing import Generic, TypeVar
 from av.audio.frame import AudioFrame
 from av.error import BlockingIOError as NothingYet
 from av.error import EOFError as AtEnd
+from av.error import FFmpegError
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 
+from pipeline.errors import JobError
+from pipeline.model import FailureClass, Stage
 from pipeline.transcode import words
 
 Chain = Sequence[tuple[str, str]]
+_REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
+_REFUSAL = "FFmpeg's filters cannot convert such a picture or sound."
 Frame = TypeVar("Frame", bound=VideoFrame | AudioFrame)
 
 
@@ -60,6 +66,12 @@ class FrameGraph(Generic[Frame]):
                 frame = sink.pull()
             except (NothingYet, AtEnd):
                 return
+            except FFmpegError as error:
+                if error.errno in _REFUSED:
+                    raise JobError(
+                        FailureClass.UNSUPPORTED, _REFUSAL, stage=Stage.TRANSCODE, detail=repr(error)
+                    ) from error
+                raise
             assert isinstance(frame, self._type)
             yield frame
 
@@ -96,6 +108,7 @@ def _without_reserved(frame: VideoFrame) -> Chain:
     colours = (
         ("color_primaries", int(frame.color_primaries), words.PRIMARIES),
         ("color_trc", int(frame.color_trc), words.TRANSFERS),
+        ("colorspace", int(frame.colorspace), words.MATRICES),
     )
     reserved = [name for name, number, known in colours if number != words.UNSPECIFIED and number not in known]
     return [("setparams", ":".join(f"{name}=unknown" for name in reserved))] if reserved else []

@@ -201,6 +201,7 @@ def _video(stream: VideoStream, track: Track, picture: Picture, start_s: float) 
         duration_s=span_s + held_s if track.packets else 0.0,
         bit_rate=context.bit_rate or 0,
         language=stream.language or "",
+        hdr_told=picture.hdr,
     )
 
 

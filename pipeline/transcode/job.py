@@ -25,7 +25,7 @@ from pipeline.transcode.measure import decoded
 from pipeline.transcode.order import LossError, Made, Order
 from pipeline.transcode.output import EncodingError
 from pipeline.transcode.picture import Box, plan_picture, software_of
-from pipeline.transcode.place import SALVAGED, adoptable, check_place
+from pipeline.transcode.place import SALVAGED, adoptable, check_place, made_before
 from pipeline.transcode.problems import problems_of
 from pipeline.transcode.recipe import Recipe, recipe
 from pipeline.transcode.verify import CopyError, verify
@@ -122,7 +122,7 @@ class _Transcoding:
             reason = "It is already as the settings ask for."
             known = account.known(self._job.content_id, facts, self._settings)
             return Outcome(JobState.SKIPPED, known | {"reason": reason, "action": "conforms"})
-        check_place(self._path, self._job.source, self._job.known_sha256, self._clock.moved)
+        check_place(self._path, self._job.source, self._job.known_sha256)
         check_volume(self._run.out, self._run.out_device, Stage.TRANSCODE)
         try:
             found, made = self._written(facts, plan)
@@ -281,6 +281,10 @@ class _Transcoding:
             "seconds": {name: round(value, 6) for name, value in self._clock.seconds.items()},
             "encoder": self._encoder,
             "fallback": self._fallback,
+            "notes": [
+                f"{os.fsdecode(os.path.basename(other))}, made in another format before, stays beside it."
+                for other in made_before(self._path)
+            ],
             "x_real_time": round(facts.duration_s / spent_s, 3) if spent_s > 0 else 0.0,
             "ratio": round(status.st_size / facts.size_bytes, 6) if facts.size_bytes else 0.0,
         }

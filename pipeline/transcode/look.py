@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 
 from pipeline.model import Stage
 from pipeline.shortage import refuse_shortage
+from pipeline.transcode.facts import NO_HDR, HdrFacts
+from pipeline.transcode.hdr import hdr_facts
 
 _PACKETS, _BYTES = 240, 16 << 20
 _PICTURES = 12
@@ -34,6 +36,7 @@ class Picture:
     rotation_deg: int
     mirrored: bool
     encrypted: bool
+    hdr: HdrFacts = NO_HDR
     disordered: bool = False
     """Whether the times of the pictures go back as they come out of the decoder."""
 
@@ -60,8 +63,9 @@ def first_pictures(container: InputContainer, stream: VideoStream) -> Picture:
     except _ERRORS as error:
         refuse_shortage(error, Stage.PROBE)
     turn, mirrored = orientation(first) if first is not None else (0, False)
+    hdr = hdr_facts(side_data(first)) if first is not None else NO_HDR
     disordered = any(later < earlier for earlier, later in pairwise(times))
-    return Picture(first, 2 * interlaced > count, turn, mirrored, encrypted=False, disordered=disordered)
+    return Picture(first, 2 * interlaced > count, turn, mirrored, False, hdr, disordered)
 
 
 def _decoded(stream: VideoStream, packet: Any) -> list[VideoFrame]:
@@ -76,20 +80,24 @@ def _decoded(stream: VideoStream, packet: Any) -> list[VideoFrame]:
 
 def orientation(frame: VideoFrame) -> tuple[int, bool]:
     """Return the clockwise turn (0, 90, 180, 270) that makes a frame upright, and whether to mirror it after that."""
-    try:
-        everything = list(frame.side_data)
-    except ValueError:  # PyAV gives none where it has no word for one kind: with a second view, say.
-        return round(-frame.rotation / 90) * 90 % 360, False
-    for data in everything:
-        if cast(Any, data).type.name == "DISPLAYMATRIX" and len(bytes(cast(Any, data))) >= 36:
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(cast(Any, data))[:36])
+    for data in side_data(frame):
+        if data.type.name == "DISPLAYMATRIX" and len(bytes(data)) >= 36:
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
             mirrored = a * d - b * c < 0
             if mirrored:
                 a, c = -a, -c
             if not (a or b):
                 return 0, False
             return round(math.degrees(math.atan2(b, a)) / 90) * 90 % 360, mirrored
-    return 0, False
+    return round(-frame.rotation / 90) * 90 % 360, False
+
+
+def side_data(frame: VideoFrame) -> list[Any]:
+    """Return what comes with a frame; nothing where PyAV has no word for a kind of it: a second view, say."""
+    try:
+        return list(frame.side_data)
+    except ValueError:
+        return []
 
 
 def lone_channel(container: InputContainer, stream: AudioStream, duration_s: float) -> int:

@@ -21,7 +21,8 @@ from pipeline.model import FailureClass, Stage
 from pipeline.outputs.atomic import FULL, disk_error
 from pipeline.shortage import is_short, shortage
 from pipeline.transcode import words
-from pipeline.transcode.facts import MediaFacts
+from pipeline.transcode.facts import NO_HDR, HdrFacts, MediaFacts
+from pipeline.transcode.hdr import encoder_words
 from pipeline.transcode.part import BUFFER_BYTES, PartFile
 from pipeline.transcode.picture import PicturePlan
 from pipeline.transcode.recipe import AudioPlan
@@ -119,7 +120,7 @@ def add_video(
     threads: int,
 ) -> VideoStream:
     """Add the encoded video and open its encoder. Raises EncodingError."""
-    options = encoder_options(plan.encoder, settings, threads)
+    options = encoder_options(plan.encoder, settings, threads, plan.hdr)
     stream = output.add_stream(plan.encoder, rate=rate, options=options, time_base=tick)
     assert isinstance(stream, VideoStream)
     context = stream.codec_context
@@ -152,7 +153,7 @@ def encoding(encoder: str) -> Iterator[None]:
         raise EncodingError(f"{encoder}: {error.strerror or error}") from error
 
 
-def encoder_options(encoder: str, settings: TranscodeSettings, threads: int) -> dict[str, str]:
+def encoder_options(encoder: str, settings: TranscodeSettings, threads: int, hdr: HdrFacts = NO_HDR) -> dict[str, str]:
     """Return what an encoder is told, in its own words."""
     same = encoder == settings.video_codec or settings.video_codec == "auto"
     speed, tune = (settings.speed, settings.tune) if same else ("", "")
@@ -167,12 +168,12 @@ def encoder_options(encoder: str, settings: TranscodeSettings, threads: int) -> 
     if settings.crf is not None:
         options["crf"] = str(settings.crf)
     if encoder == "libsvtav1":
-        parameters = [f"lp={threads}", *([f"tune={tune}"] if tune else [])]
+        parameters = [f"lp={threads}", *([f"tune={tune}"] if tune else []), *encoder_words(encoder, hdr)]
         return {**options, "svtav1-params": ":".join(parameters)}
     if tune:
         options["tune"] = tune
     if encoder == "libx265":
-        options["x265-params"] = f"pools={threads}:log-level=none"
+        options["x265-params"] = ":".join([f"pools={threads}:log-level=none", *encoder_words(encoder, hdr)])
     return options
 
 

@@ -1,10 +1,10 @@
 """How a picture is changed on its way: the filters, the size, the pixel format and the colours that come out; pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from pipeline.transcode import formats
-from pipeline.transcode.facts import VideoFacts
+from pipeline.transcode.facts import NO_HDR, HdrFacts, VideoFacts
 from pipeline.transcode.settings import TranscodeSettings
 
 Box = tuple[int, int, int, int]
@@ -33,6 +33,8 @@ class PicturePlan:
     primaries: str
     transfer: str
     to_sdr: bool
+    hdr: HdrFacts = NO_HDR
+    """What the encoder is told of HDR beside the colours."""
 
 
 def plan_picture(found: VideoFacts, settings: TranscodeSettings, crop: Box | None, encoder: str = "") -> PicturePlan:
@@ -86,6 +88,7 @@ def plan_picture(found: VideoFacts, settings: TranscodeSettings, crop: Box | Non
         colours.primaries,
         colours.transfer,
         colours.to_sdr,
+        NO_HDR if colours.to_sdr or encoder not in formats.TELL_HDR else replace(found.hdr_told, dynamic=()),
     )
 
 
@@ -143,7 +146,8 @@ def _scaled(
     if colours.to_sdr:
         arguments.append("out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv:intent=perceptual")
     elif colours.converted:
-        arguments.append(f"out_color_matrix={colours.matrix or 'auto'}:out_range={colours.range or 'tv'}")
+        arguments += [f"out_color_matrix={colours.matrix}"] if colours.matrix else []
+        arguments.append(f"out_range={colours.range or 'tv'}")
     if not resized and (out[0] > size[0] or out[1] > size[1]):
         chain.append(("pad", f"{max(out[0], size[0])}:{max(out[1], size[1])}"))
     if not resized and (out[0] < size[0] or out[1] < size[1]):

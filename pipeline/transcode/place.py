@@ -5,11 +5,15 @@ from contextlib import suppress
 
 from pipeline.errors import JobError
 from pipeline.identity import sha256_of
+from pipeline.media.open import open_media
 from pipeline.model import FailureClass, Stage
 from pipeline.progress import Tick, no_tick
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.inspect import inspect
+from pipeline.transcode.settings import SUFFIXES
+from pipeline.transcode.words import mark_in
 
+_MOST_PIXELS = 1 << 30
 SALVAGED = " salvage"
 """How the mark of an output ends for which something may have been left out."""
 
@@ -28,7 +32,21 @@ def adoptable(path: bytes, mark: str, known_sha256: str, tick: Tick = no_tick) -
     return None
 
 
-def check_place(path: bytes, source: bytes, known_sha256: str, tick: Tick = no_tick) -> None:
+def made_before(path: bytes) -> list[bytes]:
+    """Return the outputs of ours that stand beside `path` under its name in another format."""
+    stem = os.path.splitext(path)[0]
+    others = (stem + suffix for suffix in SUFFIXES.values() if stem + suffix != path)
+    return [other for other in others if os.path.isfile(other) and _mark(other)]
+
+
+def _mark(path: bytes) -> str:
+    """Return the mark of a file that we made, empty of any other."""
+    with suppress(JobError, OSError), open_media(path, Stage.TRANSCODE, _MOST_PIXELS) as container:
+        return mark_in(container.metadata)
+    return ""
+
+
+def check_place(path: bytes, source: bytes, known_sha256: str) -> None:
     """Refuse to write where the source is, or over a file that is none of ours. Raises JobError, OSError."""
     try:
         there = os.stat(path)
@@ -37,9 +55,6 @@ def check_place(path: bytes, source: bytes, known_sha256: str, tick: Tick = no_t
     if os.path.samestat(there, os.stat(source)):
         sentence = "The output would take the place of its source; choose another output folder."
         raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)
-    mark = known_sha256
-    with suppress(JobError, OSError):
-        mark = mark or inspect(path, tick=tick).mark
-    if not mark:
+    if not (known_sha256 or _mark(path)):
         sentence = "A file that vconsole did not write has the name of its output: move it, or choose another folder."
         raise JobError(FailureClass.SETTINGS, sentence, stage=Stage.TRANSCODE)

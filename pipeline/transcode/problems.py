@@ -103,6 +103,9 @@ def _picture(facts: MediaFacts, settings: TranscodeSettings, *, copied: bool) ->
         yield Problem("high_bit_depth", f"It has {found.bit_depth} bits a colour.", deed)
     if found.hdr:
         yield Problem("hdr", f"It is HDR ({found.hdr.upper()}).", will(depth == 8, "converted to SDR (BT.709)"))
+    if "Dolby Vision" in found.hdr_told.dynamic and not found.hdr:
+        sentence = "Its colours are Dolby Vision's own, which FFmpeg does not convert."
+        yield Problem("dolby_vision", sentence, will(True, "encoded as they are, so they will look wrong"))
     if found.width % 2 or found.height % 2:
         sentence = f"Its size {found.width} x {found.height} is odd."
         yield Problem("odd_size", sentence, will("444" not in settings.pixel_format, "made even by a pixel"))

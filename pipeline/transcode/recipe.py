@@ -8,7 +8,7 @@ from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
 from pipeline.text import plural
 from pipeline.transcode import formats
-from pipeline.transcode.facts import AudioFacts, MediaFacts, SubtitleFacts
+from pipeline.transcode.facts import AudioFacts, MediaFacts, SubtitleFacts, VideoFacts
 from pipeline.transcode.picture import Box, PicturePlan, plan_picture
 from pipeline.transcode.settings import TranscodeSettings
 
@@ -79,7 +79,8 @@ def recipe(facts: MediaFacts, settings: TranscodeSettings, crop: Box | None = No
     planned = tuple((track, _subtitle(track, settings.output_format)) for track in facts.subtitles)
     subtitles = tuple(plan for _, plan in planned if plan is not None)
     attachments = settings.output_format == "mkv" and facts.attachments > 0
-    dropped = _dropped(facts, settings, [track for track, plan in planned if plan is None], attachments=attachments)
+    unheld = [track for track, plan in planned if plan is None]
+    dropped = (*_dropped(facts, settings, unheld, attachments=attachments), *_hdr_dropped(facts.video, video.picture))
     why = [*video.reasons, *(reason for plan in audio for reason in plan.reasons), *_container(facts, settings)]
     action: Action = "encode" if video.picture is not None else "remux" if why else "conforms"
     return Recipe(action, tuple(why), video, audio, subtitles, attachments, dropped)
@@ -183,6 +184,16 @@ def _subtitle(track: SubtitleFacts, output_format: str) -> SubtitlePlan | None:
     if track.codec in copied:
         return SubtitlePlan(track.index, "")
     return SubtitlePlan(track.index, encoded) if track.text else None
+
+
+def _hdr_dropped(found: VideoFacts, picture: PicturePlan | None) -> tuple[str, ...]:
+    """Return what an encoded picture no longer tells of HDR; one that is converted to SDR has no need of any."""
+    if picture is None:
+        return ()
+    lost = [f"the {name} metadata" for name in found.hdr_told.dynamic]
+    if found.hdr_told.static and not picture.hdr.static and not picture.to_sdr:
+        lost.append(f"the HDR10 metadata (mastering display, brightness), which {picture.encoder} is not told")
+    return tuple(lost)
 
 
 def _container(facts: MediaFacts, settings: TranscodeSettings) -> list[str]:

@@ -51,6 +51,18 @@ def test_outputs_keep_folders_and_two_inputs_never_share_a_name(bench: Bench) ->
     bench.oracle()
 
 
+def test_a_plan_says_which_output_of_another_format_stays(bench: Bench) -> None:
+    bench.video("one.mov")
+    bench.run(options(output_format="mkv"), kind=TRANSCODE)
+    command = bench.start(options(), kind=TRANSCODE)
+    (planned,) = plan(command, bench.state)
+    assert planned.output == b"one.mp4"
+    assert planned.reason == "one.mkv, made in another format before, stays beside it"
+    bench.run(options(), kind=TRANSCODE)
+    assert outputs(bench) == {"one.mkv", "one.mp4"}
+    assert [job.reason for job in plan(command, bench.state)] == [""]
+
+
 def test_names_stay_with_their_inputs_though_others_come_and_go(bench: Bench) -> None:
     bench.video("one.mov")
     bench.run(options(), kind=TRANSCODE)

@@ -344,3 +344,17 @@ def test_colours_that_mean_nothing_are_no_reason_to_fail():
     graph = picture_graph(chain, Fraction(1), 1)
     made = [*graph.through(frame), *graph.through(None)]
     assert [(one.format.name, int(one.color_trc)) for one in made] == [("yuv420p", 2)]
+
+
+def test_a_film_of_full_range_without_a_matrix_becomes_prores(tmp_path: Path):
+    source = make(tmp_path / "a.mkv", Film(codec="mjpeg", options={}, pixel_format="yuvj420p", range=2))
+    assert done(run(source, tmp_path / "out", settings("edit")))["facts_out"]["video"]["range"] == "tv"
+
+
+def test_an_output_in_another_format_stays_and_is_told(tmp_path: Path):
+    source = make(tmp_path / "a.avi", Film(codec="mpeg4", options={}))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.mov").write_bytes(b"of somebody else")
+    assert done(run(source, tmp_path / "out", settings(output_format="mkv", **FAST)))["notes"] == []
+    assert done(run(source, tmp_path / "out"))["notes"] == ["a.mkv, made in another format before, stays beside it."]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.mkv", "a.mov", "a.mp4"}

@@ -66,6 +66,7 @@ class Desk:
             if run["kind"] not in _DOERS:
                 raise WireError(f"this worker does not do runs of kind {run['kind']!r}")
             self._doer, self._run_message = _DOERS[run["kind"]](run), run
+            report.read_from_here()
         return self._doer(job, report)
 
     def _finished(self, job: dict[str, Any], outcome: Outcome, report: "_Report") -> None:
@@ -106,6 +107,10 @@ class _Report:
         """Raise Stopped if the engine wants the job back."""
         if self._wanted_back():
             raise Stopped
+
+    def read_from_here(self) -> None:
+        """Count what is read from now on: modules that a first job brings in are no video."""
+        self._bytes_before = self._bytes_of_process()
 
     def bytes_read(self) -> int:
         """Return the bytes this process has read since the job began; 0 where the system does not tell."""

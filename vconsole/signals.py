@@ -6,6 +6,7 @@ the process where that does not. A second signal ends it at once. Workers end by
 """
 
 import os
+import select
 import signal
 import sys
 import termios
@@ -26,6 +27,8 @@ _LEAVE_SCREEN = (
 """Undoes what Textual sets; the keyboard first, for the screen that is left to has one of its own."""
 _APP_S = 1.0
 """How long the app may take to leave after the engine is closed."""
+_TOLD_S = 0.3
+"""How long a terminal that reads slowly is waited for at a hard end."""
 
 HEADLESS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends the program; with a screen Ctrl+C is a key, and SIGINT can only come from somebody else."""
@@ -111,10 +114,17 @@ def _end(terminal: list[Any] | None) -> None:
     if terminal is not None:
         with suppress(OSError, termios.error):
             fd = os.open(os.ttyname(sys.__stdin__.fileno()), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)  # type: ignore[union-attr]
-            os.write(fd, _LEAVE_SCREEN)
+            _write(fd, _LEAVE_SCREEN)
         with suppress(OSError, termios.error):
             termios.tcsetattr(sys.__stdin__.fileno(), termios.TCSANOW, terminal)  # type: ignore[union-attr]
     os._exit(Exit.INTERRUPTED)
+
+
+def _write(fd: int, text: bytes) -> None:
+    """Write as long as the terminal takes it: what was drawn last may still stand in its way."""
+    deadline = time.monotonic() + _TOLD_S
+    while text and select.select([], [fd], [], max(0.0, deadline - time.monotonic()))[1]:
+        text = text[os.write(fd, text) :]
 
 
 def _terminal_settings() -> list[Any] | None:

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -261,7 +262,12 @@ def run_console(options: Options, environ: Mapping[str, str]) -> int:
     with logged() as log, strays_told(partial(LOGGER.warning, "printed: %s")):
         building = Building(partial(build, options, environ, log))
         app = ConsoleApp(building, wanted_theme(options, environ), looks(themes_dir()))
-        ending = ended_in_time(close=building.close, leave=app.leave_from_thread, grace_s=lambda: building.grace_s)
+        ending = ended_in_time(
+            close=building.close,
+            leave=app.leave_from_thread,
+            grace_s=lambda: building.grace_s,
+            terminal_fd=sys.stdin.fileno(),
+        )
         with ending as told:
             try:
                 code = app.run() or 0

@@ -33,7 +33,7 @@ _TOLD_S = 0.3
 HEADLESS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends the program; with a screen Ctrl+C is a key, and SIGINT can only come from somebody else."""
 
-_Word = Literal["signal", "closed", "over"]
+_Word = Literal["signal", "gone", "closed", "over"]
 
 
 @contextmanager
@@ -43,6 +43,7 @@ def ended_in_time(
     leave: Callable[[], None],
     grace_s: Callable[[], float],
     signals: Sequence[signal.Signals] = HEADLESS,
+    terminal_fd: int | None = None,
 ) -> Iterator[Callable[[], bool]]:
     """While inside, a signal calls `close` and `leave` from threads and ends the process after `grace_s` at the latest.
 
@@ -54,6 +55,8 @@ def ended_in_time(
         leave: Asks the main thread to leave; must not block.
         grace_s: Gives the seconds from the first signal to the hard end.
         signals: The signals that count.
+        terminal_fd: A terminal without which there is nothing to go on for: its end counts as a first signal does, also
+            where nobody sends SIGHUP, as in a container, or it is ignored.
     """
     words: SimpleQueue[_Word] = SimpleQueue()
     came = threading.Event()
@@ -62,6 +65,13 @@ def ended_in_time(
         came.set()
         words.put("signal")
 
+    def gone(fd: int) -> None:
+        hang_up = select.poll()
+        hang_up.register(fd, 0)  # no event is asked for: what is told without that is the end
+        hang_up.poll()
+        came.set()
+        words.put("gone")
+
     terminal = _terminal_settings()
     heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, heard) for number in heeded}
@@ -69,6 +79,8 @@ def ended_in_time(
         target=_watch, args=(words, close, leave, grace_s, terminal), name="signals", daemon=True
     )
     watcher.start()
+    if terminal_fd is not None:
+        threading.Thread(target=gone, args=(terminal_fd,), name="terminal", daemon=True).start()
     try:
         yield came.is_set
     finally:
@@ -85,8 +97,10 @@ def _watch(
     grace_s: Callable[[], float],
     terminal: list[Any] | None,
 ) -> None:
-    if words.get() == "over":
+    first = words.get()
+    if first == "over":
         return
+    excused = first == "gone"  # SIGHUP may follow the end of the terminal, and is no second signal then
 
     def closing() -> None:
         try:
@@ -104,9 +118,11 @@ def _watch(
             _end(terminal)
         if word == "over":
             return
-        if word == "signal":
+        if word == "signal" and not excused:
             _end(terminal)
-        deadline = min(deadline, time.monotonic() + _APP_S)
+        excused = excused and word != "signal"
+        if word == "closed":
+            deadline = min(deadline, time.monotonic() + _APP_S)
 
 
 def _end(terminal: list[Any] | None) -> None:

@@ -20,6 +20,18 @@ def test_a_signal_while_the_first_picture_is_drawn_ends_it_in_order(tmp_path: Pa
         assert console.violations() == []
 
 
+def test_a_closed_terminal_ends_a_console_that_nobody_tells_of_it(tmp_path: Path) -> None:
+    heeded = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup; in a container nobody sends it
+    try:
+        console = Console(tmp_path / "home")
+    finally:
+        signal.signal(signal.SIGHUP, heeded)
+    with console:
+        console.wait_for("Nothing to do yet.")
+        console.hang_up()
+        assert console.process.wait(LIMIT_S) == 130
+
+
 def test_a_closed_terminal_ends_the_run_and_the_next_console_goes_on_with_it(tmp_path: Path) -> None:
     videos = make_videos(tmp_path / "videos", VIDEOS, seconds=0.5)
     with Console(tmp_path / "home") as console:

@@ -243,6 +243,8 @@ def main() -> None:
         parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=WAYS)
 
     form = begin(__doc__, seconds=1800, add=options)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # what is ignored here, as in the background, the console would ignore
     tally: Counter[str] = Counter()
     violations: list[str] = []
     slowest_s = 0.0

@@ -8,6 +8,8 @@ from pipeline.engine.readings import Readings
 from pipeline.model import Stage
 from pipeline.text import plural
 
+_FEW_JOBS, _LITTLE = 5, 100
+"""Fewer jobs than these tell nothing of a hundred times as many bytes as they had."""
 SAMPLES_KEPT = 512
 """Durations kept of each stage for its percentiles, and of jobs for the range of the estimate."""
 
@@ -108,11 +110,13 @@ class Estimate:
             self._costs.append(seconds / work)
 
     def seconds_left(self, active_s: float, under_way: float) -> tuple[float, float, float] | None:
-        """Return (likely, low, high), or None before a first job is done.
+        """Return (likely, low, high), or None before what is done tells anything.
 
         `active_s` is how long work has gone on, `under_way` the sum of the shares of the jobs that run.
         """
         if not self._done_jobs or active_s <= 0 or self._done_work <= 0:
+            return None
+        if self._done_jobs < _FEW_JOBS and self._done_bytes * _LITTLE < self._unknown_bytes:
             return None
         per_job = self._done_work / self._done_jobs
         per_byte = self._done_work / self._done_bytes if self._done_bytes else 0.0

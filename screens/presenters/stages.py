@@ -37,9 +37,10 @@ def stages(snapshot: Snapshot, width: int, height: int) -> tuple[Line, ...]:
     """Return a heading and one line a stage, more where a graph over several lines has room; none: one quiet line."""
     if not snapshot.stages:
         return ((Cell("Each stage's rate shows here", "quiet"),), (Cell("once a run is going.", "quiet"),))
-    columns = [column for column in _COLUMNS if width >= column.from_width]
+    longest = max(len(stage.stage) for stage in snapshot.stages)
+    columns = _that_fit(width, longest)
     taken = sum(column.width for column in columns)
-    name = min(max(len(stage.stage) for stage in snapshot.stages) + 2, max(4, width - taken))
+    name = min(longest + 2, max(4, width - taken))
     figures = name + taken + 2
     rows = min(_GRAPH, max(1, (height - 1) // len(snapshot.stages)))
     busiest = max(stage.busy_share for stage in snapshot.stages)
@@ -62,6 +63,14 @@ def stages(snapshot: Snapshot, width: int, height: int) -> tuple[Line, ...]:
                 lines.append((*(blank if at else row), Cell("  "), Cell(part, "graph")))
             lines.append(())
     return tuple(lines)
+
+
+def _that_fit(width: int, longest: int) -> list[_Column]:
+    """Return the columns for a pane; a long name of a stage takes the place of the one that tells least."""
+    columns = [column for column in _COLUMNS if width >= column.from_width]
+    if sum(column.width for column in columns) + longest >= width:
+        columns = [column for column in columns if column.title != "wait"]
+    return columns
 
 
 def workers_title(snapshot: Snapshot) -> str:

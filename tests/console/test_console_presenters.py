@@ -7,8 +7,8 @@ from console_script import HOSTILE, MACHINE, NAMES, PLAN, busy, failure, interru
 from rich.cells import cell_len
 
 from pipeline.engine.faults import Fault, Trouble
-from pipeline.model import FailureClass, JobState, RunState, Stage
-from pipeline.snapshot import GpuView, HostView, Notice, Snapshot, WorkerView
+from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.snapshot import GpuView, HostView, Notice, Snapshot, StageView, WorkerView
 from pipeline.text import clock
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_row, failures_empty
@@ -217,6 +217,13 @@ def test_stages_fit_and_show_the_essentials(width: int) -> None:
     assert "412" in text(lines[3])
     assert "92%" in text(lines[3])
     assert ("p95" in text(lines[0])) == (width >= 44)
+
+
+def test_the_stages_of_a_transcode_have_their_whole_names_on_a_small_screen() -> None:
+    views = tuple(StageView(stage, 3, 1.5, 2.0, 0.1, 0.2, 4, 0.4, 0) for stage in STAGES[RunKind.TRANSCODE])
+    lines = stages(Snapshot(stages=views), 31, 8)
+    assert [text(line).split()[0] for line in lines[1:]] == ["probe", "transcode", "verify"]
+    assert all(line_width(line) <= 31 for line in lines)
 
 
 def test_without_a_gpu_the_cpu_is_large() -> None:

@@ -48,6 +48,16 @@ def test_a_video_not_yet_opened_is_weighed_by_its_size() -> None:
     assert left and left[0] == pytest.approx(15.0)
 
 
+def test_one_tiny_video_tells_nothing_of_large_ones() -> None:
+    estimate = Estimate()
+    estimate.add(1, 1_000_000, 0.0)
+    for _ in range(4):
+        estimate.done(1000, 1.0, 5.0)
+        assert estimate.seconds_left(5.0, 0.0) is None
+    estimate.done(1000, 1.0, 5.0)
+    assert estimate.seconds_left(25.0, 0.0)
+
+
 def test_work_that_was_whole_already_does_not_count_and_the_range_narrows() -> None:
     estimate = Estimate()
     estimate.add(1, 1000, 100.0)

@@ -145,6 +145,8 @@ class TranscodeFacts:
     fallback: str
     """Why software encoded it in place of the hardware, empty if not."""
     loss: str
+    notes: tuple[str, ...]
+    """What else is to be known of the output."""
 
 
 @dataclass(frozen=True, slots=True)

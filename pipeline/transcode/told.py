@@ -25,6 +25,7 @@ def transcode_facts(result: Mapping[str, Any]) -> TranscodeFacts:
         dropped=tuple(map(str, result.get("dropped", []))),
         fallback=str(result.get("fallback", "")),
         loss=str(result.get("loss", "")),
+        notes=tuple(map(str, result.get("notes", []))),
     )
 
 
@@ -41,7 +42,7 @@ def _compared(before: Facts, after: Facts) -> Iterator[Compared]:
 
 
 def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.2f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:,.1f} kB"
+    return f"{size_bytes / 2**20:,.2f} MiB" if size_bytes >= 2**20 else f"{size_bytes / 2**10:,.1f} KiB"
 
 
 def _picture(facts: Facts) -> str:

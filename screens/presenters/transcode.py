@@ -35,6 +35,7 @@ def deed(facts: TranscodeFacts) -> str:
 def _deed(facts: TranscodeFacts, width: int) -> list[Line]:
     lines: list[Line] = [(Cell("transcode", "strong"),), *_rows("  ", deed(facts), width, "")]
     lines += _rows("  ", facts.fallback, width, "warn") if facts.fallback else []
+    lines += [line for note in facts.notes for line in _rows("  ", note, width, "")]
     return lines + (_rows("  ", f"lost: {facts.loss}", width, "warn") if facts.loss else [])
 
 

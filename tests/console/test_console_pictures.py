@@ -68,6 +68,7 @@ TRANSCODED = TranscodeFacts(
     dropped=("A data track (tmcd) that mp4 cannot hold.",),
     fallback="",
     loss="",
+    notes=("dam.mkv, made in another format before, stays beside it.",),
 )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,13 @@ def test_the_sheet_sets_before_beside_after(state: Path, width: int) -> None:
     assert "encoded · by libx264" in text.replace("\n  ", " ")
     assert "320×240, turned 270°" in text and "240×320" in text
     assert "→ turned upright" in text
+
+
+def test_what_stays_beside_an_output_is_told(state: Path) -> None:
+    facts = facts_of(state, 1).transcode
+    assert facts is not None and not facts.notes
+    noted = replace(facts, notes=("a.mkv, made in another format before, stays beside it.",))
+    assert "a.mkv, made in another format" in "\n".join(map(words, transcode_sheet(noted, 100)))
 
 
 def test_what_was_only_given_a_new_index_says_so(state: Path) -> None:

@@ -29,6 +29,20 @@ from `vconsole classify`. A template is not made again while its feature file an
 exit codes: 0 all made; 1 some could not be; 2 nothing could be done; 130 interrupted."""
 
 
+ANALYSIS_EXAMPLES = """\
+examples:
+  vconsole analysis ~/features
+  vconsole analysis --run 12               only what run 12 put there
+  vconsole analysis ~/features --set analysis.min_similarity=0.99
+  vconsole analysis --schema               the JSON schema of analysis.json
+
+Counts, lengths, cuts a minute, classes (of `vconsole classify`), the most frequent on-screen lines and spoken words,
+and near-duplicate videos by their vectors and the hashes of their frames. Writes analysis.json, analysis.csv (a row a
+video), analysis.md and analysis.html (with plots) beside features/.
+
+exit codes: 0 all well; 1 some feature files could not be read; 2 nothing could be done; 130 interrupted."""
+
+
 def add_classify(commands: Commands) -> None:
     """Add `classify`."""
     says = "Tell classes of stored videos and scenes by words or by examples, from their vectors."
@@ -53,6 +67,16 @@ def add_templates(commands: Commands) -> None:
     _add_folder(parser, nargs="?")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of a template and leave")
     parser.add_argument("--force", action="store_true", help="make those again that need it not")
+    _add_rest(parser)
+
+
+def add_analysis(commands: Commands) -> None:
+    """Add `analysis`."""
+    says = "Tell what stored videos are, all together: classes, lengths, cuts, texts, near-duplicates."
+    parser = command_parser(commands, "analysis", says, ANALYSIS_EXAMPLES)
+    _add_folder(parser, nargs="?")
+    parser.add_argument("--run", type=int, default=0, metavar="N", help="the outputs of this run instead of a folder")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of analysis.json and leave")
     _add_rest(parser)
 
 

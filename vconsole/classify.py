@@ -9,9 +9,8 @@ from pipeline.analysis import examples, prompts
 from pipeline.analysis.classes import LINES, TABLE, Classes, beside
 from pipeline.analysis.classify import Order, classify
 from pipeline.analysis.readers import reader_count
-from pipeline.analysis.stored import Folder, folder_of, models_in
+from pipeline.analysis.stored import folder_of, held_models
 from pipeline.errors import SettingsError
-from pipeline.outputs.features import FeatureError
 from pipeline.settings import Settings
 from pipeline.text import plural, visible
 from vconsole.config import load
@@ -19,9 +18,6 @@ from vconsole.counting import counting
 from vconsole.exits import Exit
 from vconsole.options import absolute, from_arguments
 from vconsole.output import say, say_problems, write_json
-
-LOOKED_AT = 32
-"""Feature files that are asked which models' vectors they hold, before that is given up."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +51,7 @@ def _order(args: argparse.Namespace, settings: Settings) -> Order:
         if args.labels:
             raise SettingsError("--labels and --examples are two ways to tell classes", remedy="Give one of them.")
         shown = folder_of(absolute(args.examples))
-        key = wanted.vectors or next(iter(_held(shown)), "")
+        key = wanted.vectors or next(iter(held_models(shown)), "")
         if not key:
             raise SettingsError("the examples hold no vectors", remedy="Extract them with a model.")
         return Order(
@@ -63,22 +59,11 @@ def _order(args: argparse.Namespace, settings: Settings) -> Order:
             lambda: examples.by_examples(shown, wanted, key, readers), wanted.min_probability, readers, args.force,
         )  # fmt: skip
     prompts.words_of(wanted.labels)
-    key = prompts.text_model(settings, wanted.vectors, _held(folder))
+    key = prompts.text_model(settings, wanted.vectors, held_models(folder))
     return Order(
         folder, "words", key, prompts.identity(settings, wanted, key),
         lambda: prompts.by_words(settings, wanted, key), wanted.min_probability, readers, args.force,
     )  # fmt: skip
-
-
-def _held(folder: Folder) -> tuple[str, ...]:
-    """Return the models whose vectors the first feature file with any holds."""
-    for path in map(folder.path, folder.names[:LOOKED_AT]):
-        try:
-            if keys := models_in(path):
-                return keys
-        except (FeatureError, OSError):
-            continue  # it gets a line of its own when it is classified
-    return ()
 
 
 def _counted(found: Classes) -> tuple[Counter[str], list[tuple[str, str]]]:

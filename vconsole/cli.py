@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "vconsole.verify:run",
     "classify": "vconsole.classify:run",
     "templates": "vconsole.templates:run",
+    "analysis": "vconsole.analysis:run",
     "benchmark": "vconsole.benchmark:run",
     "runs": "vconsole.runs:run",
     "models": "vconsole.models:run",

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from vconsole.analysis_parsers import add_classify, add_templates
+from vconsole.analysis_parsers import add_analysis, add_classify, add_templates
 from vconsole.benchmark_parser import add_benchmark
 from vconsole.parser_parts import Commands, Parser, add_json, add_settings, command_parser, texts
 from vconsole.run_parsers import add_extract, add_resume, add_transcode
@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     add_classify(commands)
     add_templates(commands)
+    add_analysis(commands)
     add_benchmark(commands)
     _add_runs(commands)
     _add_models(commands)

@@ -17,6 +17,7 @@ Work = Callable[[bytes, Any], Answer]
 
 TASKS = {
     "classify": "pipeline.analysis.classify:classifying",
+    "facts": "pipeline.analysis.facts:reading",
     "template": "pipeline.analysis.template:templating",
     "vectors": "pipeline.analysis.examples:reading",
 }

@@ -1,6 +1,7 @@
 """The feature files below a folder, and the few things of one that classes, templates and analyses read."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SettingsError
-from pipeline.outputs.features import Group, opened
+from pipeline.outputs.features import FeatureError, Group, opened
 from pipeline.outputs.paths import FEATURES, PART
 from pipeline.stages.embed import pooled
 
 ENDING = b".h5"
+LOOKED_AT = 32
+"""Feature files that are asked which models' vectors they hold, before that is given up."""
 Vectors = NDArray[np.float32]
 Stamp = tuple[int, int]
 """Size and modification time in ns of a feature file: while they stay, so does what was made of it."""
@@ -73,10 +76,14 @@ def stamp_of(path: bytes) -> Stamp:
     return status.st_size, status.st_mtime_ns
 
 
-def models_in(path: bytes) -> tuple[str, ...]:
-    """Return the keys of the models whose vectors a feature file holds. Raises FeatureError, OSError."""
-    with opened(path) as file:
-        return tuple(file.get("embeddings", ()))
+def held_models(folder: Folder) -> tuple[str, ...]:
+    """Return the keys of the models whose vectors the first feature file with any holds; none where a few have none."""
+    for name in folder.names[:LOOKED_AT]:
+        # One that cannot be read is told when its own turn comes.
+        with suppress(FeatureError, OSError), opened(folder.path(name)) as file:
+            if keys := tuple(file.get("embeddings", ())):
+                return keys
+    return ()
 
 
 def read_vectors(path: bytes, key: str) -> VideoVectors:

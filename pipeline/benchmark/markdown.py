@@ -1,13 +1,12 @@
 """The report for people (`P.md`)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from pipeline.benchmark.findings import findings
 from pipeline.benchmark.numbers import change, megabytes, rate, seconds, share, throughput
 from pipeline.benchmark.report import Comparison, Machine, Report, Result
-
-SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#~&"})
+from pipeline.reports.markdown import table, text
 
 
 def markdown(report: Report) -> str:
@@ -18,20 +17,6 @@ def markdown(report: Report) -> str:
 def comparison_markdown(found: Comparison) -> str:
     """Return a comparison by itself."""
     return "\n".join(_comparison(found)) + "\n"
-
-
-def text(value: str) -> str:
-    """Return a text whose characters mean nothing to Markdown."""
-    return value.translate(SPECIAL).replace("\n", " ")
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str = "---:") -> Iterator[str]:
-    """Yield the lines of a table; all but the first column are figures and stand to the right, unless told else."""
-    yield f"| {' | '.join(headings)} |"
-    yield f"| --- |{f' {align} |' * (len(headings) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(text(cell) for cell in row)} |"
-    yield ""
 
 
 def _lines(report: Report) -> Iterator[str]:

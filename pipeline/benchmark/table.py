@@ -4,14 +4,13 @@ import csv
 import io
 
 from pipeline.benchmark.report import Report, Result
+from pipeline.outputs.cells import plain_cell
 
 FIELDS = (
     "name", "kind", "target", "input", "parameters", "verdict", "reasons", "unit", "items", "calls",
     "load_s", "first_s", "mean_s", "std_s", "min_s", "p50_s", "p90_s", "p99_s", "max_s",
     "items_per_s", "video_s_per_s", "mb_per_s", "floor", "floor_share", "stable", "outliers", "errors", "retries",
 )  # fmt: skip
-RISKY = ("=", "+", "-", "@")
-"""What a spreadsheet would take a text for a formula by."""
 
 
 def table(report: Report) -> str:
@@ -27,14 +26,10 @@ def table(report: Report) -> str:
 def _row(result: Result) -> list[object]:
     figures, rates, floor = result.statistics, result.rates, result.floor
     return [
-        _safe(result.name), result.kind, _safe(result.target), result.input,
+        plain_cell(result.name), result.kind, plain_cell(result.target), result.input,
         " ".join(f"{key}={value}" for key, value in result.parameters.items()), result.verdict,
         " ".join(reason.code for reason in result.reasons), result.unit, result.items, figures.count,
         result.load_s, result.first_s, figures.mean, figures.std, figures.min, figures.p50, figures.p90, figures.p99,
         figures.max, rates.items_per_s, rates.video_s_per_s, rates.mb_per_s, floor.name if floor else "",
         floor.share if floor else "", result.stable, len(result.outliers), sum(result.errors.values()), result.retries,
     ]  # fmt: skip
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(RISKY) else text

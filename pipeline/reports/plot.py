@@ -1,13 +1,18 @@
-"""Plots as inline SVG: lines over labelled axes, in the colours of the page."""
+"""Plots as inline SVG, in the colours of the page: lines over labelled axes, and bars with their names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from math import floor, log10
 
+from pipeline.text import visible
+
 WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 30, 38
 TICKS = 4
+BAR, NAME, FIGURE = 18, 200, 60
+"""Height of a bar with its gap; room for the names on its left and the figures on its right."""
+NAME_CHARS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,23 @@ def plot(title: str, x_label: str, y_label: str, lines: Sequence[Line]) -> str:
     for number, line in enumerate(lines):
         parts += _drawn(line, number, [place(x, y) for x, y in line.points])
     return "".join([*parts, "</svg>", _legend(lines)])
+
+
+def bars(title: str, rows: Sequence[tuple[str, float]]) -> str:
+    """Return an SVG of a bar for each name, as long as its figure says."""
+    most = max((value for _, value in rows), default=0.0) or 1.0
+    height = TOP + BAR * len(rows) + 8
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">',
+        f'<text x="8" y="16" class="title">{escape(title)}</text>',
+    ]
+    for place, (name, value) in enumerate(rows):
+        y = TOP + BAR * place
+        width = round(value / most * (WIDTH - NAME - FIGURE), 1)
+        parts.append(f'<text x="{NAME - 6}" y="{y + 11}" text-anchor="end">{escape(visible(name, NAME_CHARS))}</text>')
+        parts.append(f'<rect class="c0" x="{NAME}" y="{y}" width="{width}" height="{BAR - 4}"/>')
+        parts.append(f'<text x="{NAME + width + 6}" y="{y + 11}">{value:,.6g}</text>')
+    return "".join([*parts, "</svg>"])
 
 
 def _drawn(line: Line, number: int, places: Sequence[tuple[float, float]]) -> list[str]:

@@ -59,7 +59,7 @@ def finished(facts: MediaFacts, found: MediaFacts, plan: Recipe, made: Made | No
     result: dict[str, Any] = {
         "action": "encoded" if plan.video.picture is not None else "remuxed",
         "reasons": list(plan.reasons[:MOST_TOLD]),
-        "dropped": [*plan.dropped, *(made.dropped if made else [])][:MOST_TOLD],
+        "dropped": [*plan.dropped, *(made.dropped if made else []), *_lost_tags(facts, found)][:MOST_TOLD],
         "facts_out": _bounded(found),
         "problems_after": _told(problems_of(found, TranscodeSettings(video_codec="copy", audio_codec="copy"))),
         "lost_s": 0.0,
@@ -83,6 +83,13 @@ def finished(facts: MediaFacts, found: MediaFacts, plan: Recipe, made: Made | No
         spans = joined(made.losses, step_s)[:MOST_TOLD]
         result |= {"lost_s": lost_s, "lost_frames": frames, "loss": loss, "reason": loss, "lost": spans}
     return result
+
+
+def _lost_tags(facts: MediaFacts, found: MediaFacts) -> list[str]:
+    """Return the tags that the container of the output has no place for; some go by another name there."""
+    names, values = {name for name, _ in found.tags}, {value for _, value in found.tags}
+    lost = [name for name, value in facts.tags if name not in names and value not in values]
+    return [f"the {'tag' if len(lost) == 1 else 'tags'} {', '.join(lost[:MOST_TOLD])}"] if lost else []
 
 
 def joined(losses: Sequence[tuple[float, str]], step_s: float) -> list[list[Any]]:

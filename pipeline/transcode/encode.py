@@ -81,6 +81,7 @@ class _Making:
         self._lines: dict[int, Line] = {}
         self._dropped: list[str] = []
         self._sounds: list[SoundLine | CopyLine] = []
+        self._subtitles: list[SubtitleLine | CopyLine] = []
         self._writing = threading.Lock()
         self._encoder: PictureEncoder
         self.encoding: Beside[Timed] = Beside(lambda timed: self._encoder.take(timed), _AHEAD, "encoder")
@@ -125,6 +126,7 @@ class _Making:
         made = Made(
             sound_errors=sum(line.refused for line in self._sounds if isinstance(line, SoundLine)),
             sounds=sum(line.written > 0 for line in self._sounds),
+            subtitles=sum(line.written > 0 for line in self._subtitles),
             dropped=self._dropped,
         )
         if isinstance(video, CopyLine):
@@ -228,7 +230,7 @@ class _Making:
         stream = self._source.streams[index]
         assert isinstance(stream, SubtitleStream)
         if not codec:
-            self._copy(stream)
+            self._subtitles.append(self._copy(stream))
             return
         header = subtitle_header(stream, codec)
         if header is None:
@@ -238,7 +240,9 @@ class _Making:
         assert isinstance(target, SubtitleStream)
         target.codec_context.subtitle_header = header
         target.metadata.update(stream_tags(stream.metadata))
-        self._lines[index] = SubtitleLine(stream, target, self._write)
+        line = SubtitleLine(stream, target, self._write)
+        self._subtitles.append(line)
+        self._lines[index] = line
 
     def _copy(self, stream: Stream) -> CopyLine:
         try:

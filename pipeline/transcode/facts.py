@@ -215,6 +215,8 @@ class MediaFacts:
     chapters: int
     timecode: str
     title: str
+    tags: tuple[tuple[str, str], ...]
+    """Names and values of what is said of the file as a whole, but for what tells of its container; values cut."""
     index: str
     """Where mp4 and mov keep their index: front | end | fragments; empty for other containers."""
     is_picture: bool

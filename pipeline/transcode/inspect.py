@@ -36,6 +36,7 @@ _HEAD_BYTES = 128
 _NO_INDEX = "Its index (moov) is missing: its recording was not ended, its end is cut off, or it is a part of a stream."
 _TWICE = 0.02
 _CHAPTER_S = 0.05
+_TAG_CHARS = 200
 _PROBE = ProbeSettings()
 
 
@@ -123,6 +124,11 @@ def _facts(path: bytes, container: InputContainer, stream: VideoStream, found: S
         chapters=len(container.chapters()),
         timecode=next((tags["timecode"] for tags in (tags, dict(stream.metadata)) if "timecode" in tags), ""),
         title=tags.get("title", ""),
+        tags=tuple(
+            (name, value[:_TAG_CHARS])
+            for name, value in sorted(tags.items())
+            if value and name not in words.OF_THE_CONTAINER
+        ),
         index=index_place(path) if name.startswith("mov,") else "",
         is_picture=name in PICTURE_FORMATS or single,
         mark=words.mark_in(container.metadata),

@@ -254,7 +254,7 @@ class SubtitleLine:
 
     def __init__(self, source: SubtitleStream, target: SubtitleStream, write: Write) -> None:
         self._source, self._target, self._write = source, target, write
-        self.refused = 0
+        self.refused = self.written = 0
 
     def take(self, packet: Packet[Any], shift_s: float) -> None:
         """Take a packet; a text that cannot be read is left out."""
@@ -274,6 +274,7 @@ class SubtitleLine:
         made.time_base = base
         made.pts = made.dts = max(0, packet.pts + round(shift_s / base))
         made.duration = packet.duration
+        self.written += 1
         self._write(made)
 
     def finish(self) -> None:

@@ -27,6 +27,8 @@ class Made:
     """From the first picture of the output to the end of its last; 0 where that is not known."""
     sounds: int = 0
     """Sound tracks in which there is anything."""
+    subtitles: int = 0
+    """Subtitle tracks in which there is anything."""
     losses: list[tuple[float, str]] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     """What turned out on the way not to fit into the output."""

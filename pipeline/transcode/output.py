@@ -30,13 +30,6 @@ from pipeline.transcode.settings import HARDWARE, TranscodeSettings
 
 _MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm"}
 _LEAST_TICKS = 10_000
-_NOT_CARRIED = frozenset(
-    {
-        *("major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool", "duration", "vconsole"),
-        *("timecode", "handler_name", "vendor_id", "rotate", "software"),
-    }
-)
-"""Tags that tell of the source's container and would be false of the output."""
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes its settings to the terminal otherwise.
 
@@ -83,7 +76,7 @@ def open_output(file: PartFile, settings: TranscodeSettings, mark: str) -> Outpu
 
 def carry_tags(source: InputContainer, output: OutputContainer, facts: MediaFacts) -> None:
     """Copy tags, timecode and chapters; chapters move with the clock of the file."""
-    tags = {key: value for key, value in source.metadata.items() if key.lower() not in _NOT_CARRIED and value}
+    tags = {key: value for key, value in source.metadata.items() if key.lower() not in words.OF_THE_CONTAINER and value}
     output.metadata.update(tags)
     if facts.timecode:
         output.metadata["timecode"] = facts.timecode

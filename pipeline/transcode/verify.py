@@ -50,6 +50,8 @@ def verify(part: bytes, recipe: Recipe, made: Made, tick: Tick = no_tick) -> Med
     sounds = sum(track.decodable for track in found.audio)
     if sounds != made.sounds:
         raise _wrong(part, f"it has {sounds} sound tracks, not {made.sounds}")
+    if len(found.subtitles) < made.subtitles:
+        raise _wrong(part, f"it has {len(found.subtitles)} subtitle tracks, not {made.subtitles}")
     apart_s = max(_LEAST_APART_S, _FRAMES_APART / (video.fps or 25.0))
     if made.span_s and abs(video.duration_s - made.span_s) > apart_s:
         raise _wrong(part, f"it lasts {video.duration_s:.3f} s, and {made.span_s:.3f} s were read")

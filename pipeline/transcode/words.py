@@ -52,6 +52,14 @@ FIELDS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 
 TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text", "microdvd", "subviewer"})
 
+OF_THE_CONTAINER = frozenset(
+    {
+        *("major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool", "duration", "vconsole"),
+        *("timecode", "handler_name", "vendor_id", "rotate", "software"),
+    }
+)
+"""Tags that tell of the source's container and would be false of the output."""
+
 MARK_KEYS = ("vconsole", "encoder", "encoding_tool")
 """Tags in which the mark of a file that vconsole made may be found."""
 

@@ -18,6 +18,7 @@ from pipeline.outcome import Outcome
 from pipeline.transcode import encode as transcode_encode
 from pipeline.transcode import hardware, lines
 from pipeline.transcode.graph import picture_graph
+from pipeline.transcode.order import Made
 from pipeline.transcode.output import EncodingError, add_video
 
 FAST = {"speed": "ultrafast"}
@@ -358,3 +359,19 @@ def test_an_output_in_another_format_stays_and_is_told(tmp_path: Path):
     assert done(run(source, tmp_path / "out", settings(output_format="mkv", **FAST)))["notes"] == []
     assert done(run(source, tmp_path / "out"))["notes"] == ["a.mkv, made in another format before, stays beside it."]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.mkv", "a.mov", "a.mp4"}
+
+
+def test_tags_that_the_container_has_no_place_for_are_told_and_others_are_not(tmp_path: Path):
+    tags = {"title": "Dam", "camera_serial": "7", "maker_notes": "long", "creation_time": "2026-01-02 03:04:05"}
+    source = make(tmp_path / "a.mkv", Film(codec="mpeg4", options={}, tags=tags))
+    result = done(run(source, tmp_path / "out"))
+    assert result["dropped"] == ["the tags camera_serial, maker_notes"]
+    assert dict(result["facts_out"]["tags"])["title"] == "Dam"
+    assert done(run(source, tmp_path / "kept", settings("archive", speed="12")))["dropped"] == []
+
+
+def test_an_output_that_lost_its_subtitles_is_not_given_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pipeline.transcode.encode.Made", lambda **given: Made(**(given | {"subtitles": 1})))
+    outcome = run(make(tmp_path / "a.mkv", Film(codec="mpeg4", options={})), tmp_path / "out")
+    assert outcome.failure is not None and "0 subtitle tracks, not 1" in str(outcome.failure)
+    assert not list((tmp_path / "out").iterdir())

@@ -69,6 +69,7 @@ FACTS = MediaFacts(
     chapters=0,
     timecode="",
     title="",
+    tags=(),
     index="front",
     is_picture=False,
     mark="",

@@ -12,7 +12,7 @@ import psutil
 from pipeline import wire
 from pipeline.errors import SCARCE, JobError, WireError
 from pipeline.extract import extract
-from pipeline.extract_job import ExtractJob, RunContext
+from pipeline.extract_job import Division, ExtractJob, RunContext
 from pipeline.identity import Identity
 from pipeline.model import FailureClass, RunKind, Stage
 from pipeline.outcome import Outcome
@@ -216,6 +216,21 @@ def _extract_job(message: dict[str, Any]) -> ExtractJob:
         known_sha256=message["known_sha256"],
         force=message["force"],
         known_pictures_sha256=message["known_pictures_sha256"],
+        may_divide=message.get("division") is None,
+        division=_division(message.get("division")),
+    )
+
+
+def _division(told: dict[str, Any] | None) -> Division | None:
+    if told is None:
+        return None
+    return Division(
+        cuts=tuple(told["cuts"]),
+        crop_xywh=tuple(told["crop_xywh"]),
+        borders_s=tuple(told["borders_s"]),
+        whole=told["whole"],
+        chunk=told["chunk"],
+        missing={int(number): why for number, why in told["missing"].items()},
     )
 
 

@@ -1,7 +1,7 @@
 """What a worker is told of an extract run and of each of its jobs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.identity import Identity
 from pipeline.settings import PipelineSettings
@@ -22,6 +22,31 @@ class RunContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Division:
+    """How a long video is done in chunks."""
+
+    cuts: tuple[int, ...] = ()
+    """Times of the keyframes at which it is cut, in ticks."""
+    crop_xywh: tuple[int, int, int, int] = (0, 0, 0, 0)
+    borders_s: tuple[float, ...] = ()
+    """Where the chunks begin, and where the last ends, in presentation seconds."""
+    whole: str = ""
+    """Why it is done in one piece after all, empty if it is not."""
+    chunk: int | None = None
+    """The chunk to do; None = all are over, and their results are put together."""
+    missing: Mapping[int, str] = field(default_factory=dict)
+    """The chunks that could not be done, and why."""
+
+    def name(self, chunk: int) -> str:
+        """Return what a chunk is called."""
+        return f"part {chunk + 1} of {len(self.cuts) + 1}"
+
+    def missing_told(self, chunk: int) -> str:
+        """Return the sentence that says that a chunk is missing, and why."""
+        return f"{self.name(chunk)} is missing: {self.missing[chunk]}"
+
+
+@dataclass(frozen=True, slots=True)
 class ExtractJob:
     """One video to do."""
 
@@ -37,3 +62,6 @@ class ExtractJob:
     force: bool
     known_pictures_sha256: str = ""
     """Checksum the ledger has of the saved pictures that are there, empty if it has none."""
+    may_divide: bool = False
+    """Whether a long video may be answered with the chunks to do it in."""
+    division: Division | None = None

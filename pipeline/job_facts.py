@@ -98,6 +98,20 @@ class AttemptFacts:
     message: str
     started_s: float
     ended_s: float
+    chunk: int = -1
+    """The chunk that it was made at, of a long video; -1 = the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFacts:
+    """One chunk of a long video, in presentation seconds."""
+
+    number: int
+    start_s: float
+    end_s: float
+    state: JobState
+    attempts: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +200,8 @@ class JobFacts:
     """Where pictures would be saved, decoded with surrogateescape."""
     transcode: TranscodeFacts | None = None
     """What a transcode found and did, None in other runs."""
+    chunks: tuple[ChunkFacts, ...] = ()
+    """The chunks that a long video is done in, none where it is done in one piece."""
 
 
 @dataclass(frozen=True, slots=True)

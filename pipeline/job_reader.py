@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipeline.errors import LedgerError, remedy_of
 from pipeline.identity import sha256_of
 from pipeline.job_facts import (
     AttemptFacts,
+    ChunkFacts,
     FrameFact,
     JobFacts,
     LostFact,
@@ -85,12 +87,23 @@ def _facts(run: RunRecord, job: JobRecord, attempts: tuple[AttemptFacts, ...]) -
         saved_as=str(job.result.get("pictures", "")),
         pictures_folder=os.fsdecode(frames_folder(run.out, job.relative)),
         transcode=transcode_facts(job.result) if run.kind is RunKind.TRANSCODE else None,
+        chunks=_chunks(job),
     )
 
 
 def _attempt(row: dict[str, Any]) -> AttemptFacts:
     failure = FailureClass(row["failure"]) if row["failure"] else None
-    return AttemptFacts(row["attempt"], row["outcome"], failure, row["message"], row["started_s"], row["ended_s"])
+    return AttemptFacts(
+        row["attempt"], row["outcome"], failure, row["message"], row["started_s"], row["ended_s"], row["chunk"]
+    )
+
+
+def _chunks(job: JobRecord) -> tuple[ChunkFacts, ...]:
+    borders_s = job.division.get("borders_s", ())
+    return tuple(
+        ChunkFacts(chunk.number, start_s, end_s, chunk.state, chunk.attempts, chunk.message)
+        for chunk, (start_s, end_s) in zip(job.chunks, pairwise(borders_s), strict=True)
+    )
 
 
 def _streams(job: JobRecord) -> StreamFacts | None:

@@ -52,6 +52,11 @@ class EngineSettings(Section):
     settle_s: Annotated[float, Field(ge=0)] = Field(
         2.0, description="A file changed more recently than this is taken as still being copied and waits."
     )
+    chunk_s: Annotated[float, Field(ge=0)] = Field(
+        300.0,
+        description="Seconds of video in a chunk: a longer one is cut at keyframes into chunks that workers do side "
+        "by side, with one result in the end; a chunk that fails costs only itself. 0 = never cut.",
+    )
     recycle_after: Count = Field(500, description="Videos after which a worker is replaced by a fresh one.")
     worker_memory_cap_gb: Annotated[float, Field(ge=0)] = Field(
         8.0,

@@ -43,6 +43,15 @@ class JobRow:
     """Whether its output was whole already."""
     worker: int = -1
     """Slot of the worker that has it; -1 = none."""
+    chunks: int = 0
+    """Chunks that a long video is done in, 0 = it is done in one piece."""
+    chunks_over: int = 0
+    """How many of them are over."""
+
+    @property
+    def parts_over(self) -> str:
+        """How many chunks of a long video are over, in words; empty where it is done in one piece."""
+        return f"chunks {self.chunks_over}/{self.chunks}" if self.chunks else ""
 
     @property
     def made(self) -> str:

@@ -94,7 +94,7 @@ def _active_table(rows: Iterable[JobRow]) -> Table:
     for _ in range(3):
         table.add_column(no_wrap=True, justify="right")
     for row in rows:
-        doing = f"waits for {visible(row.waiting_for)}" if row.waiting_for else str(row.stage or "")
+        doing = f"waits for {visible(row.waiting_for)}" if row.waiting_for else row.parts_over or str(row.stage or "")
         rate = f"{row.rate:.1f} x" if row.rate else ""
         table.add_row(Text(visible(row.name)), Text(doing), Text(f"{row.progress:4.0%}"), Text(rate))
     return table

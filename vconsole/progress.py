@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from itertools import islice
 from typing import IO, Any
 
 from pipeline.model import BAD, TERMINAL, JobState
@@ -17,6 +18,8 @@ STATUS_EVERY_S = 10.0
 """Time between two lines of a plain log that only say how far the run is."""
 
 JSON_STATUS_EVERY_S = 1.0
+SHOWN_CHUNKS = 4
+"""Running videos of which a plain line tells the chunks at most."""
 
 
 def choose(*, as_json: bool, stream: IO[str]) -> Face:
@@ -88,7 +91,9 @@ class PlainFace:
         """Write a line on how far the run is, now and then."""
         if snapshot.run is not None and time.monotonic() >= self._status_due:
             self._status_due = time.monotonic() + STATUS_EVERY_S
-            self._write(status_line(snapshot.run))
+            under_way = islice((row for row in snapshot.jobs if row.state is JobState.RUNNING), SHOWN_CHUNKS)
+            chunks = [f"{visible(row.name)} {row.parts_over}" for row in under_way if row.chunks]
+            self._write(", ".join([status_line(snapshot.run), *chunks]))
 
     def end(self, summary: Summary) -> None:
         """Write the summary."""
@@ -163,6 +168,8 @@ def _job_object(row: JobRow) -> dict[str, Any]:
         "class": str(row.failure) if row.failure else None,
         "note": row.note,
         "reused": row.reused,
+        "chunks": row.chunks,
+        "chunks_over": row.chunks_over,
         "media": json.loads(row.media) if row.media else None,
         "waiting_for": row.waiting_for,
     }

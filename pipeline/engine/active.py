@@ -31,6 +31,8 @@ LIVE = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
 """States of a run that this engine works on."""
 ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
 """States of a run in which nothing more happens."""
+CHUNKS_SHARE = 0.95
+"""The share of a job that is done when all its chunks are over."""
 CANCELLED_AT_ONCE = 2000
 """Rows that are looked at without a break when a run is cancelled."""
 
@@ -229,7 +231,9 @@ def row_of(job: JobRecord) -> JobRow:
         name=os.fsdecode(job.relative),
         state=job.state,
         stage=job.stage,
-        progress=1.0 if job.state in {JobState.DONE, JobState.PARTIAL} else 0.0,
+        progress=1.0
+        if job.state in {JobState.DONE, JobState.PARTIAL}
+        else share_of(len(job.chunks), job.chunks_over()),
         duration_s=float(job.result.get("duration_s", 0.0)),
         attempts=job.attempts,
         waiting_for=_waiting_for(job),
@@ -241,7 +245,14 @@ def row_of(job: JobRecord) -> JobRow:
         failure=job.failure,
         reused=job.reused,
         media=_media(job) if over else "",
+        chunks=len(job.chunks),
+        chunks_over=job.chunks_over(),
     )
+
+
+def share_of(chunks: int, over: float) -> float:
+    """Return the share of a job that is done when so many of its chunks are over: putting them together is the rest."""
+    return CHUNKS_SHARE * over / chunks if chunks else 0.0
 
 
 def _media(job: JobRecord) -> str:
@@ -262,6 +273,9 @@ def _note(job: JobRecord) -> str:
     if job.state is JobState.PARTIAL:
         frames = plural(int(job.result.get("lost_frames", 0)), "frame")
         told.append(f"lost {float(job.result.get('lost_s', 0.0)):.1f} s, {frames}")
+    told += job.result.get("missing", ())
+    if job.result.get("whole_because"):
+        told.append(f"read in one piece: {job.result['whole_because']}")
     if job.result.get("cut_off"):
         told.append("cut off where probe.max_frames says")
     if job.reused:

@@ -19,8 +19,9 @@ from pipeline.engine.ledger import Ledger
 from pipeline.engine.meter import Meter
 from pipeline.engine.records import JobRecord, OutputRecord
 from pipeline.engine.results import how_it_died, report_death, report_result
-from pipeline.engine.scheduler import Report, Verdict, judge, runs_alone
+from pipeline.engine.scheduler import Report, Verdict, judge
 from pipeline.engine.slots import Running, Worker
+from pipeline.engine.turns import queue_job, requeue
 from pipeline.errors import SCARCE, WireError
 from pipeline.model import BAD, TERMINAL, FailureClass, JobState, RunState
 from pipeline.text import plural, visible
@@ -48,9 +49,8 @@ class Dispatcher:
 
     def enqueue(self, run: ActiveRun, job: JobRecord) -> None:
         """Put a job where its state says: into the queue, or to the files that settle."""
-        if job.state in {JobState.QUEUED, JobState.WAITING}:
-            run.queue.add(job.job_id, alone=runs_alone(job, run.settings.engine))
-        elif job.state is JobState.SETTLING:
+        queue_job(run, job)
+        if job.state is JobState.SETTLING:
             self._settle(run, job)
 
     def free(self, run: ActiveRun, twins: list[JobRecord]) -> None:
@@ -93,6 +93,12 @@ class Dispatcher:
         run.queue.drop(job_id)
         self._leases.forget(job_id)
 
+    def _stop_chunks(self, job_id: int) -> None:
+        """Stop what is left of the chunks of a job that is not done in them any more."""
+        for worker in self._core.pool.running():
+            if worker.running and worker.running.job.job_id == job_id and worker.running.job.chunk is not None:
+                self.stop_job(worker, "stopped")
+
     def _may_start(self, run: ActiveRun) -> bool:
         core = self._core
         return run.state is RunState.RUNNING and not (core.fatal or core.closing or core.ledger_trouble)
@@ -102,7 +108,7 @@ class Dispatcher:
         token, now_s, out = secrets.token_hex(8), self._core.wall_clock(), run.record.out
 
         def start(ledger: Ledger) -> tuple[JobRecord, OutputRecord | None] | None:
-            job = ledger.start(job_id, token, now_s)
+            job = ledger.start(job_id, token, now_s, alone=alone)
             return (job, ledger.output(out, job.relative)) if job else None
 
         self._core.ledger.submit(start).add_done_callback(partial(self._charged, run, worker))
@@ -154,7 +160,7 @@ class Dispatcher:
         worker.running = running
         worker.heard_s = core.clock()
         worker.child.send(job_message(run, job, known, core.worker_plan))
-        run.set(job.job_id, worker=worker.slot, progress=0.0)
+        run.set(job.job_id, worker=worker.slot)
         core.dirty = True
 
     def worker_ready(self, worker: Worker) -> None:
@@ -267,7 +273,8 @@ class Dispatcher:
         if verdict.ending.outcome in {"done", "partial", "skipped"}:
             run.holds = 0
         now_s, cancelled = core.wall_clock(), run.state is RunState.CANCELLED
-        if (cancelled or running.stopping == "cancelled") and verdict.ending.state not in TERMINAL:
+        given_up = cancelled or running.stopping == "cancelled"
+        if given_up and (verdict.ending.state not in TERMINAL or job.chunk is not None):
             verdict = Verdict(replace(verdict.ending, state=JobState.CANCELLED))
 
         def finish(ledger: Ledger) -> tuple[JobRecord | None, list[JobRecord]]:
@@ -287,13 +294,11 @@ class Dispatcher:
                 return
             run.put(after)
             self.free(run, twins)
-            if after.state is JobState.WAITING:
-                run.queue.add_later(after.job_id, core.clock() + verdict.pause_s, alone=verdict.alone)
-            elif after.state is JobState.QUEUED:
-                alone = verdict.alone or runs_alone(after, run.settings.engine)
-                run.queue.add_first(after.job_id, alone=alone)
-            else:
-                self.enqueue(run, after)
+            requeue(run, job, after, verdict, core.clock())
+            if job.chunk is not None and not after.chunks:
+                self._stop_chunks(job.job_id)
+            if after.state is JobState.SETTLING:
+                self._settle(run, after)
             self.hand_out()
             self._idle()
 

@@ -17,7 +17,7 @@ from pipeline.engine.kinds import output_name
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.records import JobRecord, OutputRecord
 from pipeline.engine.slots import Running, Worker
-from pipeline.model import JobState
+from pipeline.model import BAD, JobState
 from pipeline.snapshot import WorkerPlan
 
 QUICK_S = 0.05
@@ -154,4 +154,13 @@ def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, plan
         "known_sha256": known.sha256 if known else "",
         "known_pictures_sha256": str(known.result.get("pictures_sha256", "")) if known else "",
         "force": run.record.force,
+        "division": _division(job),
     }
+
+
+def _division(job: JobRecord) -> wire.Message | None:
+    """Return how a long video is done, and which chunk of it is to be done now."""
+    if not job.division:
+        return None
+    missing = {str(chunk.number): chunk.message for chunk in job.chunks if chunk.state in BAD}
+    return job.division | {"chunk": job.chunk, "missing": missing}

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from pipeline.commands import StartRun
 from pipeline.engine.folder import FolderLock, prepare_folder
-from pipeline.engine.moves import JobMoves, storable
+from pipeline.engine.moves import JobMoves
 from pipeline.engine.records import Ending, RunRecord
 from pipeline.engine.store import abandon_ledger, close_ledger, open_ledger
+from pipeline.engine.text_cells import storable
 from pipeline.errors import LedgerError
 from pipeline.model import FailureClass, JobState, RunState
 from pipeline.settings import PipelineSettings
@@ -125,7 +126,11 @@ class Ledger(JobMoves):
         """
         for run in self.runs(*OPEN_RUNS, limit=1_000_000):
             self.move_run(run.run_id, RunState.INTERRUPTED, now_s)
-        rows = self._db.execute("SELECT * FROM jobs WHERE state = ?", (JobState.RUNNING,)).fetchall()
+        rows = self._db.execute(
+            "SELECT job_id, attempt, token, engine_deaths, -1 AS number FROM jobs WHERE state = ? AND token != ''"
+            " UNION ALL SELECT job_id, attempt, token, engine_deaths, number FROM chunks WHERE state = ?",
+            (JobState.RUNNING, JobState.RUNNING),
+        ).fetchall()
         for row in rows:
             lost = row["engine_deaths"] + 1 >= 2 * max_engine_deaths
             ending = Ending(
@@ -135,9 +140,13 @@ class Ledger(JobMoves):
                 message="The engine died each time this video ran, also alone." if lost else "",
                 charged=lost,
             )
+            table, which = ("jobs", "") if row["number"] < 0 else ("chunks", f" AND number = {row['number']:d}")
             self.finish(row["job_id"], row["attempt"], row["token"], ending, now_s)
             self.free_twins(row["job_id"])
-            self._db.execute("UPDATE jobs SET engine_deaths = engine_deaths + 1 WHERE job_id = ?", (row["job_id"],))
+            self._db.execute(
+                f"UPDATE {table} SET engine_deaths = engine_deaths + 1 WHERE job_id = ?{which}",  # noqa: S608
+                (row["job_id"],),
+            )
         states = (JobState.SETTLING, JobState.QUEUED, JobState.WAITING)
         self._db.execute(
             "UPDATE jobs SET state = ? WHERE state IN (?, ?, ?)"

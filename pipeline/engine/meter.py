@@ -1,12 +1,13 @@
 """Counts what workers tell while they work, for rows, rates and the estimate."""
 
 from pipeline import wire
-from pipeline.engine.active import ActiveRun, work_of
+from pipeline.engine.active import CHUNKS_SHARE, ActiveRun, share_of, work_of
 from pipeline.engine.core import Core
 from pipeline.engine.scheduler import Report
 from pipeline.engine.slots import Running
 from pipeline.errors import WireError
 from pipeline.model import Stage
+from pipeline.snapshot import JobRow
 
 RATIO_AFTER_S = 2.0
 """Seconds of video after which the size of an output so far says something of its end."""
@@ -41,17 +42,36 @@ class Meter:
         running.frames, running.bytes_read = max(frames, running.frames), max(bytes_read, running.bytes_read)
         running.video_s = max(video_s, running.video_s)
         running.bytes_out = max(bytes_out, running.bytes_out)
-        passed = now - running.started_s
+        running.share = min(1.0, max(0.0, share))
         row = run.row(running.job.job_id)
         run.set(
             running.job.job_id,
             stage=stage,
-            progress=min(1.0, max(0.0, share)),
-            rate=round(running.video_s / passed, 2) if passed > 0 else 0.0,
+            progress=self._progress(running, row),
+            rate=self._rate(running, now),
             size_ratio=_size_ratio(running, duration_s),
             waiting_for=waiting,
             duration_s=duration_s or (row.duration_s if row else 0.0),
         )
+
+    def _progress(self, running: Running, row: JobRow | None) -> float:
+        """Return the share of the job that is done: of one in chunks, by those that are over and those under way."""
+        job = running.job
+        if not job.chunks:
+            return running.share
+        if job.chunk is None:
+            return CHUNKS_SHARE + (1 - CHUNKS_SHARE) * running.share
+        under_way = sum(other.share for other in self._beside(running))
+        return share_of(len(job.chunks), (row.chunks_over if row else 0) + under_way)
+
+    def _rate(self, running: Running, now: float) -> float:
+        rates = [other.video_s / (now - other.started_s) for other in self._beside(running) if now > other.started_s]
+        return round(sum(rates), 2)
+
+    def _beside(self, running: Running) -> list[Running]:
+        """Return every attempt at the same job that runs: several where it is done in chunks."""
+        busy = [worker.running for worker in self._core.pool.running() if worker.running]
+        return [other for other in busy if other.job.job_id == running.job.job_id]
 
     def stage_over(self, run: ActiveRun, running: Running, message: wire.Message) -> None:
         """Take the message that a stage is over."""
@@ -62,7 +82,8 @@ class Meter:
         except (KeyError, TypeError, ValueError) as error:
             raise WireError(f"not a stage message: {error!r}") from error
         if stage in run.stages and not reused:
-            run.stages[stage].passed(seconds)
+            if running.job.chunk is None:  # the whole video passes when its chunks are put together
+                run.stages[stage].passed(seconds)
             run.stages[stage].items.add(self._core.clock(), max(0, items - running.counted.get(stage, 0)))
 
     def finished(self, run: ActiveRun, running: Running, report: Report) -> None:
@@ -70,12 +91,17 @@ class Meter:
         result = report.result
         if report.outcome not in {"done", "partial"} or result.get("adopted"):
             return
+        run.holds = 0
+        if running.job.chunk is not None:
+            return
         duration_s, written = float(result.get("duration_s", 0.0)), int(result.get("bytes_written", 0))
         bytes_read = int(result.get("bytes_read", 0))
         now = self._core.clock()
-        run.holds = 0
         run.bytes_written += written
         run.bytes_read += max(0, bytes_read - running.bytes_read)
+        if running.job.chunks:  # its seconds of video were counted, and its work was done, by the chunks
+            run.estimate.done(running.job.identity.size_bytes, work_of(result), 0.0)
+            return
         run.video_s.add(now, max(0.0, duration_s - running.video_s))
         run.estimate.done(running.job.identity.size_bytes, work_of(result), now - running.started_s)
 

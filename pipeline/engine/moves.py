@@ -6,17 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.engine.reader import LedgerReader, marks, signed
+from pipeline.engine.chunk_moves import ChunkMoves
+from pipeline.engine.reader import marks, signed
 from pipeline.engine.records import DISTRUSTED_NS, Ending, JobRecord, NewJob
+from pipeline.engine.text_cells import storable
 from pipeline.errors import RETRY, LedgerError
 from pipeline.identity import Identity
-from pipeline.model import BAD, JOB_TRANSITIONS, RETRYABLE, FailureClass, JobState
+from pipeline.model import BAD, JOB_TRANSITIONS, RETRYABLE, TERMINAL, FailureClass, JobState
 
 NO_STAND_IN = (JobState.SKIPPED, JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED)
 """States of a job that gives, or gave, no output which would serve its duplicates too."""
 
 
-class JobMoves(LedgerReader):
+class JobMoves(ChunkMoves):
     """The jobs' part of the ledger; every method must be called inside a transaction."""
 
     def add_jobs(self, run_id: int, batch: Sequence[NewJob]) -> list[JobRecord]:
@@ -102,16 +104,21 @@ class JobMoves(LedgerReader):
     def lease(self, job_id: int, token: str) -> JobRecord | None:
         """Return a job as it will run once started with this token; None if it is not to be run. Changes nothing."""
         job = self.job(job_id)
-        if job is None or job.state not in {JobState.QUEUED, JobState.WAITING}:
+        if job is None or job.state not in {JobState.QUEUED, JobState.WAITING} or job.chunks:
             return None
         attempt, attempts = job.attempt + 1, job.attempts + 1
         return replace(job, state=JobState.RUNNING, token=token, attempt=attempt, attempts=attempts)
 
-    def start(self, job_id: int, token: str, now_s: float, *, attempt: int = 0) -> JobRecord | None:
-        """Charge one attempt and return the job as it now runs; None if it is not to be run.
+    def start(
+        self, job_id: int, token: str, now_s: float, *, attempt: int = 0, alone: bool = False
+    ) -> JobRecord | None:
+        """Charge one attempt, at a chunk where one is to be done, and return the job as it now runs.
 
-        With `attempt`, only if this attempt would have that number.
+        None if it is not to be run. With `attempt`, only if this attempt would have that number.
         """
+        before = self.job(job_id)
+        if before is not None and not {chunk.state for chunk in before.chunks} <= TERMINAL:
+            return self.start_chunk(before, token, now_s, alone=alone)
         changed = self._db.execute(
             "UPDATE jobs SET state = ?, attempt = attempt + 1, attempts = attempts + 1, token = ?"
             " WHERE job_id = ? AND state IN (?, ?) AND ? IN (0, attempt + 1)",
@@ -130,6 +137,24 @@ class JobMoves(LedgerReader):
         """Close one attempt, once; return False for a result that comes too late: it changes nothing."""
         if ending.state not in JOB_TRANSITIONS[JobState.RUNNING]:
             raise LedgerError(f"A running job cannot become {ending.state}.")
+        result = json.dumps({name: value for name, value in ending.result.items() if name != "division"})
+        if not self._close(job_id, attempt, token, ending, result, now_s):
+            return False
+        self._db.execute(
+            "UPDATE attempts SET ended_s = max(?, started_s), outcome = ?, failure = ?, message = ?"
+            " WHERE job_id = ? AND attempt = ?",
+            (now_s, ending.outcome, ending.failure, storable(ending.message), job_id, attempt),
+        )
+        if "division" in ending.result:
+            self.divide(job_id, ending.result["division"], now_s)
+        if ending.state in {JobState.DONE, JobState.PARTIAL} and ending.result.get("output"):
+            self._keep_output(job_id, ending.state, ending.result)
+        return True
+
+    def _close(self, job_id: int, attempt: int, token: str, ending: Ending, result: str, now_s: float) -> bool:
+        """Move what an attempt was made at, a chunk or the job; return False if it was over already."""
+        if self.finish_chunk(job_id, attempt, token, ending, now_s):
+            return True
         changed = self._db.execute(
             "UPDATE jobs SET state = ?, token = '', attempts = attempts - ?, crashes = crashes + ?,"
             " kills = kills + ?, failure = ?, stage = ?, message = ?, detail = ?, reason = ?, ended_s = ?,"
@@ -147,7 +172,7 @@ class JobMoves(LedgerReader):
                 storable(ending.reason),
                 now_s,
                 bool(ending.result.get("adopted")),
-                result := json.dumps(ending.result),
+                result,
                 result,
                 job_id,
                 attempt,
@@ -155,16 +180,7 @@ class JobMoves(LedgerReader):
                 JobState.RUNNING,
             ),
         ).rowcount
-        if changed != 1:
-            return False
-        self._db.execute(
-            "UPDATE attempts SET ended_s = max(?, started_s), outcome = ?, failure = ?, message = ?"
-            " WHERE job_id = ? AND attempt = ?",
-            (now_s, ending.outcome, ending.failure, storable(ending.message), job_id, attempt),
-        )
-        if ending.state in {JobState.DONE, JobState.PARTIAL} and ending.result.get("output"):
-            self._keep_output(job_id, ending.state, ending.result)
-        return True
+        return changed == 1
 
     def free_twins(self, job_id: int) -> list[JobRecord]:
         """Let the first duplicate of a failed job into the queue if another copy may fare better; return what changed.
@@ -251,10 +267,15 @@ class JobMoves(LedgerReader):
         wanted = [state for state in states if state in RETRYABLE]
         only = set(job_ids)
         rows = self._db.execute(
-            f"SELECT job_id, failure FROM jobs WHERE run_id = ? AND state IN ({marks(wanted)}) ORDER BY job_id",  # noqa: S608
+            "SELECT job_id, failure, division, state FROM jobs"  # noqa: S608 - marks only
+            f" WHERE run_id = ? AND state IN ({marks(wanted)}) ORDER BY job_id",
             (run_id, *wanted),
         )
-        found = [job_id for job_id, why in rows if (not only or job_id in only) and failure in (None, why)]
+        chosen = [row for row in rows if (not only or row[0] in only) and failure in (None, row[1])]
+        found = [int(row[0]) for row in chosen]
+        for job_id, _, _, state in (row for row in chosen if row["division"]):
+            # The good chunks of a partial video are kept on the disk; of others nothing may be left.
+            self.forget_attempts(job_id, BAD if state == JobState.PARTIAL else TERMINAL)
         self._db.executemany(
             "UPDATE jobs SET state = ?, attempts = 0, crashes = 0, kills = 0, engine_deaths = 0, failure = NULL,"
             " stage = NULL, message = '', detail = '', reason = '', reused = 0 WHERE job_id = ?",
@@ -267,17 +288,3 @@ class JobMoves(LedgerReader):
         if job is None:
             raise LedgerError(f"There is no job {job_id} in the ledger.")
         return job
-
-
-def storable(text: str) -> str | bytes:
-    """Return what SQLite can hold of a text: one that quotes a file name which is not UTF-8 is kept as bytes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape") if _is_a_name(text) else text.encode("utf-8", "backslashreplace")
-    return text
-
-
-def _is_a_name(text: str) -> bool:
-    """Whether all surrogates in a text stand for bytes, as `os.fsdecode` makes them."""
-    return not any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text)

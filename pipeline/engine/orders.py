@@ -172,10 +172,11 @@ class Orders:
         run = self._live_run()
         if not run.has(job_id):
             raise VconsoleError(f"There is no job {job_id} in this run.")
-        for worker in self._core.pool.running():
-            if worker.running and worker.running.job.job_id == job_id:
-                self._conductor.dispatcher.stop_job(worker, "cancelled")
-                return
+        at_it = [one for one in self._core.pool.running() if one.running and one.running.job.job_id == job_id]
+        for worker in at_it:
+            self._conductor.dispatcher.stop_job(worker, "cancelled")
+        if at_it:
+            return
         moved = await self._core.ledger.submit(
             lambda ledger: [ledger.job(one) for one in ledger.move([job_id], JobState.CANCELLED)]
         )
@@ -209,7 +210,7 @@ class Orders:
             return
         run.reported = False
         for job in _put(run, found):
-            run.queue.add(job.job_id)
+            self._conductor.dispatcher.enqueue(run, job)
         if run.state is RunState.DONE:
             self._conductor.set_state(run, RunState.RUNNING)
         self._conductor.dispatcher.hand_out()

@@ -4,11 +4,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pipeline.engine.records import JobRecord, OutputRecord, RunRecord
+from pipeline.engine.records import ChunkRecord, JobRecord, OutputRecord, RunRecord
 from pipeline.engine.store import LEDGER_NAME, ledger_error, open_read_only
 from pipeline.history import StageTime
 from pipeline.identity import Identity
@@ -93,7 +94,7 @@ class LedgerReader:
             " ORDER BY run_id DESC LIMIT 1",
             (out, relative, *_WHOLE),
         ).fetchone()
-        return _job(row) if row else None
+        return self._job(row) if row else None
 
     def summaries(self, limit: int = 100) -> tuple[RunSummary, ...]:
         """Return the run history, newest first."""
@@ -166,7 +167,7 @@ class LedgerReader:
     def job(self, job_id: int) -> JobRecord | None:
         """Return one job, or None."""
         row = self._db.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
-        return _job(row) if row else None
+        return self._job(row) if row else None
 
     def has_job(self, run_id: int, relative: bytes | None = None) -> bool:
         """Whether a run has a job, or the one with this relative path."""
@@ -191,7 +192,7 @@ class LedgerReader:
         if not states:  # + keeps SQLite from an index by which it would have to sort all rows
             query = "SELECT * FROM jobs WHERE +run_id = ? AND job_id BETWEEN ? AND ? ORDER BY job_id"
         for row in self._db.execute(query, (run_id, *(states or self.job_span(run_id)))):
-            yield _job(row)
+            yield self._job(row)
 
     def job_span(self, run_id: int) -> tuple[int, int]:
         """Return the least and the greatest number of a run's jobs; (0, -1) if it has none."""
@@ -201,13 +202,13 @@ class LedgerReader:
     def jobs_from(self, run_id: int, job_id: int, limit: int) -> list[JobRecord]:
         """Return up to `limit` jobs of a run from number `job_id` on, in the order of discovery."""
         query = "SELECT * FROM jobs WHERE +run_id = ? AND job_id >= ? ORDER BY job_id LIMIT ?"
-        return [_job(row) for row in self._db.execute(query, (run_id, job_id, limit))]
+        return [self._job(row) for row in self._db.execute(query, (run_id, job_id, limit))]
 
     def jobs_to_do(self, run_id: int, limit: int) -> list[JobRecord]:
         """Return the first `limit` jobs of a run that can start, in the order of discovery."""
         query = "SELECT job_id FROM jobs WHERE run_id = ? AND state IN (?, ?) ORDER BY job_id LIMIT ?"
         query = f"SELECT * FROM jobs WHERE job_id IN ({query}) ORDER BY job_id"  # noqa: S608 - no value in it
-        return [_job(row) for row in self._db.execute(query, (run_id, JobState.QUEUED, JobState.WAITING, limit))]
+        return [self._job(row) for row in self._db.execute(query, (run_id, JobState.QUEUED, JobState.WAITING, limit))]
 
     def output(self, out: bytes, relative: bytes) -> OutputRecord | None:
         """Return what is known of one output file, or None."""
@@ -232,6 +233,13 @@ class LedgerReader:
         """Yield what is known of every output file in the folder `out`, by relative path."""
         for row in self._db.execute("SELECT * FROM outputs WHERE out = ? ORDER BY relative", (out,)):
             yield _output(row)
+
+    def _job(self, row: sqlite3.Row) -> JobRecord:
+        job = _job(row)
+        if not job.division:
+            return job
+        rows = self._db.execute("SELECT * FROM chunks WHERE job_id = ? ORDER BY number", (job.job_id,))
+        return replace(job, chunks=tuple(map(_chunk, rows)))
 
     def attempts(self, job_id: int) -> list[dict[str, Any]]:
         """Return every attempt at a job, oldest first, with outcome, failure and message."""
@@ -315,6 +323,23 @@ def _job(row: sqlite3.Row) -> JobRecord:
         reused=bool(row["reused"]),
         ended_s=row["ended_s"],
         result=json.loads(row["result"]),
+        division=json.loads(row["division"] or "{}"),
+    )
+
+
+@_whole
+def _chunk(row: sqlite3.Row) -> ChunkRecord:
+    return ChunkRecord(
+        number=row["number"],
+        state=JobState(row["state"]),
+        attempt=row["attempt"],
+        attempts=row["attempts"],
+        crashes=row["crashes"],
+        engine_deaths=row["engine_deaths"],
+        kills=row["kills"],
+        token=row["token"],
+        failure=FailureClass(row["failure"]) if row["failure"] else None,
+        message=_text(row["message"]),
     )
 
 

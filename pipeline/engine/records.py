@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.identity import Identity
-from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.model import TERMINAL, FailureClass, JobState, RunKind, RunState, Stage
 
 NO_IDENTITY = Identity(0, 0, 0, 0)
 DISTRUSTED_NS = -1
@@ -58,6 +58,22 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """One chunk of a long video; its numbers are what those of the same names are of a job."""
+
+    number: int
+    state: JobState
+    attempt: int
+    attempts: int
+    crashes: int
+    engine_deaths: int
+    kills: int
+    token: str
+    failure: FailureClass | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobRecord:
     """One job, all that the ledger knows of it.
 
@@ -88,6 +104,29 @@ class JobRecord:
     reused: bool
     ended_s: float
     result: dict[str, Any]
+    division: dict[str, Any] = field(default_factory=dict)
+    """How a long video is cut (`pipeline.extract_job.Division`), empty if it is not."""
+    chunks: tuple[ChunkRecord, ...] = ()
+    chunk: int | None = None
+    """The chunk that runs, of a job that was started or closed for that; the attempt and its token are then the
+    chunk's."""
+
+    @property
+    def tried(self) -> "JobRecord | ChunkRecord":
+        """What attempts are counted for: the chunk that runs, else the job."""
+        return self if self.chunk is None else self.chunks[self.chunk]
+
+    def open_chunks(self) -> int:
+        """Return how many chunks are to be started."""
+        return sum(chunk.state in {JobState.QUEUED, JobState.WAITING} for chunk in self.chunks)
+
+    def running_chunks(self) -> int:
+        """Return how many chunks run."""
+        return sum(chunk.state is JobState.RUNNING for chunk in self.chunks)
+
+    def chunks_over(self) -> int:
+        """Return how many chunks are over, well or not."""
+        return sum(chunk.state in TERMINAL for chunk in self.chunks)
 
 
 @dataclass(frozen=True, slots=True)

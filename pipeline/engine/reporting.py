@@ -8,7 +8,9 @@ from pipeline.engine.core import Core
 from pipeline.engine.reports import write_report_file, write_reports
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import RunKind, RunState
+from pipeline.model import JobState, RunKind, RunState
+from pipeline.outputs.atomic import remove_chunks
+from pipeline.outputs.paths import features_path
 
 
 async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[[], bool] = lambda: True) -> None:
@@ -21,6 +23,15 @@ async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[
     await in_thread(
         lambda: write_reports(core.state_dir, ended, wall_s=wall_s, gpus=gpus, device=device, in_time=in_time)
     )
+    if run.record.kind is RunKind.EXTRACT and state is not RunState.INTERRUPTED:
+        partial = await core.ledger.submit(
+            lambda ledger: [
+                features_path(run.record.out, job.relative)
+                for job in ledger.jobs(run.record.run_id, (JobState.PARTIAL,))
+                if job.result.get("missing")
+            ]
+        )
+        await in_thread(lambda: remove_chunks(run.record.out, keep=partial))
     report_file = run.settings.transcode.report_file if run.record.kind is RunKind.TRANSCODE else ""
     if report_file and in_time():
         try:

@@ -9,7 +9,7 @@ from pipeline.engine.slots import Running
 from pipeline.errors import WireError
 from pipeline.model import FailureClass, Stage
 
-OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "stopped"})
+OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "queued", "stopped"})
 NUMBERS = frozenset(
     {
         *("output_bytes", "output_mtime_ns", "bytes_read", "bytes_written", "bytes_out"),
@@ -33,8 +33,11 @@ def report_result(running: Running, message: wire.Message) -> Report:
         raise WireError("a failure without a class")
     for name in NUMBERS & result.keys():
         wire.number(result, name)
-    if outcome in {"done", "partial"}:
+    if outcome in {"done", "partial"} and running.job.chunk is None:
         _check_output(result)
+    if outcome == "queued":
+        _check_division(result.get("division"))
+        return Report("divided", result=result)
     try:
         kind = FailureClass(failure["class"]) if failure else None
         stage = Stage(failure["stage"]) if failure.get("stage") else running.stage if failure else None
@@ -55,6 +58,14 @@ def _check_output(result: dict[str, Any]) -> None:
         raise WireError(f"a result without {', '.join(wrong) or 'stage_keys'}")
     for stage in result.get("seconds", {}):
         wire.number(result["seconds"], stage)
+
+
+def _check_division(told: object) -> None:
+    """Refuse a division of a job that this engine could not hand out again."""
+    kinds = {"cuts": list, "crop_xywh": list, "borders_s": list, "whole": str, "missing": dict}
+    whole = isinstance(told, dict) and all(isinstance(told.get(name), kind) for name, kind in kinds.items())
+    if not whole or not isinstance(told, dict) or not all(isinstance(tick, int) for tick in told["cuts"]):
+        raise WireError("a division without its cuts")
 
 
 def report_death(running: Running, death: Death | OSError, *, closing: bool) -> Report:

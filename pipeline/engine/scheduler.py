@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.engine.faults import Fault, Trouble
-from pipeline.engine.records import Ending, JobRecord
+from pipeline.engine.records import ChunkRecord, Ending, JobRecord
 from pipeline.errors import RETRY
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.sections import EngineSettings
@@ -19,8 +19,8 @@ CRASHES = frozenset({"crashed", "stalled"})
 class Report:
     """How an attempt ended, as the engine saw it.
 
-    `outcome` is done | partial | failed | skipped | stopped (told by the worker), crashed (told of the model host, or
-    found of the worker) or stalled | killed | over_cap | cancelled (found by the engine).
+    `outcome` is done | partial | failed | skipped | divided | stopped (told by the worker), crashed (told of
+    the model host, or found of the worker) or stalled | killed | over_cap | cancelled (found by the engine).
     """
 
     outcome: str
@@ -46,7 +46,7 @@ class Verdict:
     """Whether the next attempt runs with no other job beside it."""
 
 
-def runs_alone(job: JobRecord, limits: EngineSettings) -> bool:
+def runs_alone(job: JobRecord | ChunkRecord, limits: EngineSettings) -> bool:
     """Whether so many engines died or workers were killed during this job that it must run alone."""
     return max(job.engine_deaths, job.kills) >= limits.max_engine_deaths
 
@@ -61,30 +61,34 @@ def judge(
     keep_partial: bool = True,
     trouble: Trouble | None = None,
 ) -> Verdict:
-    """Decide what the end of one attempt makes of `job`, the row as it ran (this attempt already charged).
+    """Decide what the end of one attempt makes of `job`, the row as it ran (this attempt already charged), or of the
+    chunk of it that ran.
 
     `trouble` is what the surroundings were found to be at fault with. Their faults cost the video nothing, unless it
     ran out of memory while it ran alone.
     """
+    tried = job.tried
     if trouble is not None and (trouble.fault is not Fault.MEMORY or not alone):
         lonely = trouble.fault in {Fault.MEMORY, Fault.PROCESSES} or not trouble.sure
         ending = _ending(report, JobState.QUEUED, "surroundings", charged=False)
         return Verdict(ending, hold=trouble.fault, alone=alone or lonely)
     if report.outcome in {"done", "partial", "skipped", "cancelled"}:
         return Verdict(_ending(report, JobState(report.outcome), report.outcome))
+    if report.outcome == "divided":
+        return Verdict(_ending(report, JobState.QUEUED, "divided", charged=False))
     if report.outcome == "stopped":
         return Verdict(_ending(report, JobState.QUEUED, "given_back", charged=False))
     if report.outcome == "over_cap" and not alone:
         return Verdict(_ending(report, JobState.QUEUED, "over_cap", charged=False), alone=True)
     if report.outcome == "killed" and not alone:
-        lonely = job.kills + 1 >= limits.max_engine_deaths
+        lonely = tried.kills + 1 >= limits.max_engine_deaths
         return Verdict(_ending(report, JobState.QUEUED, "killed", charged=False, kill=True), alone=lonely)
     if report.outcome in CRASHES or report.outcome == "killed":
-        return _after_crash(job, report, limits, alone)
-    return _after_failure(job, report, limits, alone=alone, host_ready=host_ready, keep_partial=keep_partial)
+        return _after_crash(tried, report, limits, alone)
+    return _after_failure(tried, report, limits, alone=alone, host_ready=host_ready, keep_partial=keep_partial)
 
 
-def _after_crash(job: JobRecord, report: Report, limits: EngineSettings, alone: bool) -> Verdict:
+def _after_crash(job: JobRecord | ChunkRecord, report: Report, limits: EngineSettings, alone: bool) -> Verdict:
     if job.crashes + 1 >= limits.max_crashes:
         return Verdict(_ending(report, JobState.QUARANTINED, report.outcome, crash=True))
     if job.attempts >= limits.max_attempts:
@@ -94,7 +98,13 @@ def _after_crash(job: JobRecord, report: Report, limits: EngineSettings, alone: 
 
 
 def _after_failure(
-    job: JobRecord, report: Report, limits: EngineSettings, *, alone: bool, host_ready: bool, keep_partial: bool
+    job: JobRecord | ChunkRecord,
+    report: Report,
+    limits: EngineSettings,
+    *,
+    alone: bool,
+    host_ready: bool,
+    keep_partial: bool,
 ) -> Verdict:
     failure = report.failure
     if failure is FailureClass.MODEL and not host_ready:
@@ -148,16 +158,18 @@ class Queue:
     """The jobs of the active run that are to be started, by number only.
 
     The ledger refuses to start a job that was cancelled while it was on its way. Order is first in, first out; a job
-    that must run alone waits until no other is left to start, and nothing starts beside it.
+    that must run alone waits until no other is left to start, and nothing starts beside it. A job that is done in
+    chunks has one place among the others, and more chunks of it start when those are all under way.
     """
 
     def __init__(self) -> None:
         self._ready: deque[int] = deque()
         self._alone: deque[int] = deque()
+        self._chunks: dict[int, int] = {}
         self._waiting: list[tuple[float, int, bool]] = []
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._alone) + len(self._waiting)
+        return self.ready() + len(self._waiting)
 
     def add(self, job_id: int, *, alone: bool = False) -> None:
         """Queue a job behind the others."""
@@ -166,6 +178,14 @@ class Queue:
     def add_first(self, job_id: int, *, alone: bool = False) -> None:
         """Put back a job that was to start but could not."""
         (self._alone if alone else self._ready).appendleft(job_id)
+
+    def spread(self, job_id: int, chunks: int) -> None:
+        """Let so many chunks of a job start beside its others as soon as no other job is ready."""
+        self._chunks[job_id] = chunks
+
+    def alone(self, job_id: int) -> int:
+        """Return how often a job is queued to run alone."""
+        return self._alone.count(job_id)
 
     def add_later(self, job_id: int, due_s: float, *, alone: bool = False) -> None:
         """Queue a job when the clock reaches `due_s`."""
@@ -176,6 +196,7 @@ class Queue:
         for places in (self._ready, self._alone):
             if job_id in places:
                 places.remove(job_id)
+        self._chunks.pop(job_id, None)
         self._waiting = [one for one in self._waiting if one[1] != job_id]
         heapq.heapify(self._waiting)
 
@@ -190,16 +211,23 @@ class Queue:
 
     def ready(self) -> int:
         """Return how many jobs could start now."""
-        return len(self._ready) + len(self._alone)
+        return len(self._ready) + len(self._alone) + sum(self._chunks.values())
 
     def take_many(self, count: int) -> list[int]:
-        """Return up to `count` of the next jobs that may run beside others."""
-        return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+        """Return up to `count` of the next jobs that may run beside others, up to one that is done in chunks."""
+        taken: list[int] = []
+        while self._ready and len(taken) < count and self._ready[0] not in self._chunks:
+            taken.append(self._ready.popleft())
+        return taken
 
     def take(self, running: int) -> tuple[int, bool] | None:
         """Return the next job and whether it runs alone, given how many run; None if none may start."""
         if self._ready:
             return self._ready.popleft(), False
+        for job_id, chunks in self._chunks.items():
+            if chunks:
+                self._chunks[job_id] -= 1
+                return job_id, False
         if self._alone and not running:
             return self._alone.popleft(), True
         return None

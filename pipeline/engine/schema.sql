@@ -38,6 +38,7 @@ CREATE TABLE jobs (
     reused INTEGER NOT NULL DEFAULT 0,
     ended_s REAL NOT NULL DEFAULT 0,
     result TEXT NOT NULL DEFAULT '{}',
+    division TEXT NOT NULL DEFAULT '',
     UNIQUE (run_id, relative)
 );
 CREATE INDEX jobs_by_content ON jobs (run_id, content_id) WHERE content_id != '';
@@ -53,7 +54,22 @@ CREATE TABLE attempts (
     outcome TEXT NOT NULL DEFAULT '',
     failure TEXT,
     message TEXT NOT NULL DEFAULT '',
+    chunk INTEGER NOT NULL DEFAULT -1,
     PRIMARY KEY (job_id, attempt)
+) WITHOUT ROWID;
+CREATE TABLE chunks (
+    job_id INTEGER NOT NULL REFERENCES jobs,
+    number INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    engine_deaths INTEGER NOT NULL DEFAULT 0,
+    kills INTEGER NOT NULL DEFAULT 0,
+    token TEXT NOT NULL DEFAULT '',
+    failure TEXT,
+    message TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (job_id, number)
 ) WITHOUT ROWID;
 CREATE TABLE outputs (
     out BLOB NOT NULL,

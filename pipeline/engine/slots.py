@@ -17,6 +17,8 @@ class Running:
     alone: bool
     started_s: float
     stage: Stage | None = None
+    share: float = 0.0
+    """How much of it is done, 0 to 1."""
     video_s: float = 0.0
     frames: int = 0
     bytes_read: int = 0

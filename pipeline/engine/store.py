@@ -10,7 +10,16 @@ from pathlib import Path
 from pipeline.engine.seal import SEAL_NAME, is_broken, lift_seal, put_seal, seal_of
 from pipeline.errors import LedgerError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+CHANGES: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE jobs ADD COLUMN division TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE attempts ADD COLUMN chunk INTEGER NOT NULL DEFAULT -1",
+    )
+}
+"""What brings a ledger of each older version to the next; tables that are new are made as in the schema."""
+_NEW_TABLES = {"chunks": 1}
+"""Tables that came after this version."""
 APPLICATION_ID = 0x76636F6E
 LEDGER_NAME = "ledger.sqlite3"
 BUSY_MS = 10_000
@@ -41,8 +50,12 @@ def open_ledger(state_dir: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             lift_seal(path)
-            if not _version(connection):
+            version = _version(connection)
+            if not version:
                 _create(connection)
+            elif version < SCHEMA_VERSION:
+                _back_up(connection, path, version)
+                _renew(connection, version)
             path.chmod(0o600)
     return connection
 
@@ -76,8 +89,14 @@ def open_read_only(state_dir: Path) -> sqlite3.Connection:
     with _refusing(path):
         connection = _open_checked(path, deep=False)
         with _closed_on_error(connection):
-            if not _version(connection):
+            version = _version(connection)
+            if not version:
                 raise nothing
+            if version < SCHEMA_VERSION:
+                raise LedgerError(
+                    f"The ledger {path} is of an older vconsole (schema {version}, this one has {SCHEMA_VERSION}).",
+                    remedy="Start vconsole once: the ledger is brought up to date, and a copy of it is kept.",
+                )
     return connection
 
 
@@ -173,7 +192,7 @@ def _check(connection: sqlite3.Connection, path: Path, *, deep: bool) -> None:
     tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
     if application != APPLICATION_ID and (version or tables):
         raise untrusted(path, "it is a database of another program")
-    if _columns(connection) != (_own_columns() if version else set()):
+    if _columns(connection) != (_own_columns(version) if version else set()):
         raise untrusted(path, "its tables are not those of its version")
     if deep:
         verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -189,10 +208,36 @@ def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     return set(map(tuple, connection.execute(query)))
 
 
-def _own_columns() -> set[tuple[str, str]]:
+def _own_columns(version: int) -> set[tuple[str, str]]:
+    """Return the columns of a ledger of this version: those of today without what was added since."""
     with closing(sqlite3.connect(":memory:")) as model:
         model.executescript(_schema())
-        return _columns(model)
+        columns = _columns(model)
+    for change in (change for since, changes in CHANGES.items() if since >= version for change in changes):
+        words = change.split()
+        columns.discard((words[2], words[5]))
+    return {column for column in columns if version > _NEW_TABLES.get(column[0], 0)}
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Keep a copy of the ledger as it is before its schema changes."""
+    copy = path.with_name(f"{path.name}.schema-{version}")
+    copy.unlink(missing_ok=True)
+    with closing(sqlite3.connect(copy)) as target:
+        connection.backup(target)
+    copy.chmod(0o600)
+
+
+def _renew(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the schema up to date, all of it or nothing."""
+    made = [statement for statement in _schema().split(";") if _is_new(statement, version)]
+    changes = [change for since, some in CHANGES.items() if since >= version for change in some]
+    script = "; ".join(["BEGIN IMMEDIATE", *changes, *made, f"PRAGMA user_version = {SCHEMA_VERSION}", "COMMIT;"])
+    connection.executescript(script)
+
+
+def _is_new(statement: str, version: int) -> bool:
+    return any(f"CREATE TABLE {table} " in statement for table, since in _NEW_TABLES.items() if since >= version)
 
 
 def _schema() -> str:

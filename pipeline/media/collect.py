@@ -1,37 +1,46 @@
 """What happens to the frames of a sweep in order: scenes are closed, frames chosen and handed on, losses noted."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from av.video.frame import VideoFrame
 
 from pipeline.errors import JobError
-from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import View, is_candidate
 from pipeline.media.loss import DAMAGED, MISSING, Losses
 from pipeline.media.picture import Box, luma, to_rgb
-from pipeline.media.result import KeptFrame, Onlooker, SceneSpan, ShownFrame, Sweep, no_picture
-from pipeline.media.score import Measure, compare, weigh
+from pipeline.media.result import KeptFrame, LostSpan, Onlooker, Picture, SceneSpan, ShownFrame, Sweep, no_picture
+from pipeline.media.score import Measure, Score, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen
 from pipeline.media.stretch import Stretch, Tally
 from pipeline.media.timing import Clockwork, Timing, timing
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
-from pipeline.stages.dedupe import Dedupe, frame_dhash
+from pipeline.stages.dedupe import Dedupe, candidate_dhash
 from pipeline.stages.frames import Reservoir, SceneChooser, rank
 from pipeline.stages.probe import Probe
 from pipeline.stages.scenes import Scenes
 
 _PROGRESS_S = 0.1
-_WHOLE: Box = (0, 0, 1 << 30, 1 << 30)
+WHOLE_PICTURE: Box = (0, 0, 1 << 30, 1 << 30)
 """A crop that fits no picture, so that nothing is cut off."""
 
 OnFrame = Callable[[KeptFrame], None]
 Progress = Callable[[float, int], None]
+Batches = Iterable[tuple[Stretch | None, list[Seen]]]
+"""The frames of each stretch in order."""
+
+
+class Recorder(Protocol):
+    """Writes down what was measured of each frame."""
+
+    def note(self, seen: Seen, score: Score | None) -> None:
+        """Note the next frame, with its score if it has one."""
 
 
 class Collector:
@@ -46,8 +55,9 @@ class Collector:
         on_frame: OnFrame,
         progress: Progress,
         onlooker: Onlooker | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        self._onlooker = onlooker
+        self._onlooker, self._recorder = onlooker, recorder
         self._ending: VideoFrame | None = None
         self._shown_index = -1
         self._probe, self._crop, self._settings, self._view = probe, crop, settings, view
@@ -59,48 +69,58 @@ class Collector:
         self._losses = Losses(view.step_s)
         self._kept: list[KeptFrame] = []
         self._most, self._cut_off = settings.probe.max_frames, False
+        self._missed: list[LostSpan] = []
         self._chosen = self._count = self._scene = self._last_rank = 0
         self._first_s = self._last_s = self._high = self._scene_start_s = 0.0
         self._seconds = {Stage.SCENES: 0.0, Stage.FRAMES: 0.0, Stage.DEDUPE: 0.0, Stage.TEXT: 0.0}
         self._told_s = time.monotonic()
         self._told = (0, 0)
 
-    def collect(self, conveyor: Conveyor, *, strict: bool) -> Sweep:
-        """Take every frame and return the result.
+    def collect(self, batches: Batches, tally: Tally, *, strict: bool) -> Sweep:
+        """Take every frame and return the result; `tally` is what the packets say by the end.
 
         With `strict`, IrregularError is raised as soon as anything is lost. Raises JobError where nothing can be
         decoded, and what the callbacks raise.
         """
         began = time.monotonic()
-        current: Stretch | None = None
-        measure: Measure | None = None
-        with conveyor:
-            for stretch, batch in conveyor:
-                if stretch is not current:
-                    measure = current.last if current is not None else None
-                    self._ending = current.ending or self._ending if current is not None else None
-                    current = stretch
-                for seen in batch:
-                    if strict and (seen.lost or seen.damaged):
-                        raise IrregularError("pictures lost", damaged=True)
-                    if self._most and self._count >= self._most and seen.time_s >= 0:
-                        self._cut_off = True
-                        break
-                    self._take(seen, measure)
-                self._tell(conveyor)
-                if self._cut_off:
-                    break
+        current = self._take_all(batches, tally, strict)
         if current is not None and not self._cut_off:
             self._show_last(current.ending or self._ending)
-        sweep = self._finish(conveyor)
+        sweep = self._finish(tally)
         spent = time.monotonic() - began
         self._seconds[Stage.SCENES] = max(0.0, spent - sum(self._seconds.values()))
         self._progress(sweep.duration_s, self._count)
         return replace(sweep, seconds={str(stage): seconds for stage, seconds in self._seconds.items()})
 
-    def _tell(self, conveyor: Conveyor) -> None:
+    def miss(self, span: LostSpan, frames: int) -> None:
+        """Note that a part of the video with so many frames is not among the batches."""
+        self._losses.part(span, frames)
+        self._missed.append(span)
+
+    def _take_all(self, batches: Batches, tally: Tally, strict: bool) -> Stretch | None:
+        """Take every frame and return the stretch of the last."""
+        current: Stretch | None = None
+        measure: Measure | None = None
+        for stretch, batch in batches:
+            if stretch is not current:
+                measure = current.last if current is not None else None
+                self._ending = current.ending or self._ending if current is not None else None
+                current = stretch
+            for seen in batch:
+                if strict and (seen.lost or seen.damaged):
+                    raise IrregularError("pictures lost", damaged=True)
+                if self._most and self._count >= self._most and seen.time_s >= 0:
+                    self._cut_off = True
+                    break
+                self._take(seen, measure)
+            self._tell(tally)
+            if self._cut_off:
+                break
+        return current
+
+    def _tell(self, tally: Tally) -> None:
         now = time.monotonic()
-        state = (self._count, conveyor.tally.packets)
+        state = (self._count, tally.packets)
         if now - self._told_s >= _PROGRESS_S and state != self._told:
             self._progress(self._last_s, self._count)
             self._told_s, self._told = now, state
@@ -115,6 +135,8 @@ class Collector:
         for time_s in seen.lost:
             self._losses.picture(time_s, MISSING)
         if seen.time_s < 0:
+            if self._recorder:
+                self._recorder.note(seen, None)
             return
         if seen.damaged:
             self._losses.picture(seen.time_s, DAMAGED)
@@ -126,6 +148,8 @@ class Collector:
         score = seen.score
         if score is None and seen.measure is not None and self._view.detector is not None:
             score = compare(self._view.detector, before, seen.measure)
+        if self._recorder:
+            self._recorder.note(seen, score)
         cuts = self._scenes.feed(seen.time_s, 0.0 if score is None else score)
         self._consider(seen, first, score if isinstance(score, float) else 0.0)
         text = self._view.text
@@ -179,7 +203,7 @@ class Collector:
             time_s,
             index,
             lambda longest: np.ascontiguousarray(np.rot90(luma(frame, whole, longest), -turn // 90)),
-            lambda: to_rgb(frame, turn, _WHOLE),
+            lambda: to_rgb(frame, turn, WHOLE_PICTURE),
         )
         with self._timed(Stage.TEXT):
             self._onlooker.see(shown)
@@ -195,20 +219,24 @@ class Collector:
         return new
 
     def _hash(self, candidate: Candidate) -> int:
-        return frame_dhash(candidate.frame, self._view.box, self._probe.rotation_deg)
+        return candidate_dhash(candidate, self._view.box, self._probe.rotation_deg)
 
     def _keep(self, candidate: Candidate, value: int) -> None:
         with self._timed(Stage.FRAMES):
-            sharpness = candidate.sharpness
-            if self._view.weighing is None:  # No candidate was weighed; the frames that are kept are.
-                sharpness = weigh(candidate.frame, self._view.box)[0]
-            source = partial(to_rgb, candidate.frame, self._probe.rotation_deg, self._crop)
-            kept = KeptFrame(candidate.time_s, candidate.frame_index, self._scene, value, sharpness, source)
-            self._on_frame(kept)
-            self._kept.append(replace(kept, source=no_picture))
+            self._kept.append(replace(self._hand_on(candidate, value), source=no_picture))
 
-    def _finish(self, conveyor: Conveyor) -> Sweep:
-        tally = conveyor.tally
+    def _hand_on(self, candidate: Candidate, value: int) -> KeptFrame:
+        sharpness, frame = candidate.sharpness, candidate.frame
+        source: Callable[[], Picture] = no_picture
+        if frame is not None:
+            if self._view.weighing is None:  # No candidate was weighed; the frames that are kept are.
+                sharpness = weigh(frame, self._view.box)[0]
+            source = partial(to_rgb, frame, self._probe.rotation_deg, self._crop)
+        kept = KeptFrame(candidate.time_s, candidate.frame_index, self._scene, value, sharpness, source)
+        self._on_frame(kept)
+        return kept
+
+    def _finish(self, tally: Tally) -> Sweep:
         if not self._count:
             self._explain_nothing(tally.packets)
         timed = self._timing(tally)
@@ -275,7 +303,16 @@ class Collector:
         if every and not self._cut_off and (view.keys_only or self._losses.frames):
             # Packets tell the times of frames that were not decoded.
             paced_s = np.sort(np.array(tally.ticks) * view.tick_s - view.start_s)
-        return timing(clock, paced_s if view.keys_only else times_s, paced_s)
+        found = timing(clock, paced_s if view.keys_only else times_s, paced_s)
+        return found if not self._missed else self._with_missed(found)
+
+    def _with_missed(self, found: Timing) -> Timing:
+        """Return what the times say of a video of which parts were not read: those do not thin out its frames."""
+        length_s = found.duration_s - self._first_s
+        inside = (span for span in self._missed if self._first_s < span.start_s and span.end_s <= self._last_s)
+        read_s = length_s - sum(span.end_s - span.start_s for span in inside)
+        duration_s = max(found.duration_s, self._missed[-1].end_s)
+        return replace(found, fps=found.fps * length_s / max(read_s, self._view.step_s), duration_s=duration_s)
 
     def _explain_nothing(self, packets: int) -> None:
         if packets and self._view.keys_only:

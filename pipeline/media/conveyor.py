@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from pipeline.media.decode import Decoder, View
 from pipeline.media.open import prepare_decoder
 from pipeline.media.seen import Seen, VideoPacket, held_bytes
-from pipeline.media.stretch import Source, Stretch, Tally, read_packets
+from pipeline.media.stretch import WHOLE, Source, Span, Stretch, Tally, read_packets
 
 OpenContainer = Callable[[], AbstractContextManager[InputContainer]]
 
@@ -44,8 +44,10 @@ class Conveyor:
         max_pixels: int,
         pending_bytes: int,
         every_stream: bool,
+        span: Span = WHOLE,
     ) -> None:
         self.tally = Tally()
+        self._span = span
         self._open, self._index, self._view = open_container, stream_index, view
         self._decoders, self._codec_threads, self._max_pixels = decoders, codec_threads, max_pixels
         self._pending_bytes, self._every = pending_bytes, every_stream
@@ -60,8 +62,8 @@ class Conveyor:
 
     def __enter__(self) -> "Conveyor":
         container = self._files.enter_context(self._open())
-        packets = read_packets(container, self._stream(container), self.tally, self._every)
-        self._source = Source(packets, self._view.split, 1.0 / self._view.tick_s)
+        packets = read_packets(container, self._stream(container), self.tally, self._every, self._span)
+        self._source = Source(packets, self._view.split, 1.0 / self._view.tick_s, self._span)
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._decoders)]
         for thread in self._threads:
             thread.start()

@@ -244,7 +244,7 @@ class Decoder:
             errors = self._errors
             frames = self._send(packet)
             refused = self._errors > errors
-            if not self._view.split and (refused or not self._view.sparse):
+            if not self._view.split and (refused or not self._view.sparse) and not _is_past(packet, stretch):
                 watch.promises.add(packet, refused=refused)
             if refused and packet.pts is None:
                 yield Seen(-1.0, lost=(watch.next_s(),))
@@ -286,6 +286,11 @@ class Decoder:
                 raise IrregularError(f"decoding error: {error}", damaged=True) from error
             self._errors += 1
             return []  # The promise of this packet stays open and is counted as lost.
+
+
+def _is_past(packet: VideoPacket, stretch: Stretch) -> bool:
+    """Whether the packet's picture is the next stretch's."""
+    return stretch.end is not None and packet.pts is not None and packet.pts >= stretch.end
 
 
 def _belongs(frame: VideoFrame, stretch: Stretch) -> bool:

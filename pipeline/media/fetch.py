@@ -1,6 +1,6 @@
 """Getting single pictures of a video again, by seeking, when it is known which ones are wanted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.open import open_media, prepare_decoder
 from pipeline.media.picture import Box, coded_box, to_rgb
-from pipeline.media.result import KeptFrame, KnownFrames
+from pipeline.media.result import KeptFrame
 from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
 from pipeline.shortage import refuse_shortage
@@ -26,12 +26,12 @@ def fetch(
     probe: Probe,
     crop: Box,
     settings: PipelineSettings,
-    known: KnownFrames,
+    frames: Iterable[KeptFrame],
     *,
     on_frame: Callable[[KeptFrame], None],
     progress: Callable[[float, int], None],
 ) -> int | None:
-    """Decode the known frames alone and hand each to `on_frame`; return how many were decoded on the way.
+    """Decode these frames alone and hand each to `on_frame`; return how many were decoded on the way.
 
     A frame is recognised by its presentation time and its hash. Returns None if one cannot be found so, because the
     file cannot be sought in or its times are made up; then only a whole sweep finds it. Raises JobError where the
@@ -44,7 +44,7 @@ def fetch(
         # A decoder with frame threads that is freed in mid-stream after a seek has hung in libavcodec 62.28.
         prepare_decoder(stream, settings.probe.max_pixels, 1)
         hunt = _Hunt(container, stream, probe, progress)
-        for frame in sorted(known.frames, key=lambda kept: kept.time_s):
+        for frame in sorted(frames, key=lambda kept: kept.time_s):
             found = hunt.find(frame.time_s)
             if found is None or frame_dhash(found, box, probe.rotation_deg) != frame.dhash:
                 return None

@@ -83,7 +83,7 @@ def _decoded(request: dict[str, Any]) -> Image.Image | None:
     Raises JobError, and whatever damaged media raises.
     """
     from pipeline.media.fetch import fetch
-    from pipeline.media.result import KeptFrame, KnownFrames
+    from pipeline.media.result import KeptFrame
     from pipeline.settings import PipelineSettings
     from pipeline.stages.probe import probe
 
@@ -97,7 +97,7 @@ def _decoded(request: dict[str, Any]) -> Image.Image | None:
         facts,
         crop,
         settings,
-        KnownFrames((), (frame,), "", 0, 0, (), 0.0, 0.0),
+        (frame,),
         on_frame=lambda frame: found.append(Image.fromarray(frame.picture())),
         progress=lambda video_s, frames: None,
     )

@@ -59,6 +59,11 @@ class Losses:
         self._counts[reason] += 1
         self.span(max(0.0, time_s), max(0.0, time_s) + self._step_s, reason)
 
+    def part(self, span: LostSpan, frames: int) -> None:
+        """Note a part that was not read at all, which holds so many pictures."""
+        self._counts[span.reason] += frames
+        self.span(span.start_s, span.end_s, span.reason)
+
     @property
     def frames(self) -> int:
         """How many pictures are lost or damaged."""

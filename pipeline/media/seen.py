@@ -35,11 +35,14 @@ class Candidate:
 
     time_s: float
     frame_index: int
-    frame: VideoFrame
+    frame: VideoFrame | None
+    """None where only what was measured of it is still known."""
     sharpness: float
     good: bool
     """Neither black nor empty."""
     held_bytes: int
+    dhash: int | None = None
+    """Its difference hash, None until it is asked for."""
 
 
 @dataclass(slots=True)

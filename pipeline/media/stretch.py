@@ -30,6 +30,17 @@ _STRETCH_S = 4.0
 _READ_ERRORS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a video between two keyframes, by their presentation times in ticks; None = the video's own end."""
+
+    start: int | None = None
+    end: int | None = None
+
+
+WHOLE = Span()
+
+
 @dataclass(slots=True, eq=False)
 class Stretch:
     """Packets from one keyframe up to a later one, and the frames decoded from them.
@@ -77,33 +88,49 @@ class Tally:
     """Times have gaps, and the container's elements do not follow each other."""
 
 
-def read_packets(container: InputContainer, stream: VideoStream, tally: Tally, every: bool) -> Iterator[VideoPacket]:
+def read_packets(
+    container: InputContainer, stream: VideoStream, tally: Tally, every: bool, span: Span = WHOLE
+) -> Iterator[VideoPacket]:
     """Yield the video's packets in the order of the file; a damaged place is noted in `tally` and left behind.
 
-    With `every`, packets of all streams are looked at, so that the end of the sound is known too.
+    With `every`, packets of all streams are looked at, so that the end of the sound is known too. Of a `span` those
+    behind its end are yielded too, as long as they are asked for, but not noted. Raises IrregularError where the
+    keyframe that it begins with is not there.
     """
+    begun, over = span.start is None, False
+    if span.start is not None:
+        container.seek(span.start, stream=stream)
     for _ in range(_READ_ERRORS):
         try:
             packets: Iterator[Packet[Any]] = container.demux() if every else container.demux(stream)
             for packet in packets:
                 if packet.dts is None and packet.pts is None and not packet.size:
                     continue
-                _note(packet, stream, tally)
-                if packet.stream_index == stream.index and packet.size:
+                own = packet.stream_index == stream.index and packet.size > 0
+                if own and packet.is_keyframe:
+                    begun = begun or packet.pts == span.start
+                    over = over or (span.end is not None and packet.pts == span.end)
+                if own and not begun and packet.is_keyframe and (packet.pts or 0) > (span.start or 0):
+                    raise IrregularError("the keyframe that a chunk begins with is not found")
+                if begun and not over:
+                    _note(packet, stream, tally)
+                if own and begun:
                     yield packet
         except (FFmpegError, UnicodeError, ValueError, LookupError) as error:
             refuse_shortage(error, Stage.SCENES)
             reason = getattr(error, "strerror", None) or type(error).__name__
             tally.faults.append(LostSpan(tally.end_s, tally.end_s, f"unreadable part: {reason}"))
         else:
-            _look_at_structure(container, tally)
+            if span == WHOLE:
+                look_at_structure(container.format.name, container.name, tally)
             return
 
 
-def _look_at_structure(container: InputContainer, tally: Tally) -> None:
-    if container.format.name == "matroska,webm":
+def look_at_structure(container: str, path: str, tally: Tally) -> None:
+    """Note what the elements of a Matroska file say of its end, and of gaps; of other containers nothing."""
+    if container == "matroska,webm":
         with suppress(OSError):  # The packets were read; of a file that is gone now nothing more can be said.
-            found = structure(container.name, deep=bool(gaps(tally.ticks)))
+            found = structure(path, deep=bool(gaps(tally.ticks)))
             tally.missing_bytes, tally.broken = found.missing_bytes, found.broken
 
 
@@ -127,8 +154,9 @@ def _note(packet: Packet[Any], stream: VideoStream, tally: Tally) -> None:
 class Source:
     """Deals the packets of one video out in stretches: `begin` one, `read` it to its end, `begin` the next."""
 
-    def __init__(self, packets: Iterator[VideoPacket], split: bool, ticks_per_s: float) -> None:
+    def __init__(self, packets: Iterator[VideoPacket], split: bool, ticks_per_s: float, span: Span = WHOLE) -> None:
         self._packets = packets
+        self._span, self._over = span, False
         self._split = split
         self._least = int(_STRETCH_S * ticks_per_s)
         self._ahead: deque[VideoPacket] = deque()
@@ -136,11 +164,14 @@ class Source:
         self._begin = self._latest = 0
 
     def begin(self) -> Stretch | None:
-        """Return the next stretch, None at the end of the file."""
-        first = self._next()
+        """Return the next stretch, None at the end of the file or of the span."""
+        first = None if self._over else self._next()
         if first is None:
             return None
-        stretch = Stretch(self._number, first.pts if self._number else None)
+        inside = self._number > 0 or self._span.start is not None
+        stretch = Stretch(self._number, first.pts if inside else None)
+        if not self._number and inside:
+            self._skip_leading(first)
         self._number += 1
         self._begin = self._latest = first.pts or 0
         self._ahead.appendleft(first)
@@ -149,7 +180,7 @@ class Source:
     def read(self, stretch: Stretch) -> Iterator[VideoPacket]:
         """Yield the packets of the stretch. Raises IrregularError if the video cannot be split after all."""
         while (packet := self._next()) is not None:
-            if self._turns(packet):
+            if self._ends(packet) or self._turns(packet):
                 stretch.end = packet.pts
                 yield from self._leading(stretch, packet)
                 return
@@ -158,6 +189,15 @@ class Source:
             stretch.promised += not packet.is_discard
             self._latest = max(self._latest, packet.pts or 0)
             yield packet
+        if self._span.end is not None:
+            raise IrregularError("the keyframe that a chunk ends at is not found")
+
+    def _skip_leading(self, key: VideoPacket) -> None:
+        """Leave out the pictures shown before the keyframe that the span begins with: they are the span's before."""
+        while (packet := self._next()) is not None:
+            if (packet.pts or 0) >= (key.pts or 0):
+                self._ahead.append(packet)
+                return
 
     def _leading(self, stretch: Stretch, key: VideoPacket) -> Iterator[VideoPacket]:
         """Yield the pictures shown before the next keyframe, after that keyframe: they refer to both sides of it."""
@@ -183,6 +223,15 @@ class Source:
             if self._number and packet.has_sidedata("new_extradata"):
                 raise IrregularError("the decoder's parameters change in mid-file")
         return packet
+
+    def _ends(self, packet: VideoPacket) -> bool:
+        """Whether the span ends before this packet."""
+        if self._span.end is None or packet.pts != self._span.end or not packet.is_keyframe:
+            return False
+        if packet.pts <= self._latest:
+            raise IrregularError("a picture shown after the keyframe it precedes")
+        self._over = True
+        return True
 
     def _turns(self, packet: VideoPacket) -> bool:
         return (

@@ -14,7 +14,7 @@ from pipeline.media.open import open_media, reorders
 from pipeline.media.picture import coded_box
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Onlooker, SceneSpan, Sweep
 from pipeline.media.seen import IrregularError
-from pipeline.media.stretch import SPLITTABLE
+from pipeline.media.stretch import SPLITTABLE, WHOLE, Span
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
 from pipeline.stages.probe import Probe, coded_size
@@ -57,24 +57,25 @@ def sweep(
         raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.SCENES)
     if known is not None:
         began = time.monotonic()
-        if fetch(path, probe, crop_xywh, settings, known, on_frame=on_frame, progress=progress) is not None:
+        if fetch(path, probe, crop_xywh, settings, known.frames, on_frame=on_frame, progress=progress) is not None:
             return _as_known(known, time.monotonic() - began)
-    damaged, keys_only = False, _keys_only(probe, settings)
+    damaged, only_keys = False, keys_only(probe, settings)
     by_order = probe.container in _NO_TIMES and reorders(probe.video_codec)
-    for attempt in _attempts(probe, 1 if keys_only else max(1, decode_threads)):
+    for attempt in _attempts(probe, 1 if only_keys else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
-        view = _view(probe, crop_xywh, settings, attempt, keys_only, by_order)
+        view = view_of(probe, crop_xywh, settings, attempt, only_keys, by_order)
         if onlooker:
             view = replace(view, text=TextTimes(onlooker.interval_s, probe.duration_s / 2))
             onlooker.begin()
         collector = Collector(probe, crop_xywh, settings, view, on_frame, progress, onlooker)
         try:
-            return collector.collect(_conveyor(path, probe, settings, view, attempt), strict=attempt.strict)
+            with conveyor_of(path, probe, settings, view, attempt) as conveyor:
+                return collector.collect(conveyor, conveyor.tally, strict=attempt.strict)
         except IrregularError as reason:
             damaged = damaged or reason.damaged
             by_order = by_order or reason.times
-            keys_only = keys_only and not reason.keyless
+            only_keys = only_keys and not reason.keyless
     raise AssertionError("the last attempt takes everything")
 
 
@@ -96,14 +97,19 @@ def _as_known(known: KnownFrames, seconds: float) -> Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Way:
+    """One way to decode a video."""
+
     split: bool
     decoders: int
     codec_threads: int
     strict: bool
 
 
-def _conveyor(path: bytes, probe: Probe, settings: PipelineSettings, view: View, attempt: _Attempt) -> Conveyor:
+def conveyor_of(
+    path: bytes, probe: Probe, settings: PipelineSettings, view: View, attempt: Way, span: Span = WHOLE
+) -> Conveyor:
+    """Return the threads that decode a span of a video in one way."""
     return Conveyor(
         partial(open_media, path, Stage.SCENES, settings.probe.max_pixels),
         probe.video_stream,
@@ -113,38 +119,47 @@ def _conveyor(path: bytes, probe: Probe, settings: PipelineSettings, view: View,
         max_pixels=settings.probe.max_pixels,
         pending_bytes=settings.frames.hold_mb * _MB // 8,
         every_stream=not probe.frames,
+        span=span,
     )
 
 
-def _attempts(probe: Probe, threads: int) -> list[_Attempt]:
+def _attempts(probe: Probe, threads: int) -> list[Way]:
     """Return ways to decode, fastest first.
 
     The last takes every damage as it is, with one thread; thrice, because times that go back and keyframes that are
     hidden show only on the way.
     """
     ways = []
-    if probe.video_codec in SPLITTABLE and not (probe.is_picture or probe.interlaced or probe.container in _NO_TIMES):
-        ways.append(_Attempt(True, threads, 1, True))
+    if is_splittable(probe):
+        ways.append(Way(True, threads, 1, True))
     if threads > 1:
-        ways.append(_Attempt(False, 1, threads, True))
-    last = _Attempt(False, 1, 1, False)
+        ways.append(Way(False, 1, threads, True))
+    last = Way(False, 1, 1, False)
     return [*ways, last, last, last]
 
 
-def _keys_only(probe: Probe, settings: PipelineSettings) -> bool:
+def is_splittable(probe: Probe) -> bool:
+    """Whether a fresh decoder can start at each keyframe of a video, as far as its probe tells."""
+    return probe.video_codec in SPLITTABLE and not (
+        probe.is_picture or probe.interlaced or probe.container in _NO_TIMES
+    )
+
+
+def keys_only(probe: Probe, settings: PipelineSettings) -> bool:
     """Whether nothing but keyframes is needed, and the decoder gives each without the frame after it."""
     wanted = settings.frames.method == "keyframes" and not settings.scenes.enabled
     return wanted and probe.video_codec not in _NEVER_DRAINED
 
 
-def _view(
+def view_of(
     probe: Probe,
     crop: tuple[int, int, int, int],
     settings: PipelineSettings,
-    attempt: _Attempt,
-    keys_only: bool,
-    by_order: bool,
+    attempt: Way,
+    only_keys: bool = False,
+    by_order: bool = False,
 ) -> View:
+    """Return what the decoders need to know of a video and of the settings."""
     coded_width, coded_height = coded_size(probe)
     box = coded_box(crop, probe.rotation_deg, coded_width, coded_height)
     frames, scenes = settings.frames, settings.scenes
@@ -160,8 +175,8 @@ def _view(
         coded_width=coded_width,
         coded_height=coded_height,
         weighing=frames if frames.method == "scenes" else None,
-        keys_only=keys_only,
-        split=attempt.split and not keys_only,
+        keys_only=only_keys,
+        split=attempt.split and not only_keys,
         strict=attempt.strict,
         by_order=by_order,
         sparse=probe.container in _NO_TIMES and not by_order and probe.video_codec not in SPLITTABLE,

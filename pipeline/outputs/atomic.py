@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pipeline.errors import JobError
 from pipeline.identity import device_of
@@ -137,6 +137,20 @@ def stale_parts(out: bytes, kind: RunKind = RunKind.EXTRACT) -> Iterator[bytes]:
             parts = [name for name in (*folders, *files) if paths.PART.fullmatch(name)]
             folders[:] = [name for name in folders if name not in parts]
             yield from (os.path.join(folder, name) for name in parts)
+
+
+def remove_chunks(out: bytes, keep: Iterable[bytes] = ()) -> None:
+    """Remove the chunks of long videos that are in an output folder: nobody goes on with them. Raises OSError.
+
+    Those of the feature files `keep` stay: a part of those videos is missing and may be tried again.
+    """
+    kept = {paths.chunks_folder(path) for path in keep}
+    for folder, folders, _ in os.walk(os.path.join(out, paths.FEATURES)):
+        gone = [name for name in folders if paths.CHUNKS.fullmatch(name)]
+        folders[:] = [name for name in folders if name not in gone]
+        for path in (os.path.join(folder, name) for name in gone):
+            if path not in kept:
+                remove_tree(path)
 
 
 def check_volume(out: bytes, device: int, stage: Stage) -> None:

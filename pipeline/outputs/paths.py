@@ -31,6 +31,10 @@ PART = re.compile(rb"\.[0-9a-f]{16}\.part")
 """What a temporary file (or folder) of ours is called, whole."""
 
 
+CHUNKS = re.compile(rb"\.[0-9a-f]{16}\.chunks")
+"""What the folder of the chunks of a long video is called that is under way, whole."""
+
+
 def features_name(relative: bytes) -> bytes:
     """Return the feature file's path relative to the output folder, for a video's `relative` path.
 
@@ -74,9 +78,18 @@ def has_pictures(out: bytes, relative: bytes, kind: str, count: int) -> bool:
 
 def part_path(path: bytes) -> bytes:
     """Return the temporary path beside `path`: a short hash, so that the longest name still fits."""
+    return _beside(path, b".part")
+
+
+def chunks_folder(path: bytes) -> bytes:
+    """Return the folder beside the output `path` that holds its chunks until it is whole."""
+    return _beside(path, b".chunks")
+
+
+def _beside(path: bytes, suffix: bytes) -> bytes:
     folder, name = os.path.split(path)
     digest = hashlib.blake2b(name, digest_size=8).hexdigest().encode("ascii")
-    return os.path.join(folder, b"." + digest + b".part")
+    return os.path.join(folder, b"." + digest + suffix)
 
 
 def safe_name(relative: bytes, suffix: bytes) -> bytes:

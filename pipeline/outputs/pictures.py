@@ -32,9 +32,13 @@ class PictureFolder:
 
     def add(self, frame_index: int, picture: NDArray[np.uint8]) -> None:
         """Write one picture, uint8 (height, width, 3) RGB. Raises OSError."""
-        image, name = io.BytesIO(), picture_name(frame_index, self._kind)
+        image = io.BytesIO()
         Image.fromarray(picture).save(image, format=self._kind, quality=self._quality)
-        data = image.getvalue()
+        self.put(frame_index, image.getvalue())
+
+    def put(self, frame_index: int, data: bytes) -> None:
+        """Write one picture that is encoded already. Raises OSError."""
+        name = picture_name(frame_index, self._kind)
         with open(os.path.join(self._folder, name), "wb") as file:
             file.write(data)
         self._written[name] = (len(data), hashlib.sha256(data).hexdigest())

@@ -28,7 +28,10 @@ class TextAreas:
 
     def changed(self, grey: NDArray[np.uint8]) -> bool:
         """Return whether a uint8 (h, w) luma shows other text areas than the one before, and remember it if so."""
-        edges = _edges(grey)
+        return self.differ(edges_of(grey))
+
+    def differ(self, edges: NDArray[np.float32]) -> bool:
+        """Return what `changed` does for a picture with these edges (`edges_of`)."""
         before, self._edges = self._edges, edges
         if before is None or before.shape != edges.shape:
             return True
@@ -40,7 +43,7 @@ class TextAreas:
         return False
 
 
-def _edges(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+def edges_of(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return where the luma steps sideways as much as anything around, float32 (h, w) of 0 and 1, whole cells only."""
     height, width = (side // cell * cell for side, cell in zip(grey.shape, _CELL, strict=True))
     if not height or not width:

@@ -6,9 +6,11 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from pipeline.media.picture import Box, luma
+from pipeline.media.seen import Candidate
 from pipeline.sections import DedupeSettings
 
-_HASHED_LONGEST = 256
+HASHED_LONGEST = 256
+"""Longest side of the luma that a hash is taken of."""
 
 
 def dhash(grey: NDArray[np.uint8]) -> int:
@@ -23,8 +25,15 @@ def dhash(grey: NDArray[np.uint8]) -> int:
 
 def frame_dhash(frame: VideoFrame, box: Box, rotation_deg: int) -> int:
     """Return the hash of a decoded frame inside `box` (as coded), turned upright."""
-    grey = np.rot90(luma(frame, box, _HASHED_LONGEST), -rotation_deg // 90)
+    grey = np.rot90(luma(frame, box, HASHED_LONGEST), -rotation_deg // 90)
     return dhash(np.ascontiguousarray(grey))
+
+
+def candidate_dhash(candidate: Candidate, box: Box, rotation_deg: int) -> int:
+    """Return the hash of a candidate, taken once; 0 of one whose picture is gone and whose hash was never taken."""
+    if candidate.dhash is None:
+        candidate.dhash = frame_dhash(candidate.frame, box, rotation_deg) if candidate.frame is not None else 0
+    return candidate.dhash
 
 
 class Dedupe:

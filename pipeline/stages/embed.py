@@ -1,6 +1,6 @@
 """The embed stage: vectors of kept frames by the model host, and mean vectors of scenes and of the video."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,9 @@ class Embedder:
         self._client = client
         self._settings = settings
         self._specs = {key: client.spec(key) for key in (settings.models if keys is None else keys)}
-        self._handed: dict[int, tuple[int, tuple[float, int, float]]] = {}
+        self._handed: dict[int, tuple[int, tuple[float, int, float] | None]] = {}
+        self._given: dict[tuple[str, int], Vectors] = {}
+        self._views = (PLAIN, MIRRORED) if settings.augment else (PLAIN,)
 
     def on_frame(self, frame: KeptFrame) -> None:
         """Hand over the picture of a frame that was chosen; waits while too many bytes are under way.
@@ -61,24 +63,50 @@ class Embedder:
                 # What the model sees is mirrored, not the frame: both views hold the same part of the picture.
                 self._client.submit(key, _tag(frame.frame_index, serial, MIRRORED), prepared[:, ::-1])
 
+    def taken(self) -> dict[str, dict[int, Vectors]]:
+        """Return the vectors of all frames handed over, float32 (views, D) by frame index, by model key."""
+        rows = self._client.collect()
+        return {
+            key: {
+                index: np.stack([rows[key, _tag(index, serial, view)] for view in self._views])
+                for index, (serial, _) in self._handed.items()
+            }
+            for key in self._specs
+        }
+
+    def give(self, frame_index: int, vectors: Mapping[str, Vectors]) -> None:
+        """Take the vectors (views, D) by model key of a frame that was handed over in an earlier attempt."""
+        self._handed[frame_index] = (0, None)
+        for key, rows in vectors.items():
+            for view, row in zip(self._views, rows, strict=True):
+                self._given[key, _tag(frame_index, 0, view)] = row
+
+    @property
+    def specs(self) -> Mapping[str, PictureSpec]:
+        """What the models of this embedder want and give."""
+        return self._specs
+
+    def has(self, frame_index: int) -> bool:
+        """Whether a frame was handed over or given."""
+        return frame_index in self._handed
+
     def finish(self, frames: Sequence[KeptFrame], scene_count: int) -> dict[str, Embedding]:
         """Return the vectors of the final `frames`, in their order, by model key; superseded ones are dropped.
 
         Raises JobError (class model) if the host cannot serve, KeyError for a frame that was never handed over.
         """
-        rows = self._client.collect()
+        rows = self._given | self._client.collect()
         return {key: self._embedding(key, rows, frames, scene_count) for key in self._specs}
 
     def _embedding(
         self, key: str, rows: dict[tuple[str, int], Vectors], frames: Sequence[KeptFrame], scene_count: int
     ) -> Embedding:
         spec = self._specs[key]
-        views = (PLAIN, MIRRORED) if self._settings.augment else (PLAIN,)
         vectors = np.zeros((len(frames), spec.dim), np.float32)
         for place, frame in enumerate(frames):
             serial, _ = self._handed[frame.frame_index]
-            for view in views:
-                vectors[place] += rows[key, _tag(frame.frame_index, serial, view)] / len(views)
+            for view in self._views:
+                vectors[place] += rows[key, _tag(frame.frame_index, serial, view)] / len(self._views)
         of_frames = normalised(vectors) if self._settings.augment or spec.pool_frames else vectors
         if not self._settings.scene_vectors:
             return Embedding(spec, of_frames, None, None)

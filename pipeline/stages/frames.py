@@ -31,12 +31,16 @@ class SceneChooser:
         if len(self._recent) > _RECENT:
             self._settle(self._recent.pop(0))
 
+    def held(self) -> list[Candidate]:
+        """Return the candidates that are held, of which some may be of the next scene."""
+        return [*self._cells.values(), *self._recent]
+
     def close(self, start_s: float, end_s: float) -> list[Candidate]:
         """Return the frames to keep of the scene `[start_s, end_s)`, in order; later candidates go on to the next.
 
         A picture is a scene of no length: all candidates are its own.
         """
-        held = [*self._cells.values(), *self._recent]
+        held = self.held()
         self._cells, self._recent, self._cell_s = {}, [], self._least_s
         goes_on = [candidate.time_s >= end_s > start_s for candidate in held]
         mine = [candidate for candidate, later in zip(held, goes_on, strict=True) if not later]

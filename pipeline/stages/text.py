@@ -4,12 +4,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from pipeline.media.result import ShownFrame
-from pipeline.reading.areas import LONGEST_PX, TextAreas
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.media.result import Picture, ShownFrame
+from pipeline.reading.areas import LONGEST_PX, TextAreas, edges_of
 from pipeline.reading.engines import Piece, Reader
 from pipeline.reading.merge import LineMerger, TextLine
 from pipeline.sections import TextSettings
 from pipeline.text import visible
+
+Edges = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +64,27 @@ class TextStage:
     def see(self, frame: ShownFrame) -> None:
         """Read a frame unless its text areas look as before."""
         with self._timed():
-            self._looked_at += 1
-            if self._settings.unchanged and not self._areas.changed(frame.luma(LONGEST_PX)):
-                self._merger.again()
-                return
-            self._read += 1
-            pieces = [
-                Piece(visible(piece.text.strip()), piece.confidence, piece.box)
-                for piece in self._load().read(frame.picture())
-                if piece.confidence >= self._settings.min_confidence and piece.text.strip()
-            ]
-            self._merger.add(frame.time_s, pieces)
-            self._pieces += [ReadPiece(frame.time_s, frame.frame_index, piece) for piece in pieces]
+            edges = edges_of(frame.luma(LONGEST_PX)) if self._settings.unchanged else None
+            self._look(frame.time_s, frame.frame_index, edges, lambda: self._pieces_in(frame.picture()))
+
+    def _look(self, time_s: float, frame_index: int, edges: Edges | None, read: Callable[[], list[Piece]]) -> bool:
+        """Take the next frame; return whether it was read."""
+        self._looked_at += 1
+        if edges is not None and not self._areas.differ(edges):
+            self._merger.again()
+            return False
+        self._read += 1
+        pieces = read()
+        self._merger.add(time_s, pieces)
+        self._pieces += [ReadPiece(time_s, frame_index, piece) for piece in pieces]
+        return True
+
+    def _pieces_in(self, picture: Picture) -> list[Piece]:
+        return [
+            Piece(visible(piece.text.strip()), piece.confidence, piece.box)
+            for piece in self._load().read(picture)
+            if piece.confidence >= self._settings.min_confidence and piece.text.strip()
+        ]
 
     def finish(self, end_s: float) -> FoundText:
         """Return what was found in a video that ends at `end_s`; called once."""

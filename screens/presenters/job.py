@@ -39,7 +39,7 @@ def _going(facts: JobFacts | None, row: JobRow | None, width: int) -> Line:
         done, rest = bar(row.progress, min(30, width // 3))
         parts = [percent(row.progress), row.stage or "starting"]
         parts += [f"{number(row.rate)}× real time"] if row.rate > 0 else []
-        parts += [f"worker {row.worker + 1}"] if row.worker >= 0 else []
+        parts += [row.parts_over] if row.chunks else [f"worker {row.worker + 1}"] if row.worker >= 0 else []
         parts += [f"waits for {row.waiting_for}"] if row.waiting_for else []
         return done, rest, Cell("  "), sentence(" · ".join(parts), max(8, width - min(30, width // 3) - 2))
     state = row.state if row else facts.state if facts else None
@@ -124,9 +124,9 @@ def bit_rate(bits_per_s: float) -> str:
 def job_body(facts: JobFacts, width: int) -> tuple[Line, ...]:
     """Return all that is known of the work on a video: failure, stages, attempts, outputs, source, log."""
     sheet = transcode_sheet(facts.transcode, width) if facts.transcode else []
-    blocks = (_failure(facts, width), sheet, _stages(facts, width), _text(facts, width), _attempts(facts, width))
+    blocks = (_failure(facts, width), sheet, _stages(facts, width), _text(facts, width), _chunks(facts, width))
     lines: list[Line] = []
-    for block in (*blocks, _outputs(facts, width), _log(facts, width)):
+    for block in (*blocks, _attempts(facts, width), _outputs(facts, width), _log(facts, width)):
         lines += [*([()] if lines and block else []), *block]
     return tuple(lines)
 
@@ -164,6 +164,20 @@ def _text(facts: JobFacts, width: int) -> list[Line]:
     return lines if len(lines) > 1 else [*lines, (Cell("  none was read", "quiet"),)]
 
 
+def _chunks(facts: JobFacts, width: int) -> list[Line]:
+    """Return the chunks that a long video is done in, each with its attempts."""
+    if not facts.chunks:
+        return []
+    lines = [_title("chunks")]
+    for chunk in facts.chunks:
+        sign, tone = JOB_SIGNS[chunk.state]
+        span = f"{clock(chunk.start_s)}-{clock(chunk.end_s)}"
+        told = joined((str(chunk.state), plural(chunk.attempts, "attempt"), chunk.message), max(8, width))
+        left: Line = (cell(f"  {chunk.number + 1}", 6, "quiet"), cell(sign, 2, tone), cell(span, 18, "quiet"))
+        lines.append((*left, sentence(told, max(4, width - line_width(left)), tone)))
+    return lines
+
+
 def _attempts(facts: JobFacts, width: int) -> list[Line]:
     if not facts.attempts:
         why = "  none: the output was whole already" if facts.reused else "  none yet"
@@ -179,6 +193,7 @@ def attempt_row(attempt: AttemptFacts, width: int) -> Line:
     words = f"{outcome}: {attempt.failure.replace('_', ' ')}" if attempt.failure else outcome
     took = seconds_short(attempt.ended_s - attempt.started_s) if over else NONE
     when = _when(attempt.started_s) if width >= _DATED else _when(attempt.started_s)[-8:]
+    words = f"{words}, of chunk {attempt.chunk + 1}" if attempt.chunk >= 0 else words
     left: Line = (cell(f"  {attempt.number}", 5, "quiet"), Cell(f"{when} "), cell(took, 7, right=True), Cell("  "))
     return (*left, sentence(words, max(4, width - line_width(left)), tone))
 

@@ -105,7 +105,8 @@ def _widths(width: int) -> tuple[int, int]:
 
 def _what(job: JobRow, width: int, *, wide: bool) -> Line:
     if job.state is JobState.RUNNING:
-        beside = job.waiting_for or (f"size {100 * job.size_ratio:.0f}%" if job.size_ratio else "")
+        told = f"size {100 * job.size_ratio:.0f}%" if job.size_ratio else job.parts_over
+        beside = job.waiting_for or told
         if beside and wide:
             done, rest = bar(job.progress, 4)
             tone: Tone = "warn" if job.waiting_for else ""

@@ -105,7 +105,9 @@ class Bench:
                 opened = [attempt for attempt in ledger.attempts(job.job_id) if not attempt["outcome"]]
                 assert not opened, f"attempts left open: {opened}"
                 wins = [one for one in ledger.attempts(job.job_id) if one["outcome"] in {"done", "partial"}]
-                assert len(wins) <= 1, f"finished more than once: {wins}"
+                assert len(wins) == len({(one["chunk"], one["outcome"]) for one in wins}), (
+                    f"finished more than once: {wins}"
+                )
                 if job.state in {JobState.DONE, JobState.PARTIAL}:
                     data = (self.out / job.result["output"]).read_bytes()
                     assert hashlib.sha256(data).hexdigest() == job.result["output_sha256"]
@@ -116,6 +118,7 @@ class Bench:
         finally:
             ledger.close()
         assert not list(self.out.rglob("*.part")), "temporary files left"
+        assert run.state is not RunState.DONE or not list(self.out.rglob("*.chunks")), "chunks left"
         return counts
 
 

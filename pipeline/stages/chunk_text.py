@@ -1,0 +1,104 @@
+"""Stage text of a video in chunks: what each chunk's pictures show, and what one reading of them all would say."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.media.result import Picture, ShownFrame
+from pipeline.reading.areas import LONGEST_PX, edges_of
+from pipeline.reading.engines import Piece
+from pipeline.stages.dedupe import HASHED_LONGEST, dhash
+from pipeline.stages.text import Edges, TextStage
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A frame that was looked at."""
+
+    time_s: float
+    frame_index: int
+    dhash: int
+    """Of its whole picture."""
+    edges: Edges | None
+    """None where every picture is read."""
+    pieces: tuple[Piece, ...] | None
+    """None if it was not read: it looked as the one before in its chunk."""
+
+    def told(self) -> list[Any]:
+        """Return the look as plain values, without its edges."""
+        pieces = None
+        if self.pieces is not None:
+            pieces = [[piece.text, float(piece.confidence), [*map(float, piece.box)]] for piece in self.pieces]
+        return [self.time_s, self.frame_index, self.dhash, pieces]
+
+    @staticmethod
+    def of(told: Sequence[Any], edges: Edges | None) -> "Look":
+        """Return the look that was `told`."""
+        time_s, frame_index, value, pieces = told
+        if pieces is not None:
+            pieces = tuple(Piece(text, confidence, tuple(box)) for text, confidence, box in pieces)
+        return Look(time_s, frame_index, value, edges, pieces)
+
+
+class ChunkText(TextStage):
+    """Looks at the frames of one chunk and remembers what it saw."""
+
+    def begin(self) -> None:
+        """Forget what was seen: the sweep begins anew."""
+        super().begin()
+        self.looks: list[Look] = []
+
+    def see(self, frame: ShownFrame) -> None:
+        """Read a frame unless its text areas look as before in this chunk."""
+        with self._timed():
+            edges = edges_of(frame.luma(LONGEST_PX)) if self._settings.unchanged else None
+            found: list[Piece] = []
+
+            def read() -> list[Piece]:
+                found.extend(self._pieces_in(frame.picture()))
+                return found
+
+            was_read = self._look(frame.time_s, frame.frame_index, edges, read)
+            value = dhash(frame.luma(HASHED_LONGEST))
+            pieces = tuple(found) if was_read else None
+            self.looks.append(Look(frame.time_s, frame.frame_index, value, edges, pieces))
+
+
+class JoinedText(TextStage):
+    """Takes the looks of all chunks in order and decides again what was to be read."""
+
+    def take(self, look: Look, picture: Callable[[], Picture]) -> None:
+        """Take the next look; its `picture` is asked for if it must be read and was not."""
+        with self._timed():
+            self._look(
+                look.time_s,
+                look.frame_index,
+                look.edges,
+                lambda: self._pieces_in(picture()) if look.pieces is None else list(look.pieces),
+            )
+
+
+def packed_edges(looks: Sequence[Look]) -> dict[str, Any]:
+    """Return the edges of looks as plain arrays, a bit each."""
+    edges = [look.edges for look in looks if look.edges is not None]
+    bits = [np.packbits(one.astype(np.bool_)) for one in edges]
+    return {
+        "edges": np.concatenate(bits) if bits else np.zeros(0, np.uint8),
+        "edge_shapes": np.array([one.shape for one in edges], np.int64).reshape(-1, 2),
+    }
+
+
+def unpacked_looks(told: Sequence[Sequence[Any]], columns: dict[str, Any]) -> tuple[Look, ...]:
+    """Return the looks that were `told`, with their edges. Raises ValueError, KeyError where they do not fit."""
+    bits, shapes = columns.pop("edges"), columns.pop("edge_shapes").tolist()
+    if not shapes:
+        return tuple(Look.of(one, None) for one in told)
+    looks, at = [], 0
+    for one, (height, width) in zip(told, shapes, strict=True):
+        size = -(-height * width // 8)
+        edges = np.unpackbits(bits[at : at + size], count=height * width).reshape(height, width)
+        looks.append(Look.of(one, edges.astype(np.float32)))
+        at += size
+    return tuple(looks)

@@ -375,3 +375,17 @@ def test_an_output_that_lost_its_subtitles_is_not_given_its_name(tmp_path: Path,
     outcome = run(make(tmp_path / "a.mkv", Film(codec="mpeg4", options={})), tmp_path / "out")
     assert outcome.failure is not None and "0 subtitle tracks, not 1" in str(outcome.failure)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_copied_pictures_keep_their_order_and_times_though_matroska_tells_no_decoding_times(tmp_path: Path):
+    options = {"preset": "medium", "bf": "3", "x264-params": "b-adapt=0:b-pyramid=normal"}
+    source = make(tmp_path / "a.mkv", Film(options=options, fps=Fraction(30), sounds=STEREO, sound_codec="ac3"))
+    with av.open(str(source)) as container:
+        assert next(container.demux(video=0)).dts is None, "nothing is tested"
+    result = done(run(source, tmp_path / "out"))
+    assert result["action"] == "remuxed" and not result["facts_out"]["video"]["variable"]
+    times = []
+    for path in (source, tmp_path / "out" / "a.mp4"):
+        shown = [float(frame.pts * frame.time_base) for frame in decode_all(path)[0]]
+        times.append([time_s - shown[0] for time_s in shown])
+    assert times[1] == pytest.approx(times[0], abs=0.002)

@@ -45,6 +45,7 @@ def main() -> int:
         plan = replace(plan, video=replace(plan.video, picture=picture), audio=())
         with tempfile.TemporaryDirectory(prefix="bench-fidelity-") as scratch:
             part = Path(scratch, "out.mp4")
+            part.touch()
             began = time.monotonic()
             cores = os.cpu_count() or 1
             order = Order(os.fsencode(path), os.fsencode(part), facts, plan, wanted, ProbeSettings(), "", cores, cores)

@@ -7,6 +7,7 @@ Text fields that come from outside are raw; whoever shows them goes through `pip
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.lab import LabView
 from pipeline.model import FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.text import plural
 
@@ -296,5 +297,7 @@ class Snapshot:
     notices: tuple[Notice, ...] = ()
     """Newest first, at most `engine.events_kept`."""
     runs: tuple[RunSummary, ...] = ()
+    lab: LabView | None = None
+    """The benchmark that is measured now, None where there is none."""
     fatal: str = ""
     """Why the engine can go no further, empty if it can."""

@@ -47,3 +47,11 @@ def _symbol(char: str) -> str:
     if char in _BIDI or unicodedata.category(char) in _INVISIBLE:
         return f"<{code:04X}>"
     return char
+
+
+def precise(value: float) -> str:
+    """Return a length of time with three digits that matter, e.g. `1.23 ms`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}" if value / size < 1000 else f"{value / size:,.0f} {unit}"
+    return f"{value / 1e-9:.3g} ns"

@@ -18,6 +18,8 @@ Place = Literal[
     "plan",
     "job",
     "doctor",
+    "lab",
+    "lab form",
     "models",
     "failures",
     "settings",
@@ -202,6 +204,39 @@ ACTIONS: tuple[Action, ...] = (
     Action("models.stop", ("x",), "stop", "stop", "Stop the download; it can be gone on with.", "models", 4),
     Action("models.back", ("escape",), "leave", "back", "Go back; downloads under way are stopped.", "models", 3),
     Action(
+        "lab.open",
+        ("B",),
+        "app.open('lab')",
+        "benchmarks",
+        "Measure how quick things are here; read and compare.",
+        "monitor",
+    ),
+    Action("lab.new", ("a",), "new", "measure", "Choose what to measure.", "lab", 1),
+    Action("lab.details", ("enter",), "read", "details", "Show the report on the whole screen.", "lab", 2),
+    Action("lab.cancel", ("x",), "cancel", "cancel", "End what is measured now; asks first.", "lab", 4),
+    Action("lab.resume", ("u",), "resume", "resume", "Measure what was not measured yet.", "lab", 5),
+    Action("lab.again", ("r",), "again", "again", "Measure the same once more; asks first.", "lab", 6),
+    Action("lab.mark", ("m",), "mark", "mark", "Mark one to compare it, or take the mark away.", "lab", 7),
+    Action(
+        "lab.compare", ("c",), "compare", "compare", "Compare the two marked, or the marked and the selected.", "lab", 8
+    ),
+    Action("lab.export", ("e",), "export", "export", "Write the reports into a folder; asks where.", "lab", 9),
+    Action("lab.copy", ("y",), "copy", "copy path", "Copy the path of the reports.", "lab", 10),
+    Action(
+        "lab.back", ("escape",), "leave", "back", "Leave the page, then the room; what is measured goes on.", "lab", 3
+    ),
+    Action(
+        "lab.start",
+        ("f5", "f2", "ctrl+s"),
+        "start",
+        "measure",
+        "Check what is filled in, then measure it.",
+        "lab form",
+        1,
+        True,
+    ),
+    Action("lab.leave", ("escape",), "leave", "back", "Go back and measure nothing.", "lab form", 2),
+    Action(
         "newrun.mark", ("space",), "mark", "choose", "Choose the file or folder, or drop it; more than one.", "tree", 2
     ),
     Action("newrun.back", ("escape",), "leave", "back", "Go back and start nothing.", "new run", 3),
@@ -353,7 +388,15 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "runs.details", ("enter",), "read", "details", "Show all that is remembered of the selected run.", "runs", 1
     ),
-    Action("runs.show", ("v",), "show", "in the monitor", "Show a run that is over in the monitor again.", "runs", 3),
+    Action(
+        "runs.show",
+        ("v",),
+        "show",
+        "in the monitor",
+        "Show a run that is over in the monitor again, a benchmark in its lab.",
+        "runs",
+        3,
+    ),
     Action("runs.resume", ("u",), "resume", "resume", "Go on with an interrupted or cancelled run.", "runs", 2),
     Action("runs.again", ("a",), "again", "start again", "Start the same run once more; asks first.", "runs", 5),
     Action("runs.mark", ("m",), "mark", "mark", "Mark a run to compare it, or take the mark away.", "runs", 6),
@@ -421,8 +464,9 @@ def meet(first: Place, second: Place) -> bool:
     """Return whether actions of both places can be taken on one screen, so that one key must not mean both."""
     both = {first, second}
     form = {"new run", "tree", "pick"}
+    other_form = {"lab form", "pick"}
     in_rooms = "room" in both and "monitor" not in both
-    return len(both) == 1 or bool(both & {"anywhere", "list"}) or in_rooms or both <= form
+    return len(both) == 1 or bool(both & {"anywhere", "list"}) or in_rooms or both <= form or both <= other_form
 
 
 def remap(keys: Mapping[str, tuple[str, ...]]) -> None:

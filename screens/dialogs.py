@@ -192,6 +192,8 @@ GROUPS: tuple[tuple[Place, str], ...] = (
     ("failures", "failures"),
     ("settings", "the settings"),
     ("runs", "the run history"),
+    ("lab", "the benchmarks"),
+    ("lab form", "a new benchmark"),
     ("models", "the models"),
     ("doctor", "the doctor"),
     ("anywhere", "anywhere"),

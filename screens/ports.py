@@ -13,8 +13,9 @@ if TYPE_CHECKING:  # what is named here for its type alone would delay the first
     from pipeline.commands import Command, StartRun
     from pipeline.forecast import Holding, Plan
     from pipeline.health import Health
-    from pipeline.history import History, RunDetails
+    from pipeline.history import History, PastRun, RunDetails
     from pipeline.job_facts import FrameFact, JobFacts, SmallPicture
+    from pipeline.lab import LabChoices, LabComparison, LabReport, LabRequest
     from pipeline.model import RunKind
     from pipeline.settings import PipelineSettings, Preset
     from pipeline.shelf import FetchStep, ShelvedModel, Verified
@@ -194,6 +195,38 @@ class FailedVideos(Protocol):
         ...
 
 
+class Lab(Protocol):
+    """The benchmark lab; each call may take seconds, so a screen makes it from a thread."""
+
+    def choices(self) -> LabChoices | Refusal:
+        """Return what can be measured."""
+        ...
+
+    def prepare(self, request: LabRequest) -> StartRun | Refusal:
+        """Return the command that has something measured, or why that would surely fail."""
+        ...
+
+    def again(self, run_id: int) -> StartRun | Refusal:
+        """Return the command that measures once more what a run has measured."""
+        ...
+
+    def reports(self) -> tuple[PastRun, ...] | Refusal:
+        """Return the benchmarks there have been, newest first."""
+        ...
+
+    def report(self, run: PastRun) -> LabReport:
+        """Return what is known of one of them."""
+        ...
+
+    def compare(self, before: PastRun, after: PastRun) -> LabComparison | Refusal:
+        """Return what `after` has changed against `before`."""
+        ...
+
+    def export(self, run: PastRun, folder: bytes) -> Exported | Refusal:
+        """Write the reports of one into a folder."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of it; `vconsole` fills it in once, and each screen takes what it needs."""
@@ -214,3 +247,4 @@ class Ports:
     """Gives a new examination of this machine; it begins when it is asked for its reports."""
     failed: FailedVideos
     shelf: Shelf
+    lab: Lab

@@ -8,7 +8,7 @@ from textual.app import App
 
 from pipeline.commands import ResumeRun
 from pipeline.history import PastRun
-from pipeline.model import TERMINAL, RunState
+from pipeline.model import TERMINAL, RunKind, RunState
 from pipeline.snapshot import JobRow, RunSummary, Snapshot
 from pipeline.text import plural
 from screens.actions import key_of
@@ -36,7 +36,8 @@ def left_behind(snapshot: Snapshot) -> tuple[RunSummary, ...]:
     """Return the interrupted runs after which no other was started, newest first; none where a run is loaded."""
     if snapshot.run is not None or snapshot.fatal:
         return ()
-    newest_first = sorted(snapshot.runs, key=lambda run: -run.run_id)
+    videos = (run for run in snapshot.runs if run.kind is not RunKind.BENCHMARK)
+    newest_first = sorted(videos, key=lambda run: -run.run_id)
     return tuple(takewhile(lambda run: run.state is RunState.INTERRUPTED, newest_first))
 
 
@@ -86,6 +87,29 @@ def quit_question(running: int) -> Question:
         Choice("s", "stay", "Stay", "Change nothing."),
     )
     return Question("leave", "A run is under way. How do you want to leave?", choices, pressed_on="now")
+
+
+def lab_quit_question(measured: int) -> Question:
+    """Return the question how to leave while a benchmark is measured; its answers are now and stay."""
+    kept = f"{plural(measured, 'subject')} measured so far are kept; its run can be gone on with."
+    choices = (Choice("n", "now", "Now", kept), Choice("s", "stay", "Stay", "Change nothing."))
+    return Question("leave", "A benchmark is under way. Leave all the same?", choices, pressed_on="now")
+
+
+def lab_again_question(run: PastRun) -> Question:
+    """Return the question whether to measure once more what a benchmark has measured."""
+    choices = (
+        Choice("r", "again", "Measure it again", "The same subjects in the same way, as a benchmark of its own."),
+        Choice("s", "stay", "Leave it", "Change nothing."),
+    )
+    return Question("measure again", f"Measure run {run.run_id} again? {run.preset}", choices)
+
+
+def lab_cancel_question(run_id: int, measured: int) -> Question:
+    """Return the question whether to end what is measured now."""
+    kept = f"{plural(measured, 'subject')} measured so far are kept, with their report."
+    choices = (Choice("c", "cancel", "Cancel it", kept), Choice("s", "stay", "Go on", "Change nothing."))
+    return Question("cancel", f"Cancel benchmark {run_id}?", choices)
 
 
 def cancel_question(left: int, job: JobRow | None) -> Question:

@@ -7,6 +7,7 @@ from textual.screen import Screen
 
 from screens.doctor import Doctor
 from screens.failures import Failures
+from screens.lab import Lab
 from screens.models import Models
 from screens.new_run import NewRun
 from screens.ports import Ports
@@ -15,6 +16,7 @@ from screens.settings import SettingsRoom
 
 ROOMS: dict[str, Callable[[Ports], Screen[Any]]] = {
     "doctor": Doctor,
+    "lab": Lab,
     "models": Models,
     "new run": NewRun,
     "failures": Failures,

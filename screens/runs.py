@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from pipeline.commands import OpenRun, ResumeRun, StartRun
 from pipeline.history import History, PastRun, RunDetails
-from pipeline.model import RunState
+from pipeline.model import RunKind, RunState
 from pipeline.snapshot import Snapshot
 from screens.actions import bindings, key_of
 from screens.asking import Asking
@@ -119,7 +119,11 @@ class Runs(Asking):
         self._order(RESUMABLE, ResumeRun, "resume", "there is nothing to resume")
 
     def action_show(self) -> None:
-        """Show the selected run in the monitor again."""
+        """Show the selected run in the monitor again, a benchmark in its lab."""
+        run = self.query_one(RunList).run
+        if run is not None and run.kind is RunKind.BENCHMARK:
+            self.call_later(self.run_action, "app.open('lab')")
+            return
         self._order(OVER - {RunState.INTERRUPTED}, OpenRun, "show", "it is not over")
 
     def _order(self, states: Set[RunState], command: type[ResumeRun | OpenRun], word: str, why_not: str) -> None:

@@ -203,20 +203,22 @@ class ConsoleApp(App[int], inherit_bindings=False):
         asks()
 
     def action_ask_quit(self) -> None:
-        """Ask how to leave; where nothing runs, leave."""
+        """Ask how to leave; where nothing runs and nothing is measured, leave."""
         from screens.dialogs import Question
-        from screens.questions import quit_question
+        from screens.questions import lab_quit_question, quit_question
 
         if self._told_to_leave:
             return
         self.monitor.pull()
-        run = self.monitor.snapshot.run
+        run, lab = self.monitor.snapshot.run, self.monitor.snapshot.lab
         if self._stopping:
             self._close(now=True)
-        elif run is None or not is_live(run):
+        elif lab is None and not is_live(run):
             self._stop()
         elif isinstance(self.screen, Question):
             self.screen.press_on()
+        elif lab is not None or run is None:
+            self.push_screen(lab_quit_question(len(lab.results) if lab else 0), self._quit_answered)
         else:
             self.push_screen(quit_question(run.count(JobState.RUNNING)), self._quit_answered)
 

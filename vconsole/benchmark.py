@@ -3,39 +3,37 @@
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from pipeline.benchmark.compare import compare, doubtful, regressions
+from pipeline.benchmark.facts import fact_of
 from pipeline.benchmark.markdown import comparison_markdown
 from pipeline.benchmark.numbers import change, seconds, throughput
-from pipeline.benchmark.plan import Wanted, parse_sweep, subjects_of
-from pipeline.benchmark.report import Comparison, Method, Missing, Report, Result, read_report
-from pipeline.benchmark.runner import Order, Progress
+from pipeline.benchmark.order import REPORT, write_order
+from pipeline.benchmark.report import Comparison, Missing, Report, Result, read_report
+from pipeline.benchmark.runner import Progress
 from pipeline.benchmark.runner import run as measure_all
-from pipeline.benchmark.services import read_services
 from pipeline.benchmark.write import write_reports
-from pipeline.engine.sniff import EXTENSIONS, STILLS
+from pipeline.engine.lab_record import recorded
 from pipeline.errors import SettingsError
-from pipeline.media.truth import read_truth
-from pipeline.model import STAGES, RunKind, Stage
-from pipeline.models.families import KNOW_TEXTS
-from pipeline.models.registry import catalogue, require
-from pipeline.settings import PRESETS, PipelineSettings, Settings, presets_of, with_preset
+from pipeline.lab import LabRequest
+from pipeline.model import RunState
+from pipeline.settings import Settings
 from pipeline.text import plural
 from vconsole.config import load
 from vconsole.exits import Exit
+from vconsole.lab_order import command_of, new_folder, order_of
 from vconsole.options import absolute, from_arguments
 from vconsole.output import say, write_json
+from vconsole.places import state_dir
 
 REGRESSION = 3
 """Exit code when something got slower than allowed."""
-SAMPLES_S = 120.0
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,8 +53,6 @@ def run(args: argparse.Namespace) -> int:
         Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".vconsole-benchmark-", dir=folder) as scratch:
         report = _measured(args, settings, scratch, baseline)
-    if baseline:
-        report = report.model_copy(update={"comparison": compare(baseline, report)})
     paths = write_reports(report, prefix) if prefix else ()
     slower = regressions(report.comparison, args.fail_on_regression or 0.0) if report.comparison else ()
     code = _exit_code(report, failed=args.fail_on_regression is not None and bool(slower))
@@ -67,92 +63,35 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured(args: argparse.Namespace, settings: Settings, scratch: str, baseline: Report | None) -> Report:
-    method, wanted = _method(args), _wanted(args, settings, Path(scratch))
-    order = Order(
-        subjects=subjects_of(wanted),
-        method=method,
-        settings=PipelineSettings.model_validate(settings.model_dump(include=set(PipelineSettings.model_fields))),
-        scratch=scratch,
-        presets={name: with_preset(settings, name, RunKind.EXTRACT) for name in wanted.presets},
-        command=("vconsole", *sys.argv[1:]),
-        baseline=baseline,
+    """Have everything measured; the run and its reports stay in the state folder, too."""
+    folder = state_dir(settings)
+    place = cache(lambda: new_folder(folder))
+    order, inputs = order_of(_request(args), settings, place, ("vconsole", *sys.argv[1:]))
+    write_order(order, bytes(place()))
+    with recorded(folder, command_of(order, inputs, place())) as ended:
+        teller = _Teller(as_json=args.json)
+        report = measure_all(replace(order, scratch=scratch, baseline=baseline), teller.progress, teller.over)
+        if baseline:
+            report = report.model_copy(update={"comparison": compare(baseline, report)})
+        write_reports(report, os.path.join(place(), os.fsdecode(REPORT)))  # noqa: PTH118 - as a prefix
+        how = RunState.DONE if report.complete else RunState.CANCELLED
+        ended(how, [*map(fact_of, report.results), *map(fact_of, report.missing)])
+    return report
+
+
+def _request(args: argparse.Namespace) -> LabRequest:
+    return LabRequest(
+        extractors=tuple(args.extractors),
+        stages=tuple(args.stages),
+        presets=tuple(args.presets),
+        services=args.service_config,
+        inputs=tuple(args.inputs),
+        sweep=" ".join(args.sweep),
+        iterations=str(args.iterations),
+        warmup_iterations=str(args.warmup_iterations),
+        min_seconds=str(args.min_seconds),
+        max_seconds=str(args.max_seconds),
     )
-    teller = _Teller(as_json=args.json)
-    return measure_all(order, teller.progress, teller.over)
-
-
-def _method(args: argparse.Namespace) -> Method:
-    names = ("iterations", "warmup_iterations", "min_seconds", "max_seconds")
-    try:
-        return Method(**{name: getattr(args, name) for name in names})
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-")
-        raise SettingsError(f"--{option}: {first['msg']}") from error
-
-
-def _wanted(args: argparse.Namespace, settings: Settings, scratch: Path) -> Wanted:
-    """Return what is asked for, with inputs made up where none are named. Raises SettingsError."""
-    if not (args.extractors or args.stages or args.presets or args.service_config):
-        raise SettingsError(
-            "there is nothing to measure",
-            remedy="Name --extractors, --stages, --presets or a --service-config, see --help.",
-        )
-    wrong = [name for name in args.stages if name not in STAGES[RunKind.EXTRACT]]
-    if wrong:
-        raise SettingsError(f"there is no stage {wrong[0]!r}; there are {', '.join(STAGES[RunKind.EXTRACT])}")
-    require([*args.extractors, *(settings.embed.models if Stage.EMBED in args.stages else ())], settings)
-    presets = presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT)
-    for name in args.presets:
-        if name not in presets:
-            raise SettingsError(f"there is no preset {name!r}; there are {', '.join(sorted(presets))}")
-    models = catalogue(settings)
-    sweep = parse_sweep(args.sweep)
-    images, videos = _inputs(args.inputs) if args.inputs else _samples(scratch / "samples")
-    return Wanted(
-        extractors=tuple(dict.fromkeys(args.extractors)),
-        texts=frozenset(key for key in args.extractors if models[key].family in KNOW_TEXTS),
-        stages=tuple(dict.fromkeys(args.stages)),
-        presets=tuple(dict.fromkeys(args.presets)),
-        services=read_services(args.service_config) if args.service_config else {},
-        images=images,
-        videos=videos,
-        dummy_text=not args.inputs,
-        sweep=sweep,
-        cuda=settings.host.device.startswith("cuda"),
-    )
-
-
-def _inputs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the pictures and the videos among paths and what is in folders, by their names."""
-    found: list[str] = []
-    for name in names:
-        path = os.fsdecode(absolute(name))
-        if not os.path.exists(path):  # noqa: PTH110 - the path may hold any bytes
-            raise SettingsError(f"--inputs: there is no {name}")
-        inside = (os.path.join(top, file) for top, _, files in os.walk(path) for file in sorted(files))  # noqa: PTH118
-        found += [path] if os.path.isfile(path) else inside  # noqa: PTH113
-    endings = {path: os.fsencode(os.path.splitext(path)[1].lower().lstrip(".")) for path in found}  # noqa: PTH122
-    images = tuple(path for path in found if endings[path] in STILLS | {b"webp"})
-    videos = tuple(path for path in found if endings[path] in EXTENSIONS - STILLS - {b"webp"})
-    if not images and not videos:
-        raise SettingsError("--inputs holds neither pictures nor videos")
-    return images, videos
-
-
-def _samples(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return a picture and a video that are made in a process of its own: this one holds no codec."""
-    command = [sys.executable, "-P", "-m", "pipeline.media.samples", str(folder)]
-    try:
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SAMPLES_S,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.SubprocessError as error:
-        raise SettingsError(f"inputs could not be made up: {error}", remedy="Name some with --inputs.") from error
-    samples = read_truth(folder)
-    named = {kind: [str(folder / one.name) for one in samples if one.kind == kind] for kind in ("picture", "video")}
-    return tuple(named["picture"]), tuple(named["video"][:1])
 
 
 def _compare_only(paths: Sequence[Path], percent: float | None) -> int:

@@ -12,6 +12,7 @@ from pipeline.engine.reader import LedgerReader
 from pipeline.engine.redo import as_command
 from pipeline.errors import SettingsError, VconsoleError
 from pipeline.history import History, RunDetails
+from pipeline.model import RunKind
 from screens.ports import Refusal
 
 T = TypeVar("T")
@@ -41,6 +42,10 @@ def _again(state_dir: Path, run_id: int) -> StartRun:
         record = ledger.run(run_id)
     if record is None:
         raise SettingsError(f"There is no run {run_id} in the ledger.")
+    if record.kind is RunKind.BENCHMARK:
+        raise SettingsError(
+            f"Run {run_id} is a benchmark; the benchmark lab measures it again.", remedy="Open it there."
+        )
     if record.is_redo:
         raise SettingsError(
             f"Run {run_id} only did again what was found damaged; it has no inputs that could be read again.",

@@ -101,6 +101,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
     from vconsole.failures import LedgerFailures
     from vconsole.history import LedgerHistory
     from vconsole.jobs import job_reader, keeper
+    from vconsole.lab import LabDesk
     from vconsole.planning import Planner
     from vconsole.shelf import Shelf
 
@@ -117,6 +118,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
         examine=partial(examination_of, settings, folder),
         failed=LedgerFailures(folder),
         shelf=Shelf(store.settings, folder),
+        lab=LabDesk(store.settings, folder),
     )
 
 

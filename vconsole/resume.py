@@ -11,7 +11,7 @@ from pipeline.engine.records import RunRecord
 from pipeline.engine.redo import as_command
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import SettingsError
-from pipeline.model import RunState
+from pipeline.model import RunKind, RunState
 from vconsole.config import load
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
@@ -45,10 +45,12 @@ def _find(folder: Path, run_id: int) -> RunRecord | None:
         return None
     with LedgerReader.read_only(folder) as ledger:
         if not run_id:
-            return next(iter(ledger.runs(*_UNFINISHED, limit=1)), None)
+            return next((run for run in ledger.runs(*_UNFINISHED) if run.kind is not RunKind.BENCHMARK), None)
         record = ledger.run(run_id)
     if record is None:
         raise SettingsError(f"there is no run {run_id}", remedy="`vconsole runs` lists them.")
+    if record.kind is RunKind.BENCHMARK:
+        raise SettingsError(f"run {run_id} is a benchmark", remedy="The console goes on with it, among its runs.")
     if record.state is RunState.DONE:
         raise SettingsError(
             f"run {run_id} is done",

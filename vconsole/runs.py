@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pipeline.engine.folder import is_held
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.store import LEDGER_NAME
-from pipeline.model import RunState
+from pipeline.model import RunKind, RunState
 from pipeline.snapshot import RunSummary
 from pipeline.text import plural, visible
 from vconsole.config import load
@@ -45,7 +45,8 @@ def _without_engine(summary: RunSummary) -> RunSummary:
 def _line(summary: RunSummary) -> str:
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.created_s))
     failed = f"{summary.failed} failed" if summary.failed else ""
+    what = "subject" if summary.kind is RunKind.BENCHMARK else "video"
     return (
-        f"{summary.run_id:>5}  {at}  {summary.kind:<8} {summary.state:<12} {visible(summary.preset, 16):<16} "
-        f"{plural(summary.total, 'video'):>14}  {failed:<10}  {visible(summary.out)}"
+        f"{summary.run_id:>5}  {at}  {summary.kind:<9} {summary.state:<12} {visible(summary.preset, 16):<16} "
+        f"{plural(summary.total, what):>14}  {failed:<10}  {visible(summary.out)}"
     )

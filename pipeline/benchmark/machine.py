@@ -70,7 +70,7 @@ def _commit() -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-C", os.fspath(folder), *arguments],  # noqa: S607 - the operator's own
+        ["git", "--no-optional-locks", "-C", os.fspath(folder), *arguments],  # noqa: S607 - the operator's own
         capture_output=True, text=True, check=True, timeout=GIT_S,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip

@@ -1,14 +1,9 @@
 """How figures of a report are written, the same in every form of it."""
 
 from pipeline.benchmark.report import Difference, Result
+from pipeline.text import precise as seconds
 
-
-def seconds(value: float) -> str:
-    """Return a length of time with three digits that matter, e.g. `1.23 ms`."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}" if value / size < 1000 else f"{value / size:,.0f} {unit}"
-    return f"{value / 1e-9:.3g} ns"
+__all__ = ["change", "megabytes", "rate", "seconds", "share", "throughput"]
 
 
 def rate(value: float) -> str:

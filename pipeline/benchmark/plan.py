@@ -55,6 +55,11 @@ class Subject:
     """What the configuration says of a service."""
 
     @property
+    def is_floor(self) -> bool:
+        """Whether it is measured for what stands on it."""
+        return self.kind not in {Kind.EXTRACTOR, Kind.STAGE, Kind.PRESET, Kind.SERVICE}
+
+    @property
     def name(self) -> str:
         """What a report calls it."""
         varied = "".join(f" {key}={value}" for key, value in sorted(self.parameters.items()))

@@ -3,7 +3,8 @@
 import json
 from dataclasses import asdict, dataclass
 
-from pipeline.benchmark.plan import Kind, Subject
+from pipeline.benchmark.order import subject_of
+from pipeline.benchmark.plan import Subject
 from pipeline.benchmark.report import Method
 from pipeline.sections import HostSettings
 from pipeline.settings import PipelineSettings
@@ -52,9 +53,8 @@ class Request:
     def from_json(cls, text: str) -> "Request":
         """Return what was sent."""
         fields = json.loads(text)
-        subject = fields["subject"]
         return cls(
-            Subject(**{**subject, "kind": Kind(subject["kind"]), "inputs": tuple(subject["inputs"])}),
+            subject_of(fields["subject"]),
             Method.model_validate(fields["method"]),
             PipelineSettings.model_validate(fields["settings"]),
             fields["scratch"],

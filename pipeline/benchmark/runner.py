@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,11 +15,11 @@ from typing import Any
 
 from pipeline.benchmark.assemble import result_of, with_floors
 from pipeline.benchmark.machine import machine
-from pipeline.benchmark.plan import Kind, Subject
-from pipeline.benchmark.report import Method, Missing, Report, Result, Sample
+from pipeline.benchmark.order import Order
+from pipeline.benchmark.plan import Kind
+from pipeline.benchmark.report import Missing, Report, Result, Sample
 from pipeline.benchmark.request import Request
 from pipeline.benchmark.sampling import Sampler, gpu_reader
-from pipeline.settings import PipelineSettings
 from pipeline.text import visible
 
 LOAD_S = 120.0
@@ -28,20 +28,6 @@ FIRST_GPU_S = 5.0
 TAIL_BYTES = 4096
 END_S = 2.0
 """How long a child may take to end before its group is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """All that a benchmark is made of."""
-
-    subjects: tuple[Subject, ...]
-    method: Method
-    settings: PipelineSettings
-    scratch: str
-    presets: Mapping[str, PipelineSettings] = field(default_factory=dict)
-    """What a run with each preset that is measured reads."""
-    command: tuple[str, ...] = ()
-    baseline: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +60,41 @@ class _FailedError(Exception):
 
 
 def run(
-    order: Order, progress: Callable[[Progress], None], over: Callable[[Result | Missing], None] = lambda _: None
+    order: Order,
+    progress: Callable[[Progress], None],
+    over: Callable[[Result | Missing], None] = lambda _: None,
+    known: Sequence[Result] = (),
+    so_far: Callable[[Report], None] = lambda _: None,
 ) -> Report:
-    """Measure everything and return the report; a KeyboardInterrupt ends it early with what there is."""
+    """Measure everything but what is known and return the report; a KeyboardInterrupt ends it with what there is.
+
+    `over` is told of each subject that is over, and `so_far` is given the report as it is then.
+    """
     began, created = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     gpus = gpu_reader()
     gpus.start()
     gpus.first.wait(FIRST_GPU_S)
     here = machine(gpus)
-    results: list[Result] = []
+    results = {result.name: result for result in known}
     missing: list[Missing] = []
-    complete = True
+
+    def report(*, complete: bool) -> Report:
+        return Report(
+            created_utc=created,
+            elapsed_s=time.monotonic() - began,
+            complete=complete,
+            command=order.command,
+            method=order.method,
+            settings=_flat(order.settings.model_dump(mode="json")),
+            machine=here,
+            results=with_floors([results[one.name] for one in order.subjects if one.name in results]),
+            missing=tuple(missing),
+        )
+
     try:
         for number, subject in enumerate(order.subjects, 1):
+            if subject.name in results:
+                continue
             settings = order.presets[subject.target] if subject.kind is Kind.PRESET else order.settings
             request = Request(subject, order.method, settings, order.scratch)
 
@@ -98,24 +106,16 @@ def run(
             except _FailedError as error:
                 missing.append(Missing(name=subject.name, message=str(error), remedy=error.remedy))
                 over(missing[-1])
-                continue
-            results.append(result_of(request, answer.measured, answer.samples, here.cores, order.baseline))
-            over(results[-1])
+            else:
+                result = result_of(request, answer.measured, answer.samples, here.cores, order.baseline)
+                results[subject.name] = result
+                over(with_floors([*results.values()])[-1])
+            so_far(report(complete=False))
     except KeyboardInterrupt:
-        complete = False
+        return report(complete=False)
     finally:
         gpus.stop()
-    return Report(
-        created_utc=created,
-        elapsed_s=time.monotonic() - began,
-        complete=complete,
-        command=order.command,
-        method=order.method,
-        settings=_flat(order.settings.model_dump(mode="json")),
-        machine=here,
-        results=with_floors(results),
-        missing=tuple(missing),
-    )
+    return report(complete=True)
 
 
 def _measured(

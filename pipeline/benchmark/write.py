@@ -9,6 +9,12 @@ from pipeline.benchmark.table import table
 from pipeline.outputs.atomic import atomic_file
 
 
+def write_json(report: Report, prefix: bytes) -> None:
+    """Write PREFIX.json. Raises OSError."""
+    with atomic_file(prefix + b".json") as part, open(part, "wb") as file:
+        file.write(report.model_dump_json(indent=1).encode() + b"\n")
+
+
 def write_reports(report: Report, prefix: str) -> tuple[str, ...]:
     """Write PREFIX.json, .md, .csv and .html and return their paths. Raises OSError."""
     forms = {

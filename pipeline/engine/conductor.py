@@ -9,6 +9,7 @@ from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.holds import Holds
+from pipeline.engine.lab import Lab
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.limits import has_room
 from pipeline.engine.load import load
@@ -20,7 +21,7 @@ from pipeline.engine.settling import Settling
 from pipeline.engine.surroundings import trouble_of
 from pipeline.engine.threads import in_thread
 from pipeline.errors import LedgerError, VconsoleError
-from pipeline.model import JobState, RunState
+from pipeline.model import JobState, RunKind, RunState
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import RunSummary
 
@@ -39,6 +40,7 @@ class Conductor:
         self._task: asyncio.Task[None] | None = None
         self._ticked_s = core.clock()
         self._told = 0  # how often the ledger was told of a run's state
+        self.lab = Lab(core)
 
     @property
     def waiting_runs(self) -> int:
@@ -215,6 +217,10 @@ class Conductor:
             return ledger.move_run(run_id, RunState.RUNNING, now_s)
 
         record = await core.ledger.submit(begin)
+        if record.kind is RunKind.BENCHMARK:
+            await self.lab.measure(record)
+            asyncio.get_running_loop().call_soon(self._next)
+            return
         try:
             settings = PipelineSettings.model_validate(record.settings)
         except ValueError as error:

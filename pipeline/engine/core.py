@@ -14,6 +14,7 @@ from pipeline.engine.ledger_thread import LedgerThread
 from pipeline.engine.tuning import EXTRACTING, cores, free_memory_bytes, plan_workers
 from pipeline.engine.workers import Pool
 from pipeline.errors import VconsoleError
+from pipeline.lab import LabView
 from pipeline.sections import EngineSettings
 from pipeline.settings import Settings
 from pipeline.snapshot import Notice, RunSummary, WorkerPlan
@@ -38,6 +39,8 @@ class Core:
     fatal: str = ""
     ledger_trouble: str = ""
     runs: tuple[RunSummary, ...] = ()
+    lab: LabView | None = None
+    """The benchmark that is measured now."""
     closing: bool = False
     dirty: bool = True
     notices: deque[Notice] = field(default_factory=deque)

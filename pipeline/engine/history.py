@@ -32,7 +32,7 @@ def history(state_dir: Path) -> History:
     with LedgerReader.read_only(state_dir) as ledger:
         records = ledger.runs(limit=MOST_RUNS)
         counts = ledger.counts_by_run(records[-1].run_id) if records else {}
-        runs = tuple(_past(record, counts.get(record.run_id, {})) for record in records)
+        runs = tuple(past_run(record, counts.get(record.run_id, {})) for record in records)
         return History(runs, ledger.run_count())
 
 
@@ -46,7 +46,7 @@ def details(state_dir: Path, run_id: int) -> RunDetails:
         totals, reused, made_video_s = ledger.totals(run_id), *ledger.made(run_id)
         versions, machine, untold = _reported(record)
         return RunDetails(
-            run=_past(record, ledger.counts(run_id)),
+            run=past_run(record, ledger.counts(run_id)),
             read_s=time.time(),
             reused=reused,
             at_work_s=covered_s(ledger.attempt_spans(run_id)),
@@ -63,7 +63,8 @@ def details(state_dir: Path, run_id: int) -> RunDetails:
         )
 
 
-def _past(record: RunRecord, counts: Mapping[JobState, int]) -> PastRun:
+def past_run(record: RunRecord, counts: Mapping[JobState, int]) -> PastRun:
+    """Return a line of the history."""
     return PastRun(
         run_id=record.run_id,
         kind=record.kind,

@@ -29,6 +29,11 @@ class JobMoves(ChunkMoves):
         """
         return [record for new in batch if (record := self._add_job(run_id, new)) is not None]
 
+    def replace_jobs(self, run_id: int, batch: Sequence[NewJob]) -> None:
+        """Have a run hold these jobs and no others."""
+        self._db.execute("DELETE FROM jobs WHERE run_id = ?", (run_id,))
+        self.add_jobs(run_id, batch)
+
     def _add_job(self, run_id: int, new: NewJob) -> JobRecord | None:
         reason, twin = new.reason, 0
         state = new.state

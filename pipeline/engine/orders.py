@@ -25,7 +25,7 @@ from pipeline.engine.plan import check, check_folder
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import BAD, RETRYABLE, JobState, RunState
+from pipeline.model import BAD, RETRYABLE, JobState, RunKind, RunState
 
 
 class Orders:
@@ -116,8 +116,7 @@ class Orders:
             return
 
         def reopen(ledger: Ledger) -> RunRecord:
-            found = [ledger.run(command.run_id)] if command.run_id else ledger.runs(RunState.INTERRUPTED, limit=1)
-            run = found[0] if found else None
+            run = ledger.run(command.run_id) if command.run_id else ledger.interrupted_run()
             if run is None or run.state not in {RunState.INTERRUPTED, RunState.CANCELLED}:
                 which = f"Run {command.run_id}" if command.run_id else "No run"
                 raise VconsoleError(
@@ -134,6 +133,8 @@ class Orders:
         record = await self._core.ledger.submit(lambda ledger: ledger.run(run_id))
         if record is None or record.state not in {RunState.DONE, RunState.CANCELLED}:
             raise VconsoleError(f"Run {run_id} is not over, so it cannot be opened.", remedy="Resume it instead.")
+        if record.kind is RunKind.BENCHMARK:
+            raise VconsoleError(f"Run {run_id} is a benchmark and has no videos.", remedy="The benchmark lab shows it.")
         if self._conductor.is_active():
             raise VconsoleError(
                 f"Run {run_id} cannot be opened while another is under way.", remedy="Wait for its end."
@@ -155,6 +156,9 @@ class Orders:
         if self._conductor.forget_pending(run_id):
             self._conductor.record_state(run_id, RunState.CANCELLED)
             await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
+            return
+        if self._core.lab is not None and self._core.lab.run_id == run_id:
+            self._conductor.lab.cancel()
             return
         if run is None or run.record.run_id != run_id:
             raise VconsoleError(f"Run {run_id} is not under way.", remedy="Only a run under way can be cancelled.")

@@ -17,7 +17,7 @@ from pipeline.errors import SettingsError
 from pipeline.forecast import WORK, PlannedJob, Verdict
 from pipeline.model import STAGES, JobState, RunKind, RunState
 from pipeline.outputs.naming import NAMED
-from pipeline.outputs.paths import features_name
+from pipeline.outputs.paths import ORDER, features_name
 from pipeline.reading.engines import choose
 from pipeline.text import visible
 from pipeline.transcode.settings import conflict
@@ -27,6 +27,10 @@ _COMPARED = WORK | {Verdict.DONE}
 
 def check(command: StartRun) -> None:
     """Raise SettingsError or MissingWeightsError if the run could not begin; changes nothing on the disk."""
+    if command.kind is RunKind.BENCHMARK:
+        if not os.path.exists(os.path.join(command.out, ORDER)):
+            raise SettingsError(f"There is no order of a benchmark in {visible(command.out)}.")
+        return
     if command.kind not in STAGES:
         raise SettingsError(f"A run of kind {command.kind} cannot be made by this version.")
     if not command.inputs:

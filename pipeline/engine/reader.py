@@ -18,6 +18,8 @@ from pipeline.snapshot import RunSummary
 
 T = TypeVar("T")
 _WHOLE = (JobState.DONE, JobState.PARTIAL)
+MOST_INTERRUPTED = 100
+"""Interrupted runs among which one of videos is looked for."""
 
 
 def signed(number: int) -> int:
@@ -72,6 +74,11 @@ class LedgerReader:
             (*states, limit),
         )
         return [_run(row) for row in rows]
+
+    def interrupted_run(self) -> RunRecord | None:
+        """Return the newest interrupted run of videos; a benchmark is gone on with only where it is named."""
+        runs = self.runs(RunState.INTERRUPTED, limit=MOST_INTERRUPTED)
+        return next((run for run in runs if run.kind is not RunKind.BENCHMARK), None)
 
     def run_of_output(self, out: bytes) -> RunRecord | None:
         """Return the newest run that wrote to the folder `out`, or None."""

@@ -35,7 +35,7 @@ class RunRecord:
 
         The reports in its folder stay those of the run that was asked for.
         """
-        return not self.inputs
+        return not self.inputs and self.kind is not RunKind.BENCHMARK
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class View:
             machine=machine,
             notices=tuple(core.notices),
             runs=core.runs,
+            lab=core.lab,
             fatal=core.fatal,
         )
 

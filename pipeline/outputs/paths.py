@@ -8,6 +8,8 @@ from pipeline.model import RunKind
 
 FEATURES = b"features"
 FRAMES = b"frames"
+ORDER = b"order.json"
+"""In the folder of a benchmark: what is to be measured."""
 MANIFEST = b"manifest.jsonl.gz"
 FAILURES = b"failures.json"
 RUN = b"run.json"

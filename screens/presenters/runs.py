@@ -42,10 +42,11 @@ def with_view(run: PastRun, view: RunView | None) -> PastRun:
 def totals(runs: Sequence[PastRun], total: int) -> tuple[Line, Line]:
     """Return two lines: how many runs and how many videos there have been, by state; `total` counts all runs."""
     shown = f" of {total:,}, the newest" if total > len(runs) else ""
-    videos = sum(run.total for run in runs)
+    of_videos = [run for run in runs if run.kind is not RunKind.BENCHMARK]
+    videos = sum(run.total for run in of_videos)
     return (
         (Cell(f"{plural(len(runs), 'run')}{shown}", "strong"), *_run_counts(runs)),
-        (Cell(plural(videos, "video"), "strong"), *_video_counts(runs)),
+        (Cell(plural(videos, "video"), "strong"), *_video_counts(of_videos)),
     )
 
 
@@ -90,7 +91,7 @@ def run_row(run: PastRun, mark: str, now_s: float, width: int) -> Line:
         "  state": (f"  {sign} {run.state}", tone),
         "kind": (run.kind, ""),
         "preset": (run.preset, ""),
-        "videos": (f"{run.total:,}", ""),
+        "videos": (NONE if run.kind is RunKind.BENCHMARK else f"{run.total:,}", ""),
         "failed": (f"{failed:,}" if failed else NONE, "bad" if failed else "quiet"),
         "began": (moment(run.started_s or run.created_s, now_s), "quiet"),
         "took": (clock(run.elapsed_s) if run.elapsed_s else NONE, ""),
@@ -112,6 +113,8 @@ def _columns(width: int) -> list[tuple[str, int, bool]]:
 
 
 def _where(run: PastRun) -> str:
+    if run.kind is RunKind.BENCHMARK:
+        return "benchmark"
     if not run.inputs:
         return "damaged"
     more = f"+{len(run.inputs) - 1} " if len(run.inputs) > 1 else ""
@@ -146,6 +149,9 @@ def run_details(run: PastRun, facts: RunDetails | Refusal | None, width: int) ->
     sign, tone = RUN_SIGNS[run.state]
     title: Line = (Cell(f"run {run.run_id}  ", "strong"), Cell(f"{sign} {run.state}", tone))
     lines = [(*title, Cell(f"  {run.kind} · {run.preset}", "strong")), *_run_facts(run, width)]
+    if run.kind is RunKind.BENCHMARK:
+        there = (Cell(key_of("runs.show"), "accent"), Cell(" opens the benchmark lab, which has its report."))
+        return *lines, (), there
     if facts is None:
         return *lines, (Cell("reading what else is known…", "quiet"),)
     if isinstance(facts, Refusal):
@@ -163,14 +169,19 @@ def run_details(run: PastRun, facts: RunDetails | Refusal | None, width: int) ->
 
 
 def _run_facts(run: PastRun, width: int) -> list[Line]:
-    where = [*run.inputs] or ["none of its own: it did again what was found damaged"]
-    lines = [line for index, path in enumerate(where) for line in field("" if index else "videos in", path, width)]
+    measures = run.kind is RunKind.BENCHMARK
+    where = [*run.inputs] or ["none of its own" + ("" if measures else ": it did again what was found damaged")]
+    head = "inputs" if measures else "videos in"
+    lines = [line for index, path in enumerate(where) for line in field("" if index else head, path, width)]
     lines += field("outputs in", run.out, width)
     began = _local(run.started_s, "%Y-%m-%d %H:%M:%S") if run.started_s else "it never began"
     took = f", took {clock(run.elapsed_s)}" if run.elapsed_s else ""
     lines += field("began", began + took, width)
     counts = "".join(part.text for part in job_counts(run.counts)).strip()
-    return [*lines, *field("videos", f"{run.total:,}:  {counts}" if run.total else "none", width)]
+    return [
+        *lines,
+        *field("measured" if measures else "videos", f"{run.total:,}:  {counts}" if run.total else "none", width),
+    ]
 
 
 def _work(run: PastRun, facts: RunDetails, width: int) -> list[Line]:

@@ -15,6 +15,8 @@ _LETTERS = "AB"
 class RunList(LineView):
     """The selection stays with its run, the marks with theirs, also where the filter hides them."""
 
+    noun = "runs"
+
     class Selected(Message):
         """Another run is selected."""
 
@@ -27,13 +29,13 @@ class RunList(LineView):
         self.needle = ""
         self.sort = next(iter(SORTS))
         self._read: tuple[PastRun, ...] | None = None
-        self._now_s = 0.0
+        self.now_s = 0.0
         self._run_id: int | None = None
         self._marked: list[int] = []
 
     def take(self, runs: tuple[PastRun, ...] | None, view: RunView | None, now_s: float) -> None:
         """Show these runs, None while they are not read yet, the one that the engine tells of as it is now."""
-        self._read, self._now_s = runs, now_s
+        self._read, self.now_s = runs, now_s
         self.all = tuple(with_view(run, view) for run in runs or ())
         self.rearrange()
 
@@ -41,7 +43,7 @@ class RunList(LineView):
         """Take another filter or order, and show the runs as both say."""
         self.needle, self.sort = self.needle if needle is None else needle, sort or self.sort
         self.runs = arranged(self.all, self.needle, self.sort)
-        self.border_title = outside(f"runs, {self.sort}")
+        self.border_title = outside(f"{self.noun}, {self.sort}")
         self.border_subtitle = outside(
             f"/{self.needle}: {len(self.runs):,} of {len(self.all):,}" if self.needle else ""
         )
@@ -100,8 +102,11 @@ class RunList(LineView):
     def row(self, index: int, width: int) -> Line:
         """Return one run."""
         run = self.runs[index]
-        mark = _LETTERS[self._marked.index(run.run_id)] if run.run_id in self._marked else ""
-        return run_row(run, mark, self._now_s, width)
+        return run_row(run, self.mark_of(run), self.now_s, width)
+
+    def mark_of(self, run: PastRun) -> str:
+        """Return the letter that marks a run, empty where it is not marked."""
+        return _LETTERS[self._marked.index(run.run_id)] if run.run_id in self._marked else ""
 
     def heading(self, width: int) -> Line | None:
         """Return the titles of the columns."""
@@ -109,4 +114,9 @@ class RunList(LineView):
 
     def empty(self, width: int) -> tuple[Line, ...]:
         """Return what an empty history says, once it is known to be empty."""
-        return runs_empty(self.needle) if self._read is not None else ()
+        return runs_empty(self.needle) if self.known else ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the runs have been read."""
+        return self._read is not None

@@ -8,9 +8,9 @@ import pytest
 from report_make import report, result
 
 from pipeline.benchmark import runner
+from pipeline.benchmark.order import Order
 from pipeline.benchmark.plan import Kind, Subject
 from pipeline.benchmark.report import Method, Reason, Report, read_report
-from pipeline.benchmark.runner import Order
 from pipeline.media.samples import Recipe, make_video
 from pipeline.media.shapes import ALL, Look, draw
 from pipeline.settings import PipelineSettings

@@ -33,11 +33,13 @@ from pipeline.snapshot import (
     WorkerPlan,
 )
 from screens.ports import Album, Exported, FailedVideos, JobReader, Planning, Ports, Refusal
+from screens.ports import Lab as LabPort
 from screens.ports import Shelf as ShelfPort
 from screens.widgets.lines import LineView
 from vconsole.app import ConsoleApp
 from vconsole.house import Building, House
 from vconsole.keymap import checked
+from vconsole.lab import LabDesk
 from vconsole.looks import looks
 from vconsole.planning import Planner
 from vconsole.settings_file import SettingsFile
@@ -145,6 +147,7 @@ def app_over(
     history: ScriptedHistory | None = None,
     album: Callable[[], Album] = JobAlbum,
     shelf: ShelfPort | None = None,
+    lab: LabPort | None = None,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -162,6 +165,7 @@ def app_over(
         examine=examine,
         failed=failed or ScriptedLedger(engine),
         shelf=shelf or Shelf(lambda: settings, Path("/nowhere")),
+        lab=lab or LabDesk(lambda: settings, Path("/nowhere")),
     )
     house = House(engine, settings, ports, checked(settings.keys))
     return ConsoleApp(Building(house), settings.console.theme, looks(own_themes))

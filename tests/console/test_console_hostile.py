@@ -233,6 +233,7 @@ def test_screens_enter_the_pipeline_by_its_door_alone() -> None:
         "forecast",
         "health",
         "history",
+        "lab",
         "job_facts",
         "shelf",
     )

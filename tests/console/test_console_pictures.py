@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import pytest
+from console_lab import ScriptedLab, measuring
 from console_planner import PLANNED, ScriptedPlanner
 from console_script import (
     LARGE,
@@ -112,6 +113,17 @@ VIEWS = {
     "runs": View(("h",), ("run 8  ✓ done", "/data/lectures", "► 1 running", "! interrupted", "× real")),
     "run": View(("h", "j", "enter"), ("run 7  ► running", "4:03:20 of video", "19,820 frames")),
     "comparison": View(("h", "m", "j", "c"), ("A  run 8", "B  run 7", "seconds of video per second", "B 0.50×")),
+    "lab": View(("B",), ("benchmarks, newest first", "tiny-shapes", "p50 an item", "! INVALID")),
+    "lab report": View(("B", "enter"), ("✓ VALID", "unstable", "2 results, 1 VALID")),
+    "lab at hand": View(
+        ("B", "enter"), ("measuring 2 of 3", "call 12 of 20", "· to do", "34.1 ms", "x cancel"), measuring()
+    ),
+    "lab compared": View(("B", "m", "j", "c"), ("A before", "▲ slower", "+20.0 %", "what else differs")),
+    "lab form": View(
+        ("B", "a", "enter"),
+        ("what to measure", "● tiny-shapes", "1 chosen", "HTTP services", "F5"),
+        replace(measuring(), lab=None),
+    ),
     "again": View(("h", "a"), ("Start run 8 again?", "What is whole is not done again.")),
 }
 
@@ -149,7 +161,9 @@ def app_with_all() -> tuple[ScriptedEngine, ConsoleApp]:
     engine, planner = ScriptedEngine(), ScriptedPlanner(Plan(), PLANNED)
     planner.may_end.set()
     known = partial(facts, engine)
-    return engine, app_over(engine, history=remembered(), planning=planner, job_facts=known, album=Painted)
+    return engine, app_over(
+        engine, history=remembered(), planning=planner, job_facts=known, album=Painted, lab=ScriptedLab()
+    )
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

@@ -1,0 +1,43 @@
+"""What can be measured, a line each, with a mark where it is chosen."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from pipeline.lab import LabChoices
+from screens.widgets.outside import Cell, Line, cell
+
+_KIND = 10
+_ROOMY = 44
+
+
+class Offer(NamedTuple):
+    """One thing that can be measured."""
+
+    kind: str
+    """extractor | stage | preset"""
+    name: str
+    here: bool = True
+    """Whether a model's weights are on this machine."""
+
+
+def offers(choices: LabChoices) -> tuple[Offer, ...]:
+    """Return all there is, what is here first."""
+    return (
+        *(Offer("extractor", key, here) for key, here in choices.extractors),
+        *(Offer("stage", name) for name in choices.stages),
+        *(Offer("preset", name) for name in choices.presets),
+    )
+
+
+def offer_lines(all_of: Sequence[Offer], chosen: Collection[Offer], width: int) -> tuple[Line, ...]:
+    """Return a line each: the kind where it is another than above, the mark, the name, and whether it is here."""
+    lines: list[Line] = []
+    absent = "not here" if width >= _ROOMY else "–"
+    room = len(absent) + 1
+    for index, one in enumerate(all_of):
+        first = not index or all_of[index - 1].kind != one.kind
+        mark = Cell("● " if one in chosen else "· ", "accent" if one in chosen else "quiet")
+        name = cell(one.name, max(4, width - _KIND - 2 - room), "strong" if one in chosen else "")
+        state = cell("" if one.here else absent, room, "quiet", right=True)
+        lines.append((cell(one.kind if first else "", _KIND, "quiet"), mark, name, state))
+    return tuple(lines)

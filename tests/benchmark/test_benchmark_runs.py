@@ -1,0 +1,134 @@
+"""A benchmark is a run: the engine has a child measure it, and ledger and report outlive whatever ends it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.benchmark.report import read_report
+from pipeline.commands import CancelRun, ResumeRun, StartRun
+from pipeline.engine import Engine
+from pipeline.lab import LabRequest
+from pipeline.model import JobState, RunKind, RunState
+from pipeline.settings import Settings
+from screens.ports import Exported, Refusal
+from vconsole.__main__ import main
+from vconsole.lab import LabDesk
+
+QUICK = LabRequest(extractors=("perceptual",), iterations="3", warmup_iterations="0", min_seconds="0")
+LONG = replace(QUICK, sweep="batch_size=" + ",".join(map(str, range(1, 33))))
+PATIENCE_S = 100.0
+
+
+@pytest.fixture
+def state() -> Path:
+    return Path(os.environ["VCONSOLE_STATE_DIR"])
+
+
+@pytest.fixture
+def engine(state: Path) -> Iterator[Engine]:
+    made = Engine(Settings(), state_dir=state)
+    made.start()
+    yield made
+    made.close(now=True)
+
+
+def until(told: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not told():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def start(engine: Engine, state: Path, request: LabRequest) -> LabDesk:
+    desk = LabDesk(Settings, state)
+    command = desk.prepare(request)
+    assert isinstance(command, StartRun)
+    engine.send(command)
+    return desk
+
+
+def state_of(engine: Engine) -> RunState | None:
+    return engine.latest().runs[0].state if engine.latest().runs else None
+
+
+def test_it_is_measured_recorded_and_reported(engine: Engine, state: Path, tmp_path: Path) -> None:
+    desk = start(engine, state, QUICK)
+    until(lambda: engine.latest().lab and engine.latest().lab.results)
+    until(lambda: state_of(engine) is RunState.DONE)
+    assert engine.latest().lab is None
+    (run,) = desk.reports()
+    assert (run.kind, run.preset, run.state) == (RunKind.BENCHMARK, "perceptual", RunState.DONE)
+    report = desk.report(run)
+    assert [one.name for one in report.results if one.measured][-2:] == [
+        "extractor perceptual image", "extractor perceptual video",
+    ]  # fmt: skip
+    assert run.count(JobState.DONE) == len(report.results)
+    exported = desk.export(run, bytes(tmp_path / "to"))
+    assert isinstance(exported, Exported)
+    assert {Path(os.fsdecode(path)).suffix for path in exported.paths} == {".json", ".md", ".csv", ".html"}
+    compared = desk.compare(run, run)
+    assert {change.verdict for change in compared.changes} == {"same"}
+    assert isinstance(desk.again(run.run_id), StartRun)
+
+
+def test_a_cancelled_one_keeps_what_was_measured_and_can_be_gone_on_with(engine: Engine, state: Path) -> None:
+    desk = start(engine, state, LONG)
+    until(lambda: (lab := engine.latest().lab) and lab.results)
+    engine.send(CancelRun(engine.latest().lab.run_id))
+    until(lambda: state_of(engine) is RunState.CANCELLED)
+    (run,) = desk.reports()
+    kept = [one.name for one in desk.report(run).results]
+    assert kept
+    assert not read_report(Path(run.out) / "report.json").complete
+    engine.send(ResumeRun(run.run_id))
+    until(lambda: (lab := engine.latest().lab) and len(lab.results) >= len(kept))
+    assert [one.name for one in engine.latest().lab.results][: len(kept)] == kept
+
+
+def test_a_crash_of_what_measures_is_a_failed_run_with_its_reason(engine: Engine, state: Path) -> None:
+    desk = start(engine, state, LONG)
+    until(lambda: (lab := engine.latest().lab) and lab.results)
+    session = next(
+        child for child in psutil.Process().children() if any("benchmark.session" in word for word in child.cmdline())
+    )
+    os.killpg(session.pid, signal.SIGKILL)
+    until(lambda: state_of(engine) is RunState.INTERRUPTED)
+    (run,) = desk.reports()
+    assert run.count(JobState.DONE)
+    assert run.count(JobState.FAILED)
+    assert "SIGKILL" in engine.latest().notices[0].text
+    assert desk.report(run).results
+
+
+def test_an_engine_that_ends_leaves_an_interrupted_run_with_what_was_measured(state: Path) -> None:
+    engine = Engine(Settings(), state_dir=state)
+    engine.start()
+    desk = start(engine, state, LONG)
+    until(lambda: (lab := engine.latest().lab) and lab.results)
+    engine.close()
+    (run,) = desk.reports()
+    assert run.state is RunState.INTERRUPTED
+    assert desk.report(run).results
+    assert not [child for child in psutil.Process().children(recursive=True) if "session" in " ".join(child.cmdline())]
+
+
+def test_what_cannot_be_measured_is_refused_with_the_reason(state: Path) -> None:
+    desk = LabDesk(Settings, state)
+    refused = desk.prepare(LabRequest(extractors=("perceptual",), sweep="colour=red"))
+    assert isinstance(refused, Refusal)
+    assert "colour" in refused.message
+    assert desk.reports() == ()
+
+
+def test_the_command_line_records_its_run_too(state: Path) -> None:
+    typed = ["--iterations", "3", "--warmup-iterations", "0", "--min-seconds", "0"]
+    assert main(["benchmark", "--extractors", "perceptual", *typed]) == 0
+    (run,) = LabDesk(Settings, state).reports()
+    assert run.state is RunState.DONE
+    assert run.total >= 2

@@ -1,0 +1,139 @@
+"""Turns what an operator wants measured, typed behind the command or filled in on the screen, into an order."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipeline.benchmark.order import Order
+from pipeline.benchmark.plan import Wanted, parse_sweep, subjects_of
+from pipeline.benchmark.report import Method
+from pipeline.benchmark.services import read_services
+from pipeline.commands import StartRun
+from pipeline.engine.sniff import EXTENSIONS, STILLS
+from pipeline.errors import SettingsError
+from pipeline.lab import LabRequest
+from pipeline.media.truth import read_truth
+from pipeline.model import STAGES, RunKind, Stage
+from pipeline.models.families import KNOW_TEXTS
+from pipeline.models.registry import catalogue, require
+from pipeline.settings import PRESETS, PipelineSettings, Settings, presets_of, with_preset
+from vconsole.options import absolute
+
+SAMPLES_S = 120.0
+FOLDER = "benchmarks"
+"""Where in the state folder benchmarks lie, a folder each."""
+
+
+def new_folder(state_dir: Path) -> Path:
+    """Make and return the folder of one more benchmark."""
+    stem = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    for number in range(1, 1000):
+        folder = state_dir / FOLDER / (stem if number == 1 else f"{stem}-{number}")
+        if not folder.exists():
+            folder.mkdir(parents=True, mode=0o700)
+            return folder
+    raise SettingsError(f"There are too many benchmarks of one second in {state_dir / FOLDER}.")
+
+
+def order_of(
+    request: LabRequest, settings: Settings, folder: Callable[[], Path], command: Sequence[str]
+) -> tuple[Order, tuple[bytes, ...]]:
+    """Return the order and its inputs, which are made in `folder` where none are named. Raises SettingsError."""
+    method, wanted = method_of(request), _wanted(request, settings, folder)
+    order = Order(
+        subjects=subjects_of(wanted),
+        method=method,
+        settings=PipelineSettings.model_validate(settings.model_dump(include=set(PipelineSettings.model_fields))),
+        scratch="",
+        presets={name: with_preset(settings, name, RunKind.EXTRACT) for name in wanted.presets},
+        command=tuple(command),
+    )
+    return order, tuple(map(os.fsencode, (*wanted.images, *wanted.videos)))
+
+
+def command_of(order: Order, inputs: tuple[bytes, ...], folder: Path) -> StartRun:
+    """Return the command that has the order in a folder measured."""
+    asked = dict.fromkeys(subject.target for subject in order.subjects if not subject.is_floor)
+    return StartRun(RunKind.BENCHMARK, inputs, bytes(folder), " ".join(asked), order.settings)
+
+
+def method_of(request: LabRequest) -> Method:
+    """Return how is measured. Raises SettingsError that names the option."""
+    names = ("iterations", "warmup_iterations", "min_seconds", "max_seconds")
+    try:
+        return Method.model_validate({name: getattr(request, name) for name in names})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).replace("_", "-")
+        raise SettingsError(f"--{option}: {first['msg']}") from error
+
+
+def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path]) -> Wanted:
+    """Return what is asked for, with inputs made up where none are named. Raises SettingsError."""
+    if not (request.extractors or request.stages or request.presets or request.services):
+        raise SettingsError(
+            "there is nothing to measure",
+            remedy="Name --extractors, --stages, --presets or a --service-config, see --help.",
+        )
+    _check_names("stage", request.stages, STAGES[RunKind.EXTRACT])
+    _check_names("preset", request.presets, presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT))
+    require([*request.extractors, *(settings.embed.models if Stage.EMBED in request.stages else ())], settings)
+    models = catalogue(settings)
+    sweep = parse_sweep(request.sweep.split())
+    services = read_services(request.services) if request.services else {}
+    images, videos = _inputs(request.inputs) if request.inputs else _samples(folder() / "samples")
+    return Wanted(
+        extractors=tuple(dict.fromkeys(request.extractors)),
+        texts=frozenset(key for key in request.extractors if models[key].family in KNOW_TEXTS),
+        stages=tuple(dict.fromkeys(request.stages)),
+        presets=tuple(dict.fromkeys(request.presets)),
+        services=services,
+        images=images,
+        videos=videos,
+        dummy_text=not request.inputs,
+        sweep=sweep,
+        cuda=settings.host.device.startswith("cuda"),
+    )
+
+
+def _check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"there is no {what} {name!r}; there are {', '.join(sorted(known))}")
+
+
+def _inputs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the pictures and the videos among paths and what is in folders, by their names."""
+    found: list[str] = []
+    for name in names:
+        path = os.fsdecode(absolute(name))
+        if not os.path.exists(path):  # noqa: PTH110 - the path may hold any bytes
+            raise SettingsError(f"--inputs: there is no {name}")
+        inside = (os.path.join(top, file) for top, _, files in os.walk(path) for file in sorted(files))  # noqa: PTH118
+        found += [path] if os.path.isfile(path) else inside  # noqa: PTH113
+    endings = {path: os.fsencode(os.path.splitext(path)[1].lower().lstrip(".")) for path in found}  # noqa: PTH122
+    images = tuple(path for path in found if endings[path] in STILLS | {b"webp"})
+    videos = tuple(path for path in found if endings[path] in EXTENSIONS - STILLS - {b"webp"})
+    if not images and not videos:
+        raise SettingsError("--inputs holds neither pictures nor videos")
+    return images, videos
+
+
+def _samples(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return a picture and a video that are made in a process of its own: this one holds no codec."""
+    command = [sys.executable, "-P", "-m", "pipeline.media.samples", str(folder)]
+    try:
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SAMPLES_S,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.SubprocessError as error:
+        raise SettingsError(f"inputs could not be made up: {error}", remedy="Name some with --inputs.") from error
+    samples = read_truth(folder)
+    named = {kind: [str(folder / one.name) for one in samples if one.kind == kind] for kind in ("picture", "video")}
+    return tuple(named["picture"]), tuple(named["video"][:1])

@@ -193,7 +193,7 @@ def attempt_row(attempt: AttemptFacts, width: int) -> Line:
     words = f"{outcome}: {attempt.failure.replace('_', ' ')}" if attempt.failure else outcome
     took = seconds_short(attempt.ended_s - attempt.started_s) if over else NONE
     when = _when(attempt.started_s) if width >= _DATED else _when(attempt.started_s)[-8:]
-    words = f"{words}, of chunk {attempt.chunk + 1}" if attempt.chunk >= 0 else words
+    words = f"chunk {attempt.chunk + 1}: {words}" if attempt.chunk >= 0 else words
     left: Line = (cell(f"  {attempt.number}", 5, "quiet"), Cell(f"{when} "), cell(took, 7, right=True), Cell("  "))
     return (*left, sentence(words, max(4, width - line_width(left)), tone))
 

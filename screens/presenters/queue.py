@@ -111,6 +111,9 @@ def _what(job: JobRow, width: int, *, wide: bool) -> Line:
             done, rest = bar(job.progress, 4)
             tone: Tone = "warn" if job.waiting_for else ""
             return done, rest, Cell(f"{percent(job.progress):>5}"), sentence(f" {beside}", width - 9, tone)
+        chunks = f"{job.chunks_over}/{job.chunks}" if job.chunks else ""
+        if chunks and not job.waiting_for and len(chunks) <= width - 5:
+            return cell(chunks, width - 5), Cell(f"{percent(job.progress):>5}")
         done, rest = bar(job.progress, width - 5)
         return done, rest, Cell(f"{percent(job.progress):>5}")
     if job.state is JobState.WAITING:

@@ -40,7 +40,7 @@ def facts() -> JobFacts:
 def test_the_row_of_a_long_video_tells_its_chunks() -> None:
     assert "40% chunks 3/24" in words(queue_row(LONG, 100))
     assert "chunks" not in words(queue_row(replace(LONG, chunks=0), 100))
-    assert "waits" not in words(queue_row(LONG, 60))
+    assert words(queue_row(LONG, 55)).endswith("3/24   40%")
     assert all(line_width(queue_row(LONG, width)) <= width for width in (43, 76, 138))
 
 
@@ -54,7 +54,7 @@ def test_the_screen_of_a_long_video_names_its_chunks_with_their_attempts() -> No
     assert "0:00-5:00" in told[0] and "done · 1 attempt" in told[0]
     assert "quarantined · 2 attempts · The worker crashed: SIGSEGV." in told[1]
     assert "running · 1 attempt" in told[2]
-    assert any("crashed: worker crashed, of chunk 2" in line for line in page)
+    assert any("chunk 2: crashed: worker crashed" in line for line in page)
 
 
 def test_a_video_in_one_piece_tells_of_no_chunk() -> None:

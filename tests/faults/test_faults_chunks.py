@@ -2,13 +2,14 @@
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,25 @@ def job_in(bench: Bench) -> JobRecord:
         job = ledger.job(1)
         assert job
         return job
+
+
+@contextmanager
+def started(bench: Bench) -> Iterator["subprocess.Popen[str]"]:
+    """An engine in a process of its own that carries the run to its end."""
+    asked = options().model_dump(mode="json", include={"engine", "embed"})
+    command = [sys.executable, PROGRAM, str(bench.state), json.dumps(asked), str(bench.out), str(bench.source)]
+    with subprocess.Popen([*command, "--worker", WORKER[1]], stdout=subprocess.PIPE, text=True) as engine:
+        yield engine
+
+
+def kill_all(engine: "subprocess.Popen[str]") -> None:
+    """Kill an engine and its workers at once."""
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(engine.pid).children(recursive=True)
+        for process in (psutil.Process(engine.pid), *family):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        assert not psutil.wait_procs(family, timeout=30)[1]
 
 
 def row(snapshot: Snapshot) -> JobRow:
@@ -176,14 +196,9 @@ def test_a_killed_worker_costs_its_chunk_alone(long: Bench, deeds: Path, whole: 
 @pytest.mark.parametrize("held", [0, 3])
 def test_a_killed_engine_costs_no_chunk_that_is_whole(long: Bench, deeds: Path, whole: Path, held: int) -> None:
     (deeds / f"{held}.hold").touch()
-    asked = options().model_dump(mode="json", include={"engine", "embed"})
-    command = [sys.executable, PROGRAM, str(long.state), json.dumps(asked), str(long.out), str(long.source)]
-    with subprocess.Popen([*command, "--worker", WORKER[1]], stdout=subprocess.PIPE, text=True) as engine:
+    with started(long) as engine:
         wait_until(lambda: sum(made(deeds).values()) == CHUNKS - 1 and (deeds / f"{held}.held").exists())
-        family = [psutil.Process(engine.pid), *psutil.Process(engine.pid).children(recursive=True)]
-        for process in family:
-            process.kill()
-        assert not psutil.wait_procs(family[1:], timeout=30)[1]
+        kill_all(engine)
     assert os.listdir(chunks_folder(features_path(os.fsencode(long.out), NAME.encode())))
     (deeds / f"{held}.held").unlink()
     with long.engine(options(), WORKER) as driven:
@@ -191,6 +206,23 @@ def test_a_killed_engine_costs_no_chunk_that_is_whole(long: Bench, deeds: Path, 
         done = driven.until_done()
     assert row(done).state is JobState.DONE
     assert made(deeds) == dict.fromkeys(range(CHUNKS), 1)
+    check_same(whole, long)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_at_random_moments_lose_no_whole_chunk_and_make_none_twice(
+    long: Bench, deeds: Path, whole: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for _ in range(4):
+        with started(long) as engine:
+            with suppress(subprocess.TimeoutExpired):
+                engine.wait(timeout=1.5 + 2.5 * chance.random())
+            kill_all(engine)
+    with started(long) as engine:
+        assert engine.wait(timeout=60) == 0
+    assert job_in(long).state is JobState.DONE
+    assert max(made(deeds).values()) == 1
     check_same(whole, long)
 
 

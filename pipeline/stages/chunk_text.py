@@ -1,5 +1,6 @@
 """Stage text of a video in chunks: what each chunk's pictures show, and what one reading of them all would say."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,26 @@ from pipeline.stages.text import Edges, TextStage
 
 
 @dataclass(frozen=True, slots=True)
+class PackedEdges:
+    """Edges as compressed bits: some kilobytes in place of two megabytes, for there are thousands of them."""
+
+    height: int
+    width: int
+    bits: bytes
+
+    @staticmethod
+    def of(edges: Edges) -> "PackedEdges":
+        """Return edges packed."""
+        height, width = edges.shape
+        return PackedEdges(height, width, zlib.compress(np.packbits(edges.astype(np.bool_)).tobytes(), 1))
+
+    def unpacked(self) -> Edges:
+        """Return the edges. Raises zlib.error, ValueError for bits that were not packed so."""
+        bits = np.frombuffer(zlib.decompress(self.bits), np.uint8)
+        return np.unpackbits(bits, count=self.height * self.width).reshape(self.height, self.width).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """A frame that was looked at."""
 
@@ -21,7 +42,7 @@ class Look:
     frame_index: int
     dhash: int
     """Of its whole picture."""
-    edges: Edges | None
+    edges: PackedEdges | None
     """None where every picture is read."""
     pieces: tuple[Piece, ...] | None
     """None if it was not read: it looked as the one before in its chunk."""
@@ -34,7 +55,7 @@ class Look:
         return [self.time_s, self.frame_index, self.dhash, pieces]
 
     @staticmethod
-    def of(told: Sequence[Any], edges: Edges | None) -> "Look":
+    def of(told: Sequence[Any], edges: PackedEdges | None) -> "Look":
         """Return the look that was `told`."""
         time_s, frame_index, value, pieces = told
         if pieces is not None:
@@ -63,7 +84,8 @@ class ChunkText(TextStage):
             was_read = self._look(frame.time_s, frame.frame_index, edges, read)
             value = dhash(frame.luma(HASHED_LONGEST))
             pieces = tuple(found) if was_read else None
-            self.looks.append(Look(frame.time_s, frame.frame_index, value, edges, pieces))
+            packed = None if edges is None else PackedEdges.of(edges)
+            self.looks.append(Look(frame.time_s, frame.frame_index, value, packed, pieces))
 
 
 class JoinedText(TextStage):
@@ -75,30 +97,27 @@ class JoinedText(TextStage):
             self._look(
                 look.time_s,
                 look.frame_index,
-                look.edges,
+                None if look.edges is None else look.edges.unpacked(),
                 lambda: self._pieces_in(picture()) if look.pieces is None else list(look.pieces),
             )
 
 
 def packed_edges(looks: Sequence[Look]) -> dict[str, Any]:
-    """Return the edges of looks as plain arrays, a bit each."""
+    """Return the edges of looks as plain arrays."""
     edges = [look.edges for look in looks if look.edges is not None]
-    bits = [np.packbits(one.astype(np.bool_)) for one in edges]
     return {
-        "edges": np.concatenate(bits) if bits else np.zeros(0, np.uint8),
-        "edge_shapes": np.array([one.shape for one in edges], np.int64).reshape(-1, 2),
+        "edges": np.frombuffer(b"".join(one.bits for one in edges), np.uint8),
+        "edge_shapes": np.array([(one.height, one.width, len(one.bits)) for one in edges], np.int64).reshape(-1, 3),
     }
 
 
 def unpacked_looks(told: Sequence[Sequence[Any]], columns: dict[str, Any]) -> tuple[Look, ...]:
     """Return the looks that were `told`, with their edges. Raises ValueError, KeyError where they do not fit."""
-    bits, shapes = columns.pop("edges"), columns.pop("edge_shapes").tolist()
+    bits, shapes = columns.pop("edges").tobytes(), columns.pop("edge_shapes").tolist()
     if not shapes:
         return tuple(Look.of(one, None) for one in told)
     looks, at = [], 0
-    for one, (height, width) in zip(told, shapes, strict=True):
-        size = -(-height * width // 8)
-        edges = np.unpackbits(bits[at : at + size], count=height * width).reshape(height, width)
-        looks.append(Look.of(one, edges.astype(np.float32)))
+    for one, (height, width, size) in zip(told, shapes, strict=True):
+        looks.append(Look.of(one, PackedEdges(height, width, bits[at : at + size])))
         at += size
     return tuple(looks)

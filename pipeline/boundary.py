@@ -12,6 +12,7 @@ DETAIL_CHARS = 4000
 _BY_STAGE = {
     Stage.EMBED: (FailureClass.MODEL, "The model host could not be used"),
     Stage.TEXT: (FailureClass.MODEL, "The text of its pictures could not be read"),
+    Stage.SPEECH: (FailureClass.MODEL, "Its speech could not be transcribed"),
     Stage.WRITE: (FailureClass.IO, "The outputs could not be written"),
 }
 _UNREADABLE = (FailureClass.CORRUPT, "The file could not be read")

@@ -1,9 +1,9 @@
 """One video, from its file to its feature file, doing again only what is not there already."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeVar
 
@@ -11,14 +11,14 @@ from pipeline.errors import JobError
 from pipeline.extract_job import Division, ExtractJob, RunContext
 from pipeline.held import HeldVideo
 from pipeline.media.chunk import UncuttableError, borders_s, find_cuts
-from pipeline.media.result import KeptFrame, KnownFrames, Sweep
+from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.models.client import HostClient
 from pipeline.outcome import NO_PICTURES, Outcome, failed, finished, loss_sentence
 from pipeline.outputs.atomic import check_volume, check_written
 from pipeline.outputs.features import Written
-from pipeline.outputs.format import Embedding, Features, ScreenText
+from pipeline.outputs.format import Embedding, Features, ScreenText, Speech
 from pipeline.outputs.paths import features_name, features_path, frames_folder, picture_name
 from pipeline.outputs.pictures import PictureFolder, saved_pictures, unreadable_pictures
 from pipeline.outputs.reuse import Reuse, find_reuse, known_frames
@@ -29,12 +29,25 @@ from pipeline.stages.crop import find_crop
 from pipeline.stages.embed import Embedder
 from pipeline.stages.keys import TEXT_ENGINE, stage_keys
 from pipeline.stages.probe import Probe, probe
+from pipeline.stages.speech import SpeechStage
 from pipeline.stages.text import TextStage
-from pipeline.stages.write import Source, features_of, has_means, renewed, stored, stored_text, with_means, write
+from pipeline.stages.write import (
+    Source,
+    features_of,
+    has_means,
+    renewed,
+    stored,
+    stored_speech,
+    stored_text,
+    with_means,
+    write,
+)
 
 TextReader = TypeVar("TextReader", bound=TextStage)
 SWEEP_SHARE = 0.9
 """The share of a job that is done when its video is decoded; embedding and writing are the rest."""
+SWEEP_SHARE_OF_TWO = 0.5
+"""The same where its sound is listened to afterwards."""
 
 
 class Extraction:
@@ -76,8 +89,11 @@ class Extraction:
         if reuse and not self._is_good(reuse):
             reuse = None
         if reuse and reuse.same and self._pictures_whole(reuse.features):
-            found = [Stage.EMBED] * bool(self._models()) + [Stage.TEXT] * settings.text.enabled
-            self._clock.reused(Stage.PROBE, *self._decoding(), *found, Stage.WRITE)
+            asked = {
+                Stage.EMBED: bool(self._models()), Stage.TEXT: settings.text.enabled,
+                Stage.SPEECH: settings.speech.enabled,
+            }  # fmt: skip
+            self._clock.reused(Stage.PROBE, *self._decoding(), *(s for s, on in asked.items() if on), Stage.WRITE)
             return self._finished(reuse.features, reuse.written, adopted=True)
         if reuse and reuse.text:
             self._text = reuse.text
@@ -88,6 +104,7 @@ class Extraction:
         if reuse and features is reuse.features:  # only its pictures had to be made again
             self._clock.reused(Stage.WRITE)
             return self._finished(features, reuse.written)
+        features = replace(features, speech=self._speech(features, reuse))
         with self._clock.timed(Stage.WRITE, 1):
             check_volume(self._run.out, self._run.out_device, Stage.WRITE)
             written = write(path, features, settings)
@@ -193,7 +210,8 @@ class Extraction:
                         embedder.on_frame(frame)
 
             def progress(video_s: float, frames: int) -> None:
-                share = SWEEP_SHARE * min(1.0, video_s / found.duration_s) if found.duration_s > 0 else None
+                whole = SWEEP_SHARE_OF_TWO if self._settings.speech.enabled else SWEEP_SHARE
+                share = whole * min(1.0, video_s / found.duration_s) if found.duration_s > 0 else None
                 clock.moved(share=share, video_s=video_s, frames=frames)
 
             clock.stage = self._decoding_stage if known is None else Stage.FRAMES
@@ -209,7 +227,7 @@ class Extraction:
                 onlooker=reading,
             )
             self._video.check()
-            self._refuse_loss(swept)
+            self._refuse_loss(swept.lost, swept.frames_lost, self._decoding_stage)
             if self._anew:
                 self._decoded(swept)
             if reading:
@@ -245,6 +263,22 @@ class Extraction:
         load = partial(reader, engine, wanted.languages, wanted.longest_px, wanted.batch, threads)
         return kind(engine, load, wanted, timed)
 
+    def _speech(self, features: Features, reuse: Reuse | None) -> Speech | None:
+        """Return what is said, by a pass over the sound of its own; None where it is not asked for."""
+        settings = self._settings
+        if not settings.speech.enabled:
+            return None
+        if reuse and reuse.speech:
+            self._clock.reused(Stage.SPEECH)
+            return reuse.speech
+        with self._clock.within(Stage.SPEECH), closing(self._client(Stage.SPEECH)) as client:
+            weights = self._run.fingerprints[settings.speech.model]
+            found = SpeechStage(client, settings, weights, self._clock).listen(self._video.path, features.info)
+        self._video.check()
+        self._refuse_loss(found.lost, 0, Stage.SPEECH)
+        self._clock.told(Stage.SPEECH, 0.0, found.windows)
+        return stored_speech(found)
+
     def _decoding(self) -> list[Stage]:
         """Return the stages between probe and embed that the settings ask for."""
         settings = self._settings
@@ -268,10 +302,10 @@ class Extraction:
         """The stage under which the one decode of a video is shown."""
         return Stage.SCENES if self._settings.scenes.enabled else Stage.FRAMES
 
-    def _refuse_loss(self, swept: Sweep) -> None:
-        if (swept.lost or swept.frames_lost) and not self._settings.probe.keep_partial:
-            loss = loss_sentence(sum(span.end_s - span.start_s for span in swept.lost), swept.frames_lost)
-            raise JobError(FailureClass.CORRUPT, f"{loss}, and probe.keep_partial is off.", stage=self._decoding_stage)
+    def _refuse_loss(self, lost: Sequence[LostSpan], frames: int, stage: Stage) -> None:
+        if (lost or frames) and not self._settings.probe.keep_partial:
+            loss = loss_sentence(sum(span.end_s - span.start_s for span in lost), frames)
+            raise JobError(FailureClass.CORRUPT, f"{loss}, and probe.keep_partial is off.", stage=stage)
 
     @property
     def _pictures_folder(self) -> bytes:
@@ -300,13 +334,16 @@ class Extraction:
         if not models:
             yield None
             return
-        client = HostClient(self._run.host_socket, self._settings.host.window_bytes, progress=self._waits)
+        client = self._client(Stage.EMBED)
         try:
             with self._clock.within(Stage.EMBED):
                 embedder = Embedder(client, self._settings.embed, models)
             yield embedder
         finally:
             client.close()
+
+    def _client(self, stage: Stage) -> HostClient:
+        return HostClient(self._run.host_socket, self._settings.host.window_bytes, progress=self._waits, stage=stage)
 
     def _waits(self, waiting: str) -> None:
         self._clock.moved(waiting=waiting)

@@ -71,6 +71,15 @@ class TextFact(NamedTuple):
     text: str
 
 
+class SpeechFact(NamedTuple):
+    """One spoken segment; the fields are columns of `/speech`."""
+
+    start_s: float
+    end_s: float
+    text: str
+    confidence: float
+
+
 @dataclass(frozen=True, slots=True)
 class TimelineFacts:
     """What the feature file says of the video's course; of very many frames or scenes only the first are held."""
@@ -86,6 +95,10 @@ class TimelineFacts:
     rotation_deg: int
     text: tuple[TextFact, ...] | None = None
     """On-screen text over time; None where it was not asked for."""
+    speech: tuple[SpeechFact, ...] | None = None
+    """What is said; None where it was not asked for."""
+    language: str = ""
+    """Code of the language that is spoken; empty where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pipeline.job_facts import (
     LostFact,
     OutputFacts,
     SceneFact,
+    SpeechFact,
     StreamFacts,
     TextFact,
     TimelineFacts,
@@ -30,7 +31,7 @@ from pipeline.transcode.told import transcode_facts
 _OUTPUTS = {RunKind.EXTRACT: "features", RunKind.TRANSCODE: "video"}
 """What the output of a job of each kind is called."""
 MOST_FRAMES = 10_000
-"""Kept frames, scenes, lost parts and lines of text that are read of one video, each."""
+"""Kept frames, scenes, lost parts, lines of text and spoken segments that are read of one video, each."""
 
 
 def read_job(state_dir: Path, job_id: int) -> JobFacts:
@@ -167,19 +168,21 @@ def _read_timeline(path: bytes) -> tuple[TimelineFacts | None, str]:
         features = read_features(path, vectors=False)
     except (FeatureError, OSError) as error:
         return None, f"The feature file cannot be read: {error}."
-    scenes, frames, lost = features.scenes, features.frames, features.lost
+    scenes, frames = features.scenes, features.frames
     return (
         TimelineFacts(
             duration_s=features.info.duration_s,
             scenes=_rows(SceneFact, scenes),
             frames=_rows(FrameFact, frames),
-            lost=_rows(LostFact, lost) if lost else (),
+            lost=tuple(sorted(row for table in features.losses for row in _rows(LostFact, table))),
             scenes_total=len(scenes["start_s"]),
             frames_total=len(frames["time_s"]),
             sampling=features.sampling,
             crop_xywh=features.info.crop_xywh,
             rotation_deg=features.info.rotation_deg,
             text=_rows(TextFact, features.text.lines) if features.text else None,
+            speech=_rows(SpeechFact, features.speech.segments) if features.speech else None,
+            language=features.speech.language if features.speech else "",
         ),
         "",
     )

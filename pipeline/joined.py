@@ -63,7 +63,7 @@ class JoinedExtraction(DividedExtraction):
         chunks = self._chunks()
         swept = self._decide(chunks)
         self._video.check()
-        self._refuse_loss(swept)
+        self._refuse_loss(swept.lost, swept.frames_lost, self._decoding_stage)
         self._decoded(swept)
         if self._text is None and (reading := self._text_stage(JoinedText)):
             self._text = self._join_text(reading, chunks, swept.duration_s)

@@ -108,6 +108,7 @@ STAGES: dict[RunKind, tuple[Stage, ...]] = {
         Stage.DEDUPE,
         Stage.EMBED,
         Stage.TEXT,
+        Stage.SPEECH,
         Stage.WRITE,
     ),
     RunKind.TRANSCODE: (Stage.PROBE, Stage.TRANSCODE, Stage.VERIFY),

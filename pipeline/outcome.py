@@ -72,6 +72,9 @@ def finished(
     }
     if features.text is not None:
         result["text_lines"] = len(features.text.lines["text"])
+    if features.speech is not None:
+        result["speech_segments"] = len(features.speech.segments["text"])
+        result["speech_language"] = features.speech.language
     if features.partial:
         result["reason"] = loss_sentence(features.lost_s, info.frames_lost)
     return Outcome(JobState.PARTIAL if features.partial else JobState.DONE, result)
@@ -95,7 +98,6 @@ def loss_sentence(seconds: float, frames: int) -> str:
 
 
 def _lost(features: Features) -> list[list[Any]]:
-    if features.lost is None:
-        return []
-    columns = (features.lost[name][:MAX_LOST_TOLD].tolist() for name in ("start_s", "end_s", "reason"))
-    return [list(row) for row in zip(*columns, strict=True)]
+    names = ("start_s", "end_s", "reason")
+    rows = [row for lost in features.losses for row in zip(*(lost[name].tolist() for name in names), strict=True)]
+    return [list(row) for row in sorted(rows)[:MAX_LOST_TOLD]]

@@ -233,6 +233,36 @@ class TextSettings(Section):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+class SpeechSettings(Section):
+    """Spoken words, from a pass of its own over the sound."""
+
+    enabled: bool = Field(False, description="Transcribe what is said.")
+    model: ModelKey = Field(
+        "whisper-base", description="Key of a model of the family whisper, see `vconsole models list`."
+    )
+    language: Annotated[str, Field(pattern=r"^[a-z]{0,3}$")] = Field(
+        "", description="Language that is spoken, as a code (en, zh); empty = found in the first words of each video."
+    )
+    stream: str = Field(
+        "",
+        pattern=r"^(|\d{1,3}|[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)$",
+        description="Which sound is heard: empty = the default one, a number counted from 0, or a language (eng). "
+        "Where there is no such one, the default.",
+    )
+    voice_threshold: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="Probability (by Silero VAD) from which a moment counts as voice; the rest costs nothing."
+    )
+    min_silence_s: Annotated[float, Field(ge=0.1, le=30)] = Field(
+        2.0, description="A pause longer than this is left out; shorter ones stay within what is transcribed at once."
+    )
+    pad_s: Annotated[float, Field(ge=0, le=0.2)] = Field(
+        0.1, description="Seconds before and after a voice that are transcribed with it."
+    )
+    beam_size: Annotated[int, Field(ge=1, le=16)] = Field(
+        1, description="Beams of the decoding; 1 = greedy, 5 is a little better and several times as slow."
+    )
+
+
 class WriteSettings(Section):
     """How outputs are written."""
 
@@ -295,13 +325,15 @@ class HostSettings(Section):
 class ModelSettings(Section):
     """One entry of the model catalogue (`[models.KEY]`)."""
 
-    family: Literal["open_clip", "timm", "clip4clip", "perceptual"] = Field(
+    family: Literal["open_clip", "timm", "clip4clip", "perceptual", "whisper"] = Field(
         "open_clip",
         description="open_clip: CLIP and its kin, pictures and texts; timm: DINOv2 and any other backbone of timm; "
-        "clip4clip: a CLIP with a temporal head (seqTransf); perceptual: a descriptor without weights.",
+        "clip4clip: a CLIP with a temporal head (seqTransf); perceptual: a descriptor without weights; whisper: "
+        "OpenAI's transcription of speech.",
     )
     architecture: str = Field(
-        description="Architecture as open_clip or timm names it, hf-hub:REPOSITORY, local-dir:FOLDER, or the path of a "
+        description="Architecture as open_clip or timm names it, or size as whisper does (base, large-v3), "
+        "hf-hub:REPOSITORY, local-dir:FOLDER, or the path of a "
         "JSON configuration of open_clip."
     )
     weights: str = Field("", description="Pretrained tag of the library; empty if path is set.")

@@ -24,6 +24,7 @@ from pipeline.sections import (
     ModelSettings,
     ProbeSettings,
     ScenesSettings,
+    SpeechSettings,
     TextSettings,
     WriteSettings,
 )
@@ -41,10 +42,17 @@ class PipelineSettings(Section):
     dedupe: DedupeSettings = DedupeSettings()
     embed: EmbedSettings = EmbedSettings()
     text: TextSettings = TextSettings()
+    speech: SpeechSettings = SpeechSettings()
     write: WriteSettings = WriteSettings()
     transcode: TranscodeSettings = TranscodeSettings()
     host: HostSettings = HostSettings()
     models: dict[ModelKey, ModelSettings] = Field(default_factory=dict, description="The model catalogue by key.")
+
+    @property
+    def model_keys(self) -> tuple[str, ...]:
+        """The models that an extract run needs, each once."""
+        vectors = self.embed.models if self.embed.enabled else ()
+        return tuple(dict.fromkeys((*vectors, *((self.speech.model,) if self.speech.enabled else ()))))
 
 
 def _by_action(keys: object) -> object:
@@ -90,8 +98,8 @@ PRESETS: dict[str, Preset] = {
         settings={"embed": {"enabled": False}},
     ),
     "everything": Preset(
-        description="Like standard, and the text that the pictures show, read once a second.",
-        settings={"text": {"enabled": True}},
+        description="Like standard, and the text that the pictures show, read once a second, and what is said.",
+        settings={"text": {"enabled": True}, "speech": {"enabled": True}},
     ),
     **{
         name: Preset(description=sentence, kind=RunKind.TRANSCODE, settings={"transcode": values})
@@ -114,6 +122,17 @@ MODELS: dict[str, ModelSettings] = {
     "dinov2-b-14": ModelSettings(
         family="timm", architecture="vit_base_patch14_dinov2", weights="lvd142m", size_mb=346, licence="Apache-2.0"
     ),
+    **{
+        f"whisper-{size}": ModelSettings(family="whisper", architecture=size, size_mb=megabytes, licence="MIT")
+        for size, megabytes in {
+            "tiny": 76,
+            "base": 145,
+            "small": 484,
+            "medium": 1528,
+            "large-v3": 3087,
+            "large-v3-turbo": 1618,
+        }.items()
+    },
     "perceptual": ModelSettings(family="perceptual", architecture="perceptual", licence="Apache-2.0"),
     "tiny-shapes": ModelSettings(architecture="tiny-shapes", path="builtin:tiny-shapes", licence="Apache-2.0"),
 }

@@ -21,6 +21,7 @@ COMMANDS = {
     "classify": "vconsole.classify:run",
     "templates": "vconsole.templates:run",
     "analysis": "vconsole.analysis:run",
+    "export": "vconsole.export:run",
     "benchmark": "vconsole.benchmark:run",
     "runs": "vconsole.runs:run",
     "models": "vconsole.models:run",

@@ -63,10 +63,8 @@ def carry_out(command: StartRun | ResumeRun, settings: Settings, folder: Path, *
 
 def _check_models(settings: PipelineSettings) -> None:
     """Refuse a model that nobody described, naming those with a name like it."""
-    if not settings.embed.enabled:
-        return
     known = catalogue(settings)
-    for key in settings.embed.models:
+    for key in settings.model_keys:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3, cutoff=0.4) or sorted(known)
             raise SettingsError(

@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_classify(commands)
     add_templates(commands)
     add_analysis(commands)
+    _add_export(commands)
     add_benchmark(commands)
     _add_runs(commands)
     _add_models(commands)
@@ -89,6 +90,19 @@ def _add_verify(commands: Commands) -> None:
     parser.add_argument("--redo", action="store_true", help="do again what is damaged, without asking")
     add_json(parser)
     add_settings(parser)
+
+
+def _add_export(commands: Commands) -> None:
+    parser = command_parser(
+        commands,
+        "export",
+        "Write what is said in the videos of an output folder as subtitles.",
+        "examples:\n  vconsole export out --to subtitles\n  vconsole export out --to subtitles --format srt vtt",
+    )
+    parser.add_argument("out", metavar="OUT", help="an output folder of extract")
+    parser.add_argument("--to", required=True, metavar="DIR", help="where to write; a/b.mp4 becomes DIR/a/b.mp4.srt")
+    parser.add_argument("--format", nargs="+", choices=("srt", "vtt"), default=["srt"], help="default: srt")
+    add_json(parser)
 
 
 def _add_runs(commands: Commands) -> None:

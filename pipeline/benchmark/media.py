@@ -75,7 +75,7 @@ def stages(request: Request) -> Iterator[Opened]:
     """Yield calls that take the videos through all stages, as a worker does, with a model host beside them."""
     settings = _settings_of(request)
     workers = int(request.subject.parameters.get("workers", "1"))
-    keys = settings.embed.models if settings.embed.enabled else ()
+    keys = settings.model_keys
     alone = request.subject.target if request.subject.kind is Kind.STAGE else ""
     models = {key: catalogue(settings)[key] for key in keys}
     with ExitStack() as stack:

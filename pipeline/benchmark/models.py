@@ -66,10 +66,11 @@ def texts(request: Request) -> Iterator[Opened]:
 def forward(request: Request) -> Iterator[Opened]:
     """Yield calls of the model itself in this process, on pictures that are prepared already."""
     os.environ["OMP_NUM_THREADS"] = str(request.host.threads or cores())  # as the model host has it, before torch
+    from pipeline.models.families.interface import of_pictures
     from pipeline.models.load import load
 
     key, size = request.subject.target, request.batch_size
-    model = load(key, catalogue(request.settings)[key], request.host, lambda _: None)
+    model = of_pictures(load(key, catalogue(request.settings)[key], request.host, lambda _: None))
     spec = model.spec
     ready = [prepare(picture, spec) for picture in _pictures_of(())]
 

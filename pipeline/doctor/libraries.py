@@ -30,6 +30,7 @@ LIBRARIES = {
     "rapidocr": "rapidocr",
     "onnxruntime": "onnxruntime",
     "openai-whisper": "whisper",
+    "silero-vad": "silero_vad",
 }
 """Distribution -> what is imported of it: all that `pyproject.toml` asks for."""
 ON_TORCHVISION = frozenset({"torchvision", "open_clip_torch", "easyocr"})

@@ -54,6 +54,5 @@ def _models(settings: Settings) -> list[Look]:
     catalogue = {key: model.model_dump(mode="json") for key, model in settings.models.items()}
     keys: dict[str, None] = {}
     for name in {**PRESETS, **settings.presets}:
-        embed = with_preset(settings, name).embed
-        keys |= dict.fromkeys(embed.models if embed.enabled else ())
+        keys |= dict.fromkeys(with_preset(settings, name).model_keys)
     return [Look("models", key, "weights", {"key": key, "models": catalogue}, WEIGHTS_S) for key in keys]

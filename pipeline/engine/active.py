@@ -214,6 +214,7 @@ def _is_asked_for(stage: Stage, settings: PipelineSettings) -> bool:
         Stage.DEDUPE: settings.dedupe.enabled,
         Stage.EMBED: settings.embed.enabled and bool(settings.embed.models),
         Stage.TEXT: settings.text.enabled,
+        Stage.SPEECH: settings.speech.enabled,
     }
     return switched.get(stage, True)
 

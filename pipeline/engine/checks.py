@@ -29,9 +29,9 @@ def checks(command: StartRun) -> Iterator[Check]:
     settings = command.settings
     if command.kind is RunKind.TRANSCODE:
         yield _transcodable(command)
-    elif settings.embed.enabled and settings.embed.models:
+    elif settings.model_keys:
         yield _device(settings.host.device)
-        yield from (_weights(key, settings) for key in settings.embed.models)
+        yield from (_weights(key, settings) for key in settings.model_keys)
     else:
         yield Check("model weights", Grade.OK, "None needed: this run computes no vectors.")
 

@@ -179,10 +179,10 @@ class ModelHost:
     def _asks_the_same(self, settings: PipelineSettings) -> bool:
         assert self._settings is not None
         mine, theirs = self._settings, settings
-        return (mine.host, mine.models, set(mine.embed.models)) == (
+        return (mine.host, mine.models, set(mine.model_keys)) == (
             theirs.host,
             theirs.models,
-            set(theirs.embed.models),
+            set(theirs.model_keys),
         )
 
     def _start(self) -> None:
@@ -211,12 +211,12 @@ class ModelHost:
             {
                 "type": "configure",
                 "host": settings.host.model_dump(mode="json") | same,  # a lost GPU is waited for, not done without
-                "models": {key: models[key].model_dump(mode="json") for key in settings.embed.models},
+                "models": {key: models[key].model_dump(mode="json") for key in settings.model_keys},
                 "socket": str(self.socket_path),
                 "remember": str(self._remember or ""),
             }
         )
-        self._child.send({"type": "preload", "keys": list(settings.embed.models)})
+        self._child.send({"type": "preload", "keys": list(settings.model_keys)})
 
     def _heard(self, message: wire.Message) -> None:
         self._heard_s = self._clock()
@@ -237,7 +237,7 @@ class ModelHost:
         view = self._read.taken(self.view, message, self._clock())
         if int(wire.number(message, "batches_done")) > 0:
             self._deaths = 0
-        wanted = set(self._settings.embed.models) if self._settings else set()
+        wanted = set(self._settings.model_keys) if self._settings else set()
         state = "ready" if message["state"] == "ready" and wanted <= set(view.models) else "loading"
         self._has_served = self._has_served or state == "ready"
         self.view = view

@@ -63,10 +63,6 @@ def output_name(kind: RunKind, settings: PipelineSettings, relative: bytes, resu
     return os.fsencode(str(chosen)) if chosen else next(candidates(relative, suffix))
 
 
-def _extract_models(settings: PipelineSettings) -> tuple[str, ...]:
-    return settings.embed.models if settings.embed.enabled else ()
-
-
 def _has_all_pictures(settings: PipelineSettings, known: OutputRecord) -> bool:
     return has_pictures(known.out, known.relative, settings.frames.save, int(known.result.get("frames", 0)))
 
@@ -77,7 +73,7 @@ def _is_whole_enough(settings: PipelineSettings, known: OutputRecord) -> bool:
 
 KINDS: dict[RunKind, Kind] = {
     RunKind.EXTRACT: Kind(
-        models=_extract_models,
+        models=lambda settings: settings.model_keys,
         keys=stage_keys,
         still_good=_has_all_pictures,
         passes_over=lambda name, head: "",

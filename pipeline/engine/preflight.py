@@ -24,12 +24,12 @@ MAX_HEADER_BYTES = 100_000_000
 
 def check_models(settings: PipelineSettings, nvml: Any = pynvml) -> None:
     """Raise SettingsError or MissingWeightsError if the models of a run could never be loaded here."""
-    if not (settings.embed.enabled and settings.embed.models):
+    if not settings.model_keys:
         return
-    registry.require(settings.embed.models, settings)
+    registry.require(settings.model_keys, settings)
     check_device(settings.host.device, nvml)
     models = registry.catalogue(settings)
-    for key in settings.embed.models:
+    for key in settings.model_keys:
         check_checkpoint(registry.locate(key, models[key]))
 
 

@@ -1,4 +1,4 @@
-"""Gathers pictures from all connections into batches and runs them through their model, one batch at a time."""
+"""Gathers pictures and windows of sound from all connections into batches, and runs one at a time."""
 
 import threading
 import time
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.models.cache import VectorCache, picture_key
 from pipeline.models.faults import Fault, fault_of
-from pipeline.models.lane import Encoder, Lane, Receiver, Waiting
+from pipeline.models.lane import Answers, Encoder, Item, Lane, Listener, Receiver, Waiting
+from pipeline.models.speech import Window
 
 
 class DeviceLostError(Exception):
@@ -82,13 +82,13 @@ class Batcher:
     def copied_s(self) -> float:
         """Return the seconds that all models have spent bringing pictures to the device."""
         with self._wake:
-            encoders = [lane.encoder for lane in self._lanes.values() if lane.encoder]
-        return sum(encoder.usage().copied_s for encoder in encoders)
+            models = [lane.model for lane in self._lanes.values() if lane.model]
+        return sum(model.usage().copied_s for model in models)
 
     def add(self, key: str, item: Waiting) -> None:
         """Answer a picture that was asked before, or queue it; it waits until its model is loaded."""
-        if self._caching:
-            item.known_as = picture_key(key, item.picture)
+        if self._caching and not isinstance(item.asked, Window):
+            item.known_as = picture_key(key, item.asked)
             row = self.cache.get(item.known_as)
             if row is not None:
                 item.receiver.vectors(key, [item.tag], row[None])
@@ -96,7 +96,7 @@ class Batcher:
         with self._wake:
             self._lane(key).add(item)
             self.counters.queue_pictures += 1
-            self.counters.queue_bytes += item.picture.nbytes
+            self.counters.queue_bytes += item.asked.nbytes
             self._wake.notify()
 
     def call(self, function: Callable[[], None]) -> None:
@@ -105,11 +105,11 @@ class Batcher:
             self._calls.append(function)
             self._wake.notify()
 
-    def loaded(self, key: str, encoder: Encoder, batch_size: int = 0) -> None:
+    def loaded(self, key: str, model: Encoder | Listener, batch_size: int = 0) -> None:
         """Say that the model of `key` can be used, and with how many pictures in a batch; 0 = as many as usual."""
         with self._wake:
             lane = self._lane(key)
-            lane.encoder = encoder
+            lane.model = model
             if batch_size:
                 lane.limit = lane.ceiling = batch_size
             self._wake.notify()
@@ -154,11 +154,11 @@ class Batcher:
 
     def _taken(self, taken: list[Waiting]) -> list[Waiting]:
         self.counters.queue_pictures -= len(taken)
-        self.counters.queue_bytes -= sum(item.picture.nbytes for item in taken)
+        self.counters.queue_bytes -= sum(item.asked.nbytes for item in taken)
         return taken
 
     def _ready(self) -> list[str]:
-        return [key for key, lane in self._lanes.items() if len(lane) and lane.encoder]
+        return [key for key, lane in self._lanes.items() if len(lane) and lane.model]
 
     def _oldest_ready(self) -> str:
         return min(self._due(), key=lambda key: self._lanes[key].oldest_s())
@@ -183,7 +183,7 @@ class Batcher:
                 continue
             if piece[0].resent:
                 self._try_alone(key, lane, piece[0])
-            rows, fault, message = self._attempt(lane, [item.picture for item in piece])
+            rows, fault, message = self._attempt(lane, [item.asked for item in piece])
             if rows is not None:
                 lane.proven = True
                 self._deliver(key, lane, piece, rows)
@@ -204,58 +204,60 @@ class Batcher:
 
     def _clean(self, lane: Lane) -> None:
         """Give back what is only cached where the device's memory fills."""
-        assert lane.encoder is not None
-        self.counters.memory_share = lane.encoder.usage().memory_share
+        assert lane.model is not None
+        self.counters.memory_share = lane.model.usage().memory_share
         if self.counters.memory_share > self._cleanup_threshold:
-            lane.encoder.release_memory()
+            lane.model.release_memory()
             self.counters.cleanups += 1
 
     def _try_alone(self, key: str, lane: Lane, item: Waiting) -> None:
         """Say that a picture is on trial, in a process that is known to work. Raises DeviceLostError."""
         if not lane.proven:
-            rows, fault, message = self._attempt(lane, [np.zeros_like(item.picture)])
+            rows, fault, message = self._attempt(lane, [_nothing_like(item.asked)])
             if fault is Fault.DEVICE:
                 raise DeviceLostError(message)
             lane.proven = rows is not None
             self.counters.batches_done += lane.proven
         item.receiver.trying(key, item.tag)
 
-    def _attempt(
-        self, lane: Lane, pictures: list[NDArray[np.uint8]]
-    ) -> tuple[NDArray[np.float32] | None, Fault | None, str]:
-        """Return vectors, or the fault and its text; the exception and the tensors its frames hold are gone by then."""
-        assert lane.encoder is not None
+    def _attempt(self, lane: Lane, items: list[Item]) -> tuple[Answers | None, Fault | None, str]:
+        """Return answers, or the fault and its text; the exception and the tensors its frames hold are gone by then."""
         self._began_s = time.monotonic()
         try:
-            return lane.encoder.encode_pictures(pictures), None, ""
+            return lane.answers(items), None, ""
         except Exception as error:  # noqa: BLE001 - whatever torch raises is told apart by `fault_of`
             return None, fault_of(error), f"{type(error).__name__}: {error}"[:1000]
         finally:
             self._began_s = None
 
-    def _deliver(self, key: str, lane: Lane, piece: list[Waiting], rows: NDArray[np.float32]) -> None:
+    def _deliver(self, key: str, lane: Lane, piece: list[Waiting], answers: Answers) -> None:
         places: dict[int, list[int]] = {}
         for place, item in enumerate(piece):
             places.setdefault(id(item.receiver), []).append(place)
         for mine in places.values():
-            piece[mine[0]].receiver.vectors(key, [piece[place].tag for place in mine], rows[mine])
-        for item, row in zip(piece, rows, strict=True):
-            if item.known_as is not None:
-                self.cache.put(item.known_as, row)
-        lane.pictures_done += len(piece)
-        self.counters.pictures_done += len(piece)
+            receiver, tags = piece[mine[0]].receiver, [piece[place].tag for place in mine]
+            if isinstance(answers, list):
+                receiver.heard(key, tags, [answers[place] for place in mine])
+            else:
+                receiver.vectors(key, tags, answers[mine])
+        if not isinstance(answers, list):
+            for item, row in zip(piece, answers, strict=True):
+                if item.known_as is not None:
+                    self.cache.put(item.known_as, row)
+            lane.pictures_done += len(piece)
+            self.counters.pictures_done += len(piece)
         self.counters.batches_done += 1
 
     def _shrink(self, key: str, lane: Lane, size: int, message: str) -> None:
         """Halve the limit after a batch of `size` did not fit. Raises DeviceLostError if one picture did not."""
-        assert lane.encoder is not None
+        assert lane.model is not None
         if size == 1 and lane.limit == 1:
             raise DeviceLostError(f"out of memory for a single picture of model {key}: {message}")
         if lane.limit < lane.ceiling:
             lane.patience *= 2
         lane.limit = max(1, min(lane.limit, size) // 2)
         lane.good_batches = 0
-        lane.encoder.release_memory()
+        lane.model.release_memory()
         self._note("warning", f"model {key}: out of memory with {size} pictures; going on with {lane.limit}")
 
     def _grow(self, key: str, lane: Lane, size: int) -> None:
@@ -266,3 +268,8 @@ class Batcher:
             lane.good_batches = 0
             lane.limit = min(lane.ceiling, lane.limit * 2)
             self._note("info", f"model {key}: trying {lane.limit} pictures in a batch again")
+
+
+def _nothing_like(item: Item) -> Item:
+    """Return a black picture, or silence, of the same size."""
+    return item.silent() if isinstance(item, Window) else np.zeros_like(item)

@@ -1,4 +1,4 @@
-"""The worker's side of a model host: hands pictures over, waits while too many are under way, collects the vectors.
+"""The worker's side of a model host: hands pictures and sound over, waits while too much is under way, collects.
 
 Imports neither torch nor open_clip. One thread uses a `HostClient`; a second one, its own, reads the answers.
 """
@@ -18,6 +18,7 @@ from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
 from pipeline.models.link import POLL_S, Link
 from pipeline.models.pictures import PictureSpec, prepare
+from pipeline.models.speech import Heard, Window
 
 __all__ = ["HostClient", "PictureSpec", "prepare"]
 
@@ -32,10 +33,10 @@ MAX_TRIALS = 2
 
 @dataclass(slots=True)
 class _Sent:
-    """A picture kept until its vector is back."""
+    """A picture or window of sound kept until its answer is back."""
 
-    key: str
-    picture: NDArray[np.uint8]
+    head: wire.Message
+    payload: NDArray[Any]
     resends: int = 0
     suspicion: int = 0
     """Hosts that died while they ran it by itself."""
@@ -56,18 +57,21 @@ class HostClient:
         *,
         progress: Callable[[str], None],
         reconnect_s: float = 120.0,
+        stage: Stage = Stage.EMBED,
     ) -> None:
         self._path = socket_path
         self._window_bytes = window_bytes
         self._progress = progress
         self._reconnect_s = reconnect_s
+        self._stage = stage
         self._changed = threading.Condition()
         self._link: Link | None = None
         self._specs: dict[str, PictureSpec] = {}
         self._sent: dict[int, _Sent] = {}
         self._tags: dict[int, tuple[str, int]] = {}
         self._rows: dict[int, NDArray[np.float32]] = {}
-        self._vectors: dict[int, NDArray[np.float32]] = {}
+        self._answers: dict[int, Any] = {}
+        """A vector, or what was heard, by serial number."""
         self._failure: JobError | None = None
         self._on_trial = 0
         """The picture that the host runs by itself, 0 = none."""
@@ -85,30 +89,23 @@ class HostClient:
 
         Its vector is known as (key, tag). One picture alone may be larger than the window.
         """
-        self._connected()
-        room = self._window_bytes - picture.nbytes
-        self._wait(lambda: not self._sent or self._under_way_bytes <= room)
-        with self._changed:
-            self._serial += 1
-            serial = self._serial
-            self._sent[serial] = _Sent(key, np.ascontiguousarray(picture))
-            self._tags[serial] = (key, tag)
-            self._under_way_bytes += picture.nbytes
-            link = self._link
-        if link is not None and not link.dead:
-            self._send_picture(link, serial)
+        self._hand_over(tag, {"type": "picture", "key": key, "shape": list(picture.shape)}, picture)
+
+    def submit_window(self, key: str, tag: int, window: Window) -> None:
+        """Hand over a window of sound; waits like `submit`."""
+        asked = {"language": window.language, "beam_size": window.beam_size}
+        self._hand_over(tag, {"type": "window", "key": key, **asked}, window.samples)
 
     def collect(self) -> dict[tuple[str, int], NDArray[np.float32]]:
         """Wait for every picture handed over since the last call.
 
         Returns (key, tag) -> float32 (D,), L2-normalised; the last one counts where a tag was given twice.
         """
-        self._wait(lambda: not self._sent)
-        with self._changed:
-            rows = {self._tags[serial]: row for serial, row in sorted(self._vectors.items())}
-            self._vectors.clear()
-            self._tags.clear()
-        return rows
+        return self._collected()
+
+    def collect_heard(self) -> dict[tuple[str, int], Heard]:
+        """Wait for every window handed over since the last call; returns what was heard by (key, tag)."""
+        return self._collected()
 
     def encode_texts(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts` in the space of model `key`: float32 (N, D), L2-normalised."""
@@ -130,7 +127,7 @@ class HostClient:
         """Give up everything under way and every vector not yet collected, so that another video can begin."""
         self.close()
         with self._changed:
-            for kept in (self._sent, self._tags, self._rows, self._vectors):
+            for kept in (self._sent, self._tags, self._rows, self._answers):
                 kept.clear()
             self._under_way_bytes = 0
             self._on_trial = 0
@@ -141,6 +138,29 @@ class HostClient:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+    def _hand_over(self, tag: int, head: wire.Message, payload: NDArray[Any]) -> None:
+        """Send what must be answered, and keep it until it is; waits while too much is under way."""
+        self._connected()
+        room = self._window_bytes - payload.nbytes
+        self._wait(lambda: not self._sent or self._under_way_bytes <= room)
+        with self._changed:
+            self._serial += 1
+            serial = self._serial
+            self._sent[serial] = _Sent(head | {"tag": serial}, np.ascontiguousarray(payload))
+            self._tags[serial] = (head["key"], tag)
+            self._under_way_bytes += payload.nbytes
+            link = self._link
+        if link is not None and not link.dead:
+            self._send_kept(link, serial)
+
+    def _collected(self) -> dict[tuple[str, int], Any]:
+        self._wait(lambda: not self._sent)
+        with self._changed:
+            answers = {self._tags[serial]: answer for serial, answer in sorted(self._answers.items())}
+            self._answers.clear()
+            self._tags.clear()
+        return answers
 
     def _answer(self, question: wire.Message, payload: NDArray[Any] | None = None) -> NDArray[np.float32]:
         """Return the rows that answer a question."""
@@ -157,7 +177,7 @@ class HostClient:
             self._wait(lambda link=link: answered() or link.dead)  # type: ignore[misc]
             if answered():
                 return
-        raise _failure(f"the model host ended {MAX_RESENDS + 1} times over the same question")
+        raise self._refused(f"the model host ended {MAX_RESENDS + 1} times over the same question")
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         """Wait until `ready`, mending the connection where pictures are under way."""
@@ -193,8 +213,9 @@ class HostClient:
                 continue
             kept.resends += 1
             if kept.resends > MAX_RESENDS:
-                raise _failure(f"the model host ended {kept.resends} times while it had the same picture")
-            self._send_picture(link, serial)
+                what = kept.head["type"]
+                raise self._refused(f"the model host ended {kept.resends} times while it had the same {what}")
+            self._send_kept(link, serial)
         return link
 
     def _suspect(self) -> None:
@@ -205,7 +226,8 @@ class HostClient:
             return
         kept.suspicion += 1
         if kept.suspicion >= MAX_TRIALS:
-            raise _failure(f"a picture of this video ended the model host {kept.suspicion} times", crash=True)
+            what = kept.head["type"]
+            raise self._refused(f"a {what} of this video ended the model host {kept.suspicion} times", crash=True)
 
     def _dial(self) -> socket.socket:
         until = time.monotonic() + self._reconnect_s
@@ -216,18 +238,17 @@ class HostClient:
             except OSError as error:
                 sock.close()
                 if time.monotonic() > until:
-                    raise _failure(f"no model host for {self._reconnect_s:.0f} s", str(error)) from error
+                    raise self._refused(f"no model host for {self._reconnect_s:.0f} s", str(error)) from error
             else:
                 return sock
             self._progress(WAITING_FOR)
             with self._changed:
                 self._changed.wait(POLL_S)
 
-    def _send_picture(self, link: "Link", serial: int) -> None:
+    def _send_kept(self, link: "Link", serial: int) -> None:
         kept = self._sent.get(serial)
         if kept is not None:
-            head = {"type": "picture", "key": kept.key, "tag": serial, "shape": list(kept.picture.shape)}
-            self._send(link, head | {"resends": kept.resends, "suspicion": kept.suspicion}, kept.picture)
+            self._send(link, kept.head | {"resends": kept.resends, "suspicion": kept.suspicion}, kept.payload)
 
     def _send(self, link: "Link", head: wire.Message, payload: NDArray[Any] | None = None) -> None:
         """Send without blocking for longer than POLL_S at a time; a dead peer only marks the link."""
@@ -252,6 +273,8 @@ class HostClient:
                 rows = np.frombuffer(payload, np.float32).reshape(len(head["tags"]), -1)
                 for tag, row in zip(head["tags"], rows, strict=True):
                     self._settle(tag, row)
+            elif kind == "heard":
+                self._settle(head["tag"], Heard.from_message(head["heard"]))
             elif kind == "trying":
                 self._on_trial = int(head["tag"])
             elif kind == "rows":
@@ -259,20 +282,19 @@ class HostClient:
             elif kind == "failed":
                 for tag in head["tags"]:
                     self._settle(tag, None)
-                self._failure = self._failure or _failure(str(head["message"]), str(head.get("detail", "")))
+                self._failure = self._failure or self._refused(str(head["message"]), str(head.get("detail", "")))
             self._changed.notify_all()
 
-    def _settle(self, tag: int, row: NDArray[np.float32] | None) -> None:
+    def _settle(self, tag: int, answer: Any) -> None:
         self._on_trial = 0 if self._on_trial == tag else self._on_trial
         kept = self._sent.pop(tag, None)
         if kept is None:
             return
-        self._under_way_bytes -= kept.picture.nbytes
-        if row is None:
+        self._under_way_bytes -= kept.payload.nbytes
+        if answer is None:
             self._tags.pop(tag)
         else:
-            self._vectors[tag] = row
+            self._answers[tag] = answer
 
-
-def _failure(message: str, detail: Any = "", *, crash: bool = False) -> JobError:
-    return JobError(FailureClass.MODEL, message, stage=Stage.EMBED, detail=str(detail), crash=crash)
+    def _refused(self, message: str, detail: Any = "", *, crash: bool = False) -> JobError:
+        return JobError(FailureClass.MODEL, message, stage=self._stage, detail=str(detail), crash=crash)

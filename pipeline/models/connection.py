@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pipeline import wire
 from pipeline.errors import JobError
 from pipeline.models.batcher import Batcher
-from pipeline.models.lane import Waiting
+from pipeline.models.families.interface import Model, of_pictures
+from pipeline.models.lane import Item, Waiting
+from pipeline.models.speech import Heard, Window
 
 if TYPE_CHECKING:
     from pipeline.models.loader import Loader
@@ -54,6 +56,12 @@ class Connection:
     def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
         """Queue the vectors of some pictures."""
         self.answer({"type": "vectors", "key": key, "tags": list(tags)}, rows.tobytes())
+        self._release(tags)
+
+    def heard(self, key: str, tags: Sequence[int], heard: Sequence[Heard]) -> None:
+        """Queue what is said in some windows."""
+        for tag, one in zip(tags, heard, strict=True):
+            self.answer({"type": "heard", "key": key, "tag": tag, "heard": one.to_message()})
         self._release(tags)
 
     def trying(self, key: str, tag: int) -> None:
@@ -96,16 +104,10 @@ class Connection:
         kind, key = head["type"], str(head["key"])
         if kind == "picture":
             height, width, channels = head["shape"]
-            picture = np.frombuffer(payload, np.uint8).reshape(height, width, channels)
-            tag = int(head["tag"])
-            with self._room:
-                self._room.wait_for(
-                    lambda: self._gone or not self._held or sum(self._held.values()) < self._window_bytes
-                )
-                self._held[tag] = picture.nbytes
-            resent, suspicion = int(head.get("resends", 0)) > 0, int(head.get("suspicion", 0))
-            self._batcher.add(key, Waiting(self, tag, picture, time.monotonic(), resent, suspicion))
-            self._loader.want(key)
+            self._queue(head, np.frombuffer(payload, np.uint8).reshape(height, width, channels))
+        elif kind == "window":
+            samples = np.frombuffer(payload, np.int16)
+            self._queue(head, Window(samples, str(head["language"]), int(head["beam_size"])))
         elif kind == "spec":
             self._loader.when_loaded(key, self._tell_spec, lambda error: self._tell_error(key, error))
         elif kind == "text":
@@ -115,6 +117,16 @@ class Connection:
             rows = np.frombuffer(payload, np.float32).reshape(sum(head["lengths"]), -1)
             stretches = np.split(rows, np.cumsum(head["lengths"])[:-1])
             self._compute(key, int(head["tag"]), lambda: self._pooled(key, stretches))
+
+    def _queue(self, head: wire.Message, item: Item) -> None:
+        """Hand an item to the batcher once there is room for it."""
+        key, tag = str(head["key"]), int(head["tag"])
+        with self._room:
+            self._room.wait_for(lambda: self._gone or not self._held or sum(self._held.values()) < self._window_bytes)
+            self._held[tag] = item.nbytes
+        resent, suspicion = int(head.get("resends", 0)) > 0, int(head.get("suspicion", 0))
+        self._batcher.add(key, Waiting(self, tag, item, time.monotonic(), resent, suspicion))
+        self._loader.want(key)
 
     def _compute(self, key: str, tag: int, work: Callable[[], NDArray[np.float32]]) -> None:
         """Answer a question with the rows that `work` returns, on the thread that owns the device."""
@@ -130,15 +142,17 @@ class Connection:
         self._loader.when_loaded(key, lambda _: self._batcher.call(answer), lambda error: self._tell_error(key, error))
 
     def _encoded(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._batcher.cache.of_texts(key, texts, self._loader.model(key).encode_texts)
+        return self._batcher.cache.of_texts(key, texts, self._model(key).encode_texts)
 
     def _pooled(self, key: str, stretches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        model = self._loader.model(key)
+        model = self._model(key)
         return np.stack([model.pool(stretch) for stretch in stretches])
 
+    def _model(self, key: str) -> Model:
+        return of_pictures(self._loader.model(key))
+
     def _tell_spec(self, key: str) -> None:
-        spec = self._loader.model(key).spec
-        self.answer({"type": "spec", "key": key, "spec": spec.to_message()})
+        self.answer({"type": "spec", "key": key, "spec": self._loader.model(key).spec.to_message()})
 
     def _tell_error(self, key: str, error: JobError) -> None:
         self.failed(key, [], str(error), error.detail)

@@ -1,4 +1,4 @@
-"""Downloads the weights of a model from the Hugging Face hub into its cache and checks them."""
+"""Downloads the weights of a model, from the Hugging Face hub into its cache or from an address, and checks them."""
 
 import io
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.errors import VconsoleError
 from pipeline.models.families import HUB_PREFIX, family
-from pipeline.models.hub import DamagedError, download
+from pipeline.models.hub import DamagedError, download, download_from
 from pipeline.models.registry import WeightsStatus, locate
 from pipeline.models.weights import sha256_of
 from pipeline.sections import ModelSettings
@@ -55,7 +55,7 @@ def fetch(
         return _checked(status, status.path, status.expected_sha256, downloaded=False)
     if not status.needed:
         raise FetchError(f"model {key} needs no weights; it works as it is")
-    if not status.repository:
+    if not (status.repository or status.url):
         raise FetchError(
             f"model {key} is a local file, {status.looked[0]}, and that is not here",
             remedy=f"Put the file there, or correct [models.{key}] path.",
@@ -66,7 +66,7 @@ def fetch(
         raise
     except DamagedError as error:
         raise FetchError(
-            f"what came from {status.repository} is damaged or not the expected file: {error}",
+            f"what came from {status.repository or status.url} is damaged or not the expected file: {error}",
             remedy=f"Run `vconsole models fetch {key}` again.",
         ) from error
     except Exception as error:
@@ -79,6 +79,10 @@ def _download(
     status: WeightsStatus, started: Callable[[str, int], None], moved: Callable[[int, int], None] | None
 ) -> tuple[Path, str]:
     """Return the downloaded checkpoint and the SHA-256 the hub gives for it, empty if it gives none."""
+    if status.fetch_to is not None:
+        started(status.url, status.size_bytes)
+        bar = _bar(moved) if moved else None
+        return download_from(status.url, status.fetch_to, status.expected_sha256, bar), status.expected_sha256
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -133,9 +137,9 @@ def _checked(status: WeightsStatus, path: Path, expected: str, *, downloaded: bo
 
 def _unreachable(status: WeightsStatus, error: Exception) -> FetchError:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    place = status.url or f"https://huggingface.co/{status.repository}"
     return FetchError(
-        f"the weights of model {status.key} could not be fetched from "
-        f"https://huggingface.co/{status.repository}: {first}",
+        f"the weights of model {status.key} could not be fetched from {place}: {first}",
         remedy="Check the network (a proxy is taken from HTTPS_PROXY), or copy the checkpoint here by hand and name "
         f'it: [models.{status.key}] path = "FILE".',
     )

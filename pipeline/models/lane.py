@@ -6,13 +6,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.models.cache import Key
 from pipeline.models.families.interface import Usage
+from pipeline.models.speech import Heard, Window
 
 GROW_AFTER_BATCHES = 64
 """Full batches without trouble after which a halved batch is doubled again; doubled itself with every new halving."""
@@ -20,11 +21,14 @@ SUSPECT_WAIT_S = 1.0
 """How long a picture waits for others if a host died while it ran that picture by itself."""
 
 
-class Encoder(Protocol):
-    """What the batcher needs of a model."""
+Item = NDArray[np.uint8] | Window
+"""What a model is asked about: a prepared picture, or a window of sound."""
+Answers = NDArray[np.float32] | list[Heard]
+"""A row or an element for each item."""
 
-    def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return float32 (N, D), L2-normalised."""
+
+class OnDevice(Protocol):
+    """What the batcher needs of any model."""
 
     def usage(self) -> Usage:
         """Return what it has taken of its device."""
@@ -33,11 +37,28 @@ class Encoder(Protocol):
         """Give cached memory back to the device."""
 
 
+class Encoder(OnDevice, Protocol):
+    """A model of pictures."""
+
+    def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return float32 (N, D), L2-normalised."""
+
+
+class Listener(OnDevice, Protocol):
+    """A model of speech."""
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Heard]:
+        """Return what is said in each window."""
+
+
 class Receiver(Protocol):
-    """Where the answer to a picture goes."""
+    """Where the answer to an item goes."""
 
     def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
         """Take the vectors of some pictures; must not block."""
+
+    def heard(self, key: str, tags: Sequence[int], heard: Sequence[Heard]) -> None:
+        """Take what is said in some windows; must not block."""
 
     def trying(self, key: str, tag: int) -> None:
         """Take the news that a picture is now run by itself, since a host died that had it; must not block."""
@@ -48,11 +69,11 @@ class Receiver(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """One picture that waits for its batch."""
+    """One picture or window of sound that waits for its batch."""
 
     receiver: Receiver
     tag: int
-    picture: NDArray[np.uint8]
+    asked: Item
     arrived_s: float
     resent: bool = False
     """Whether a host died that had it: it is run by itself, which costs less than another start to halve the batch."""
@@ -64,13 +85,13 @@ class Waiting:
 
 @dataclass(slots=True)
 class Lane:
-    """The pictures that wait for one model, the batch size it can bear, and what it has done."""
+    """The items that wait for one model, the batch size it can bear, and what it has done."""
 
     limit: int
     """Most pictures in a batch now."""
     ceiling: int
     """What `limit` grows to again after an out-of-memory."""
-    encoder: Encoder | None = None
+    model: Encoder | Listener | None = None
     queue: deque[Waiting] = field(default_factory=deque)
     suspects: deque[Waiting] = field(default_factory=deque)
     proven: bool = False
@@ -78,6 +99,11 @@ class Lane:
     good_batches: int = 0
     patience: int = GROW_AFTER_BATCHES
     pictures_done: int = 0
+
+    def answers(self, items: Sequence[Item]) -> Answers:
+        """Return what the model, which must be loaded, says of some items. Raises what it raises."""
+        model: Any = self.model
+        return model.transcribe(items) if isinstance(items[0], Window) else model.encode_pictures(items)  # type: ignore[no-any-return]
 
     def __len__(self) -> int:
         return len(self.queue) + len(self.suspects)

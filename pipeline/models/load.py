@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.errors import JobError, VconsoleError
 from pipeline.model import FailureClass, Stage
 from pipeline.models.families import family
-from pipeline.models.families.interface import Checkpoint, Model, Note
+from pipeline.models.families.interface import Checkpoint, Model, Note, SpeechModel
 from pipeline.models.faults import Fault, fault_of
 from pipeline.models.network import DeviceError
 from pipeline.models.registry import locate, missing
@@ -13,7 +13,7 @@ from pipeline.models.weights import sha256_of
 from pipeline.sections import HostSettings, ModelSettings
 
 
-def load(key: str, model: ModelSettings, host: HostSettings, note: Note) -> Model:
+def load(key: str, model: ModelSettings, host: HostSettings, note: Note) -> Model | SpeechModel:
     """Return the model of `key`. `note` is told what an operator may want to know.
 
     Raises JobError (class model) with a sentence if the weights are missing, damaged, not those expected, or want to
@@ -24,7 +24,7 @@ def load(key: str, model: ModelSettings, host: HostSettings, note: Note) -> Mode
         raise refused(str(missing(status)))
     path = status.path or Path()
     sha256 = _checked(path, status.expected_sha256, key) if status.path else ""
-    source = model.path or status.repository
+    source = model.path or status.repository or status.url
     try:
         return family(model.family).load(Checkpoint(key, model, path, sha256, source), host, note)
     except (JobError, DeviceError):

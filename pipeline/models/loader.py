@@ -16,7 +16,7 @@ from pipeline.models.network import DeviceError
 from pipeline.sections import HostSettings, ModelSettings
 
 if TYPE_CHECKING:
-    from pipeline.models.families.interface import Model
+    from pipeline.models.families.interface import Model, SpeechModel
 
 Note = Callable[[str, str], None]
 
@@ -25,7 +25,7 @@ Note = Callable[[str, str], None]
 class _Entry:
     """One model: wanted, loaded or failed, and who waits for it."""
 
-    model: "Model | None" = None
+    model: "Model | SpeechModel | None" = None
     failure: JobError | None = None
     load_s: float = 0.0
     preloaded: bool = False
@@ -77,7 +77,7 @@ class Loader:
             for key, spec, load_s in loaded
         }
 
-    def model(self, key: str) -> "Model":
+    def model(self, key: str) -> "Model | SpeechModel":
         """Return a loaded model. Raises KeyError."""
         model = self._entries[key].model
         if model is None:
@@ -128,7 +128,7 @@ class Loader:
             self._wanted.put(key)
         return self._entries[key]
 
-    def _load(self, key: str) -> "Model":
+    def _load(self, key: str) -> "Model | SpeechModel":
         if key not in self._models:
             raise refused(f"there is no model {key!r}; there are {', '.join(sorted(self._models))}")
         try:
@@ -142,7 +142,7 @@ class Loader:
             # Whatever it is, those who wait must hear of it.
             raise refused(f"model {key} cannot be loaded: {type(error).__name__}: {error}"[:1000]) from error
 
-    def _measured(self, key: str, model: "Model") -> int:
+    def _measured(self, key: str, model: "Model | SpeechModel") -> int:
         """Return the batch size of a model: as set, or as measured here now or on an earlier day."""
         load_s = self._entries[key].load_s
         try:
@@ -150,7 +150,9 @@ class Loader:
         except Exception as error:
             raise refused(f"model {key} cannot run one picture: {type(error).__name__}: {error}"[:1000]) from error
 
-    def _settle(self, key: str, model: "Model | None", failure: JobError | None, batch_size: int = 0) -> None:
+    def _settle(
+        self, key: str, model: "Model | SpeechModel | None", failure: JobError | None, batch_size: int = 0
+    ) -> None:
         with self._lock:
             entry = self._entries[key]
             entry.model, entry.failure = model, failure

@@ -5,11 +5,13 @@ import time
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from pipeline.models import remembered
-from pipeline.models.families.interface import Model
+from pipeline.models.families.interface import Model, SpeechModel
+from pipeline.models.speech import SpeechSpec
 from pipeline.models.tuning import START_ON_CPU, best_batch_size
 from pipeline.sections import HostSettings
 
@@ -19,8 +21,10 @@ def usual_batch_size(host: HostSettings) -> int:
     return START_ON_CPU if host.batch_size == "auto" else host.batch_size
 
 
-def measured_batch_size(model: Model, host: HostSettings, remember: Path | None, load_s: float) -> int:
+def measured_batch_size(model: Model | SpeechModel, host: HostSettings, remember: Path | None, load_s: float) -> int:
     """Return the batch size for a model: that of the settings, that remembered in the file, or the one measured now.
+
+    A model of speech says itself how many windows it takes: how long one takes depends on what is said in it.
 
     Raises what the model raises on a single picture.
     """
@@ -29,12 +33,14 @@ def measured_batch_size(model: Model, host: HostSettings, remember: Path | None,
     name = _name([spec.model, spec.weights_sha256, spec.precision, device, str(host.threads)])
     known = remembered.read(remember).get(name, {}) if remember else {}
     entry = {**known, "key": spec.key, "device": device, "precision": spec.precision, "load_s": round(load_s, 2)}
-    if host.batch_size != "auto":
+    if isinstance(spec, SpeechSpec):
+        size = spec.batch_size
+    elif host.batch_size != "auto":
         size = host.batch_size
     elif isinstance(known.get("batch_size"), int) and known["batch_size"] > 0:
         size = known["batch_size"]
     else:
-        size, rate = best_batch_size(lambda count: _seconds(model, count), memory_bytes)
+        size, rate = best_batch_size(lambda count: _seconds(cast("Model", model), count), memory_bytes)
         entry |= {"batch_size": size, "pictures_per_s": round(rate, 1)}
     if remember:
         remembered.write(remember, name, entry)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import MissingWeightsError, SettingsError
-from pipeline.models.families import FOLDER_PREFIX, PACKAGED, family
+from pipeline.models.families import FOLDER_PREFIX, HEARING, PACKAGED, family
 from pipeline.models.weights import sha256_of
 from pipeline.sections import ModelSettings
 from pipeline.settings import MODELS, PipelineSettings
@@ -49,6 +49,9 @@ class WeightsStatus:
     """Names of the checkpoint in that repository, the preferred one first."""
     expected_sha256: str = ""
     """What its checksum must be, empty if nobody knows."""
+    url: str = ""
+    """Address it can be fetched from where it is on no hub, and `fetch_to` the file that it then becomes."""
+    fetch_to: Path | None = None
 
     @property
     def on_disk(self) -> bool:
@@ -113,13 +116,29 @@ def require(keys: Iterable[str], settings: PipelineSettings) -> None:
     for key in keys:
         if key not in models:
             raise SettingsError(
-                f"embed.models names {key!r}, and there is no such model; there are {', '.join(sorted(models))}",
+                f"the settings name {key!r}, and there is no such model; there are {', '.join(sorted(models))}",
                 remedy="See `vconsole models list`, or describe the model in [models.KEY].",
             )
+        _check_use(key, models[key], settings)
         family(models[key].family).check(key, models[key])
         status = locate(key, models[key])
         if not status.on_disk:
             raise missing(status)
+
+
+def _check_use(key: str, model: ModelSettings, settings: PipelineSettings) -> None:
+    """Raise SettingsError if a model of speech is to make vectors, or another one to transcribe."""
+    hears = model.family in HEARING
+    if hears and settings.embed.enabled and key in settings.embed.models:
+        raise SettingsError(
+            f"embed.models names {key!r}, which transcribes speech and makes no vectors",
+            remedy="Name it as speech.model, or take another model.",
+        )
+    if not hears and settings.speech.enabled and key == settings.speech.model:
+        hearing = ", ".join(name for name, one in MODELS.items() if one.family in HEARING)
+        raise SettingsError(
+            f"speech.model is {key!r}, which does not transcribe speech", remedy=f"Choose one that does: {hearing}."
+        )
 
 
 def missing(status: WeightsStatus) -> MissingWeightsError:
@@ -127,11 +146,13 @@ def missing(status: WeightsStatus) -> MissingWeightsError:
     model = status.model
     size = f"{model.size_mb:.0f} MB" if model.size_mb else "of unknown size"
     name = f"{model.architecture}, {model.weights}" if model.weights else model.architecture
+    hears = model.family in HEARING
+    without = "what is said: `--set speech.enabled=false`" if hears else "vectors: `--preset scenes`"
     return MissingWeightsError(
         f"the weights of model {status.key} ({name}; {size}) are not on this machine; "
         f"looked in {', '.join(status.looked)}",
         remedy=f"Either fetch them: `vconsole models fetch {status.key}`; or name a local checkpoint file: "
-        f'[models.{status.key}] path = "FILE"; or do without vectors: `--preset scenes`.',
+        f'[models.{status.key}] path = "FILE"; or do without {without}.',
     )
 
 
@@ -165,6 +186,8 @@ def _locate_file(key: str, model: ModelSettings, path: Path, sha256: str) -> Wei
 
 def _locate_fetched(key: str, model: ModelSettings) -> WeightsStatus:
     """Return what is in the folder of weights, as a copy of the hub's repository or cache, or else in the cache."""
+    if model.family in HEARING:
+        return _locate_downloaded(key, model)
     if not model.weights and ":" not in model.architecture:
         raise SettingsError(
             f"model {key} has neither weights nor path",
@@ -191,6 +214,18 @@ def _locate_fetched(key: str, model: ModelSettings) -> WeightsStatus:
             known = blob if re.fullmatch(r"[0-9a-f]{64}", blob) else ""
             return WeightsStatus(key, model, cached, tuple(looked), *_fetchable(origin), model.sha256 or known)
     return WeightsStatus(key, model, None, tuple(looked), *_fetchable(origin), model.sha256)
+
+
+def _locate_downloaded(key: str, model: ModelSettings) -> WeightsStatus:
+    """Return what is in the folder of weights, or where its library keeps what it downloaded itself."""
+    origin = family(model.family).origin(key, model)
+    kept = origin.folder / origin.files[0]
+    places = [Path(model.folder).expanduser() / kept.name, kept] if model.folder else [kept]
+    found = next((place for place in places if place.is_file()), None)
+    looked = tuple(str(place) for place in ([found] if found else places))
+    return WeightsStatus(
+        key, model, found, looked, expected_sha256=model.sha256 or origin.sha256, url=origin.url, fetch_to=kept
+    )
 
 
 def _fetchable(origin: "Origin") -> tuple[str, tuple[str, ...]]:

@@ -23,6 +23,7 @@ from pipeline.outputs.format import (
     FORMAT_VERSION,
     MEAN,
     OPTIONAL,
+    SPEECH_ATTRS,
     TABLES,
     TEXT,
     Embedding,
@@ -30,6 +31,7 @@ from pipeline.outputs.format import (
     Features,
     Provenance,
     ScreenText,
+    Speech,
     Table,
     problems,
 )
@@ -194,6 +196,9 @@ def _image(features: Features, compression: str) -> bytes:
             _write_table(file, name, columns, options)
         if features.text is not None:
             file["text"].attrs["engine"] = features.text.engine
+        if features.speech is not None:
+            for name in SPEECH_ATTRS:
+                file["speech"].attrs[name] = getattr(features.speech, name)
         file["frames"].attrs["sampling"] = features.sampling
         for key, embedding in features.embeddings.items():
             _write_embedding(file, key, embedding, options)
@@ -253,7 +258,13 @@ def _features(file: Group, *, vectors: bool) -> Features:
         embeddings={key: _embedding(file, key) for key in file.get("embeddings", ()) if vectors},
         lost=found.get("lost"),
         text=ScreenText(found["text"], found["lines"], str(file["text"].attrs["engine"])) if "text" in found else None,
+        speech=_speech(file, found) if "speech" in found else None,
     )
+
+
+def _speech(file: Group, found: Mapping[str, Table]) -> Speech:
+    attrs = {name: str(file["speech"].attrs[name]) for name in SPEECH_ATTRS}
+    return Speech(found["speech"], **attrs, lost=found.get("speech_lost"))
 
 
 def _info(file: Group) -> FeatureInfo:
@@ -321,7 +332,7 @@ def _compare(part: bytes, features: Features, checksum: str) -> None:
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return one is not None and other is not None and np.array_equal(one, other)
-    if isinstance(one, Features | FeatureInfo | Embedding | ScreenText) and type(one) is type(other):
+    if isinstance(one, Features | FeatureInfo | Embedding | ScreenText | Speech) and type(one) is type(other):
         names = [entry.name for entry in dataclasses.fields(one)]
         return all(_equal(getattr(one, name), getattr(other, name)) for name in names)
     if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -32,12 +32,20 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "text": {"time_s": "float64", "frame_index": "int64", "text": TEXT, "confidence": "float32", "box": BOX},
     "lines": {"start_s": "float64", "end_s": "float64", "text": TEXT},
+    "speech": {
+        "start_s": "float64",
+        "end_s": "float64",
+        "text": TEXT,
+        "confidence": "float32",
+        "no_speech_prob": "float32",
+    },
+    "speech_lost": {"start_s": "float64", "end_s": "float64", "reason": TEXT},
     "lost": {"start_s": "float64", "end_s": "float64", "reason": TEXT},
 }
 """Columns and dtypes of each table."""
 
-OPTIONAL = frozenset({"text", "lines", "lost"})
-"""Tables that may be absent: `text` and `lines` where not asked for, `lost` of a video that was read whole."""
+OPTIONAL = frozenset({"text", "lines", "speech", "speech_lost", "lost"})
+"""Tables that may be absent: `text`, `lines` and `speech` where not asked for, the lost ones where all was read."""
 
 MEAN = "mean"
 NORM_TOLERANCE = 1e-3
@@ -113,6 +121,25 @@ class ScreenText:
 
 
 @dataclass(frozen=True, slots=True)
+class Speech:
+    """What is said: table `speech` with a row a segment, and `speech_lost` where sound could not be read."""
+
+    segments: Table
+    language: str
+    """Code of the language, empty where nothing is said."""
+    model: str
+    """Key of the model that transcribed it."""
+    weights: str
+    """Fingerprint of its weights."""
+    detector: str
+    """What found the voices, with its version. All four are attributes of `/speech`."""
+    lost: Table | None = None
+
+
+SPEECH_ATTRS = ("language", "model", "weights", "detector")
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """All that a feature file holds."""
 
@@ -125,6 +152,8 @@ class Features:
     lost: Table | None = None
     text: ScreenText | None = None
     """None where it was not asked for."""
+    speech: Speech | None = None
+    """None where it was not asked for."""
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -132,17 +161,25 @@ class Features:
         found = {"scenes": self.scenes, "frames": self.frames}
         if self.text is not None:
             found |= {"text": self.text.pieces, "lines": self.text.lines}
+        if self.speech is not None:
+            found |= {"speech": self.speech.segments}
+            found |= {} if self.speech.lost is None else {"speech_lost": self.speech.lost}
         return found if self.lost is None else found | {"lost": self.lost}
+
+    @property
+    def losses(self) -> list[Table]:
+        """Return the tables of what could not be read."""
+        return [table for name, table in self.tables.items() if name in ("lost", "speech_lost")]
 
     @property
     def partial(self) -> bool:
         """Whether part of the video could not be read."""
-        return self.lost is not None or self.info.frames_lost > 0
+        return bool(self.losses) or self.info.frames_lost > 0
 
     @property
     def lost_s(self) -> float:
-        """Return the seconds of video that could not be read."""
-        return float(np.sum(self.lost["end_s"] - self.lost["start_s"])) if self.lost is not None else 0.0
+        """Return the seconds of picture and of sound that could not be read."""
+        return sum((float(np.sum(lost["end_s"] - lost["start_s"])) for lost in self.losses), 0.0)
 
     @property
     def memory_bytes(self) -> int:

@@ -28,6 +28,8 @@ class ManifestRow:
     frames: int = 0
     text_lines: int | None = None
     """Lines of on-screen text, None where they were not asked for."""
+    speech_segments: int | None = None
+    """Spoken segments, None where they were not asked for."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds spent in each stage."""
     failure: str = ""
@@ -120,6 +122,8 @@ def _entry(row: ManifestRow) -> dict[str, Any]:
         }
     if row.text_lines is not None:
         entry["text_lines"] = row.text_lines
+    if row.speech_segments is not None:
+        entry["speech_segments"] = row.speech_segments
     if row.media:
         entry["media"] = dict(row.media)
     if row.cut_off:

@@ -9,7 +9,7 @@ from pipeline.identity import sha256_of
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan
 from pipeline.model import Stage
 from pipeline.outputs.features import FeatureError, Written, read_features
-from pipeline.outputs.format import Features, ScreenText, problems
+from pipeline.outputs.format import Features, ScreenText, Speech, problems
 from pipeline.outputs.saved import is_plain_file
 from pipeline.stages.keys import embed_key
 
@@ -31,6 +31,8 @@ class Reuse:
     """Models whose vectors in it are as wanted; none without the frames that they belong to."""
     text: ScreenText | None
     """Its text, if that is as wanted."""
+    speech: Speech | None
+    """What is said in it, if that is as wanted."""
 
 
 def find_reuse(path: bytes, content_id: str, known_sha256: str, keys: Mapping[str, str]) -> Reuse | None:
@@ -60,10 +62,11 @@ def find_reuse(path: bytes, content_id: str, known_sha256: str, keys: Mapping[st
         if frames and had.get(embed_key(model)) == keys.get(embed_key(model), "-")
     )
     text = features.text if had.get(Stage.TEXT) == keys.get(Stage.TEXT, "-") else None
-    if not frames and text is None:
+    speech = features.speech if had.get(Stage.SPEECH) == keys.get(Stage.SPEECH, "-") else None
+    if not frames and text is None and speech is None:
         return None
     written = Written(status.st_size, checksum, status.st_mtime_ns)
-    return Reuse(features, written, dict(had) == dict(keys), frames, models, text)
+    return Reuse(features, written, dict(had) == dict(keys), frames, models, text, speech)
 
 
 def known_frames(features: Features) -> KnownFrames:

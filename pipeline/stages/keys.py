@@ -19,6 +19,7 @@ VERSIONS: dict[Stage, str] = {
     Stage.DEDUPE: "1",
     Stage.EMBED: "1",
     Stage.TEXT: "1",
+    Stage.SPEECH: "1",
     Stage.WRITE: "1",
 }
 """Raise a stage's version when its results change: everything that depends on it is then done again."""
@@ -31,6 +32,7 @@ UPSTREAM: dict[Stage, tuple[Stage, ...]] = {
     Stage.DEDUPE: (Stage.FRAMES,),
     Stage.EMBED: (Stage.DEDUPE,),
     Stage.TEXT: (Stage.PROBE,),
+    Stage.SPEECH: (Stage.PROBE,),
     Stage.WRITE: (Stage.DEDUPE,),
 }
 """The stages whose results a stage works on; `write` works on every `embed:<key>` too."""
@@ -60,6 +62,16 @@ SETTINGS: dict[Stage, tuple[str, ...]] = {
         "text.min_confidence",
         "probe.max_frames",
     ),
+    Stage.SPEECH: (
+        "speech.language",
+        "speech.stream",
+        "speech.voice_threshold",
+        "speech.min_silence_s",
+        "speech.pad_s",
+        "speech.beam_size",
+        "probe.max_frames",
+        "host.precision",
+    ),
     Stage.WRITE: ("write.compression", "embed.scene_vectors", "frames.save", "frames.save_quality"),
 }
 """The settings a stage result depends on: whole sections, or single keys.
@@ -74,10 +86,11 @@ KEY_CHARS = 20
 
 
 def stage_keys(settings: PipelineSettings, content_id: str, fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """Return the key of each stage result: `probe` to `dedupe`, `embed:<model>`, `text` where asked for, `write`.
+    """Return the key of each stage result: `probe` to `dedupe`, then `embed:<model>`, `text` and `speech` where asked
+    for, and `write`.
 
-    `fingerprints` maps each model key of `settings.embed.models` to the fingerprint of its weights, and `TEXT_ENGINE`
-    to what reads text; it is not looked at when these are off. Raises KeyError for one without a fingerprint.
+    `fingerprints` maps each key of `settings.model_keys` to the fingerprint of its weights, and `TEXT_ENGINE` to what
+    reads text; it is not looked at when these are off. Raises KeyError for one without a fingerprint.
     """
     keys: dict[str, str] = {}
     for stage in (Stage.PROBE, Stage.CROP, Stage.SCENES, Stage.FRAMES, Stage.DEDUPE):
@@ -87,6 +100,8 @@ def stage_keys(settings: PipelineSettings, content_id: str, fingerprints: Mappin
             keys[embed_key(model)] = _key(Stage.EMBED, settings, keys, fingerprints[model])
     if settings.text.enabled:
         keys[str(Stage.TEXT)] = _key(Stage.TEXT, settings, keys, fingerprints[TEXT_ENGINE])
+    if settings.speech.enabled:
+        keys[str(Stage.SPEECH)] = _key(Stage.SPEECH, settings, keys, fingerprints[settings.speech.model])
     vectors = {name: key for name, key in keys.items() if name.startswith(embed_key(""))}
     keys[str(Stage.WRITE)] = _key(Stage.WRITE, settings, keys, vectors)
     return keys

@@ -4,14 +4,14 @@ import dataclasses
 import datetime
 import functools
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import JobError
-from pipeline.media.result import Sweep
+from pipeline.media.result import LostSpan, Sweep
 from pipeline.model import FailureClass, Stage
 from pipeline.outputs.atomic import disk_error
 from pipeline.outputs.features import FeatureError, Written, write_features
@@ -23,6 +23,7 @@ from pipeline.outputs.format import (
     Features,
     Provenance,
     ScreenText,
+    Speech,
     Table,
     table,
 )
@@ -30,6 +31,7 @@ from pipeline.settings import PipelineSettings
 from pipeline.stages import embed
 from pipeline.stages.keys import settings_hash
 from pipeline.stages.probe import Probe
+from pipeline.stages.speech import FoundSpeech
 from pipeline.stages.text import FoundText
 from pipeline.text import visible
 
@@ -108,6 +110,13 @@ def stored_text(found: FoundText) -> ScreenText:
     }
     lines = {name: [getattr(line, name) for line in found.lines] for name in TABLES["lines"]}
     return ScreenText(table("text", pieces), table("lines", lines), found.engine)
+
+
+def stored_speech(found: FoundSpeech) -> Speech:
+    """Return what the speech stage found as the feature file has it."""
+    columns = {name: [getattr(row, name) for row in found.segments] for name in TABLES["speech"]}
+    lost = _spans("speech_lost", found.lost) if found.lost else None
+    return Speech(table("speech", columns), found.language, found.model, found.weights, found.detector, lost)
 
 
 def with_means(had: Embedding, features: Features, wanted: bool) -> Embedding:
@@ -201,11 +210,13 @@ def version() -> str:
 
 
 def _lost(sweep: Sweep) -> Table | None:
-    if not sweep.lost:
-        return None
-    spans = sorted(sweep.lost, key=lambda span: span.start_s)
+    return _spans("lost", sweep.lost) if sweep.lost else None
+
+
+def _spans(name: str, lost: Sequence[LostSpan]) -> Table:
+    spans = sorted(lost, key=lambda span: span.start_s)
     return table(
-        "lost",
+        name,
         {
             "start_s": [span.start_s for span in spans],
             "end_s": [span.end_s for span in spans],

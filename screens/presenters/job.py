@@ -1,8 +1,9 @@
 """What the screen of one video says in words: its head, its streams, and all that is known of its work."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pipeline.job_facts import AttemptFacts, JobFacts, StreamFacts
+from pipeline.job_facts import AttemptFacts, JobFacts, SpeechFact, StreamFacts, TextFact
 from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow
 from pipeline.text import clock, plural
@@ -124,7 +125,8 @@ def bit_rate(bits_per_s: float) -> str:
 def job_body(facts: JobFacts, width: int) -> tuple[Line, ...]:
     """Return all that is known of the work on a video: failure, stages, attempts, outputs, source, log."""
     sheet = transcode_sheet(facts.transcode, width) if facts.transcode else []
-    blocks = (_failure(facts, width), sheet, _stages(facts, width), _text(facts, width), _chunks(facts, width))
+    found = (_text(facts, width), _speech(facts, width))
+    blocks = (_failure(facts, width), sheet, _stages(facts, width), *found, _chunks(facts, width))
     lines: list[Line] = []
     for block in (*blocks, _attempts(facts, width), _outputs(facts, width), _log(facts, width)):
         lines += [*([()] if lines and block else []), *block]
@@ -157,11 +159,25 @@ def _text(facts: JobFacts, width: int) -> list[Line]:
     """Return the on-screen text, where it was asked for."""
     if facts.timeline is None or facts.timeline.text is None:
         return []
-    lines = [_title("on-screen text")]
-    for found in facts.timeline.text:
-        told = f"{clock(found.start_s)}-{clock(found.end_s)}  {found.text}"
+    lines = _timed(facts.timeline.text, width)
+    return [_title("on-screen text"), *(lines or [(Cell("  none was read", "quiet"),)])]
+
+
+def _speech(facts: JobFacts, width: int) -> list[Line]:
+    """Return what is said, where it was asked for."""
+    if facts.timeline is None or facts.timeline.speech is None:
+        return []
+    language = f", in {facts.timeline.language}" if facts.timeline.language else ""
+    lines = _timed(facts.timeline.speech, width)
+    return [_title(f"speech{language}"), *(lines or [(Cell("  none was heard", "quiet"),)])]
+
+
+def _timed(found: Sequence[TextFact | SpeechFact], width: int) -> list[Line]:
+    lines: list[Line] = []
+    for one in found:
+        told = f"{clock(one.start_s)}-{clock(one.end_s)}  {one.text}"
         lines += [(Cell("  "), Cell(row)) for row in wrap(told, max(8, width - 2))]
-    return lines if len(lines) > 1 else [*lines, (Cell("  none was read", "quiet"),)]
+    return lines
 
 
 def _chunks(facts: JobFacts, width: int) -> list[Line]:

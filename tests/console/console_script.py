@@ -320,7 +320,7 @@ def failure(job_id: int, kind: FailureClass = FailureClass.CORRUPT, **parts: Any
     return FailureRow(job_id=job_id, **(known | parts))
 
 
-STANDARD = tuple(stage for stage in STAGES[RunKind.EXTRACT] if stage is not Stage.TEXT)
+STANDARD = tuple(stage for stage in STAGES[RunKind.EXTRACT] if stage not in {Stage.TEXT, Stage.SPEECH})
 """The stages of a run with the preset standard."""
 
 

@@ -16,7 +16,16 @@ from console_script import LARGE, SMALL, ScriptedEngine, app_over, facts_of, job
 
 from pipeline.commands import Retry, StartRun
 from pipeline.engine import Engine
-from pipeline.job_facts import FrameFact, JobFacts, LostFact, SceneFact, SmallPicture, TextFact, TimelineFacts
+from pipeline.job_facts import (
+    FrameFact,
+    JobFacts,
+    LostFact,
+    SceneFact,
+    SmallPicture,
+    SpeechFact,
+    TextFact,
+    TimelineFacts,
+)
 from pipeline.job_pictures import Album
 from pipeline.job_reader import read_job
 from pipeline.media.samples import Recipe, make_video
@@ -381,3 +390,15 @@ def test_on_screen_text_is_told_with_its_times_where_it_was_asked_for(plain: Mad
     assert "1:02-1:10" in text
     assert max(map(len, text.splitlines())) <= 60
     assert "none was read" in said(job_body(replace(facts, timeline=course(text=())), 60))
+
+
+def test_what_is_said_is_told_with_its_times_and_its_language_where_it_was_asked_for(plain: Made) -> None:
+    facts = plain.facts("two [red].mp4")
+    assert "speech" not in said(job_body(facts, 60))
+    found = (SpeechFact(1.0, 4.0, "Tell me [red] all", 0.9), SpeechFact(62.0, 70.5, "a long sentence " * 9, 0.5))
+    text = said(job_body(replace(facts, timeline=course(speech=found, language="en")), 60))
+    assert "speech, in en" in text
+    assert "0:01-0:04  Tell me [red] all" in text
+    assert "1:02-1:10" in text
+    assert max(map(len, text.splitlines())) <= 60
+    assert "none was heard" in said(job_body(replace(facts, timeline=course(speech=())), 60))

@@ -160,7 +160,7 @@ def test_closing_an_examination_from_another_thread_ends_it_and_its_children(fir
 def test_every_planned_look_exists(tmp_path: Path) -> None:
     looks = plan(Settings(), tmp_path)
     assert {look.function for look in looks} <= set(LOOKS)
-    assert [look.name for look in looks if look.group == "models"] == ["clip-vit-b-32"]
+    assert [look.name for look in looks if look.group == "models"] == ["clip-vit-b-32", "whisper-base"]
 
 
 def test_the_plan_tries_each_engine_of_each_gpu_that_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ def wanted(**text: object) -> PipelineSettings:
     settings = Settings.model_validate({"engine": {"workers": 1, "settle_s": 0}})
     values = with_preset(settings, "everything").model_dump()
     values["embed"]["enabled"] = False
+    values["speech"]["enabled"] = False
     values["text"] |= text
     return PipelineSettings.model_validate(values)
 

@@ -16,10 +16,18 @@ FOLDER_PREFIX = "local-dir:"
 PACKAGED = Path(__file__).parent.parent / "tiny_shapes" / "tiny-shapes.json"
 """The architecture of the toy that is part of the program; its weights lie beside it."""
 
-_CLASSES = {"open_clip": "OpenClip", "timm": "Timm", "clip4clip": "Clip4Clip", "perceptual": "Perceptual"}
+_CLASSES = {
+    "open_clip": "OpenClip",
+    "timm": "Timm",
+    "clip4clip": "Clip4Clip",
+    "perceptual": "Perceptual",
+    "whisper": "Whisper",
+}
 """A family is a file of this folder, and this class in it."""
 KNOW_TEXTS = frozenset({"open_clip", "clip4clip"})
 """Families whose models know texts."""
+HEARING = frozenset({"whisper"})
+"""The families that transcribe speech; all others make vectors of pictures."""
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.models.pictures import PictureSpec
+from pipeline.models.speech import Heard, SpeechSpec, Window
 from pipeline.sections import HostSettings, ModelSettings
 
 Vectors = NDArray[np.float32]
@@ -18,11 +19,16 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the weights of a model can be fetched from on the Hugging Face hub."""
+    """Where the weights of a model can be fetched from: a repository on the Hugging Face hub, or else an address."""
 
     repository: str
     files: tuple[str, ...]
     """Names of the checkpoint in that repository, the preferred one first."""
+    url: str = ""
+    sha256: str = ""
+    """What the file at the address must be."""
+    folder: Path = Path()
+    """Where the family's library keeps what came from the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,30 @@ class Model(Protocol):
         """Give memory that is only cached back to the device."""
 
 
+class SpeechModel(Protocol):
+    """A model of speech on its device; only the thread that owns the device calls it."""
+
+    @property
+    def spec(self) -> SpeechSpec:
+        """Which model it is."""
+
+    def transcribe(self, windows: Sequence[Window]) -> list[Heard]:
+        """Return what is said in each window. Raises whatever its library raises."""
+
+    def usage(self) -> "Usage":
+        """Return what it has taken of its device."""
+
+    def release_memory(self) -> None:
+        """Give memory that is only cached back to the device."""
+
+
+def of_pictures(model: Model | SpeechModel) -> Model:
+    """Return a model that makes vectors of pictures. Raises LookupError for one of speech."""
+    if not isinstance(model.spec, SpeechSpec):
+        return model
+    raise LookupError(f"{model.spec.model} hears, and makes no vectors")
+
+
 class Family(Protocol):
     """A kind of models: one file beside this one. Nothing heavy is imported before `load`."""
 
@@ -97,7 +127,7 @@ class Family(Protocol):
         Raises SettingsError if it cannot be read.
         """
 
-    def load(self, checkpoint: Checkpoint, host: HostSettings, note: Note) -> Model:
+    def load(self, checkpoint: Checkpoint, host: HostSettings, note: Note) -> Model | SpeechModel:
         """Load a model; never downloads. `note` is told what an operator may want to know.
 
         Raises DeviceError if the device is not there, and whatever its libraries raise on a file that is none.

@@ -186,6 +186,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("job.before", ("left",), "frame(-1)", "frame before", "Show the kept frame before.", "job", 1, True),
     Action("job.next", ("right",), "frame(1)", "next frame", "Show the next kept frame.", "job", 2, True),
     Action("job.zoom", ("z",), "zoom", "zoom", "Show the picture on the whole screen, and back.", "job", 5),
+    Action(
+        "job.find", ("slash",), "find", "find words", "Show only what is said or shown with the words typed.", "job", 8
+    ),
     Action("job.copy", ("y",), "copy('output')", "copy path", "Copy the path of the output.", "job", 6),
     Action("job.copy-source", ("Y",), "copy('source')", "copy source", "Copy the path of the video.", "job"),
     Action("job.retry", ("r",), "retry", "retry", "Try the video again.", "job", 7),

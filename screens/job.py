@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input
 
 from pipeline.commands import Retry
 from pipeline.job_facts import JobFacts
@@ -17,8 +18,9 @@ from pipeline.snapshot import JobRow
 from screens.actions import bindings
 from screens.clipboard import copy
 from screens.ports import Ports, Refusal
-from screens.presenters.job import job_body, job_head
+from screens.presenters.job import found_words, has_words, job_body, job_head
 from screens.presenters.timeline import timeline
+from screens.widgets.filter_line import FilterLine
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
 from screens.widgets.outside import Cell, Line, outside, tell, wrap
@@ -62,6 +64,7 @@ class Job(Screen[None]):
         with Horizontal(id="parts"):
             yield KeptFrames(self._ports.album(), id="frame")
             yield Lines(id="known")
+        yield FilterLine("words that are said or shown", over="#known")
         yield KeyLine("job", "anywhere")
 
     def on_mount(self) -> None:
@@ -105,7 +108,8 @@ class Job(Screen[None]):
         if facts is None:
             known.show(_waiting(self._refusal, known.line_width))
             return
-        known.show(job_body(facts, known.line_width))
+        wanted = self.query_one(FilterLine).value.strip()
+        known.show(found_words(facts, wanted, known.line_width) if wanted else job_body(facts, known.line_width))
         if facts.timeline is None:
             course.show(tuple((Cell(row, "warn"),) for row in wrap(facts.timeline_note, course.line_width)[:3]))
         else:
@@ -123,6 +127,17 @@ class Job(Screen[None]):
         if not self.has_class("-bare"):
             self.toggle_class("-zoomed")
             self.call_after_refresh(self.redraw)
+
+    def action_find(self) -> None:
+        """Ask for the words to look for in what is said and shown."""
+        if self._facts and has_words(self._facts):
+            self.query_one(FilterLine).open()
+        else:
+            tell(self.app, "Neither speech nor on-screen text is known of this video.", problem=True)
+
+    @on(Input.Changed)
+    def _words_typed(self) -> None:
+        self.redraw()
 
     def action_copy(self, what: str) -> None:
         """Copy the path of the output, or of the video where there is none."""
@@ -145,7 +160,9 @@ class Job(Screen[None]):
             tell(self.app, f"The video is {self._row.state}; there is nothing to retry.", problem=True)
 
     def action_back(self) -> None:
-        """Leave the zoom, then the screen."""
+        """Leave the words typed, then the zoom, then the screen."""
+        if self.query_one(FilterLine).leave():
+            return
         if self.has_class("-zoomed"):
             self.action_zoom()
         else:
@@ -182,4 +199,6 @@ def _labels(facts: JobFacts | None, row: JobRow | None) -> dict[str, str]:
     """Return the keys that would do nothing now, each with an empty label."""
     several = facts is not None and facts.timeline is not None and len(facts.timeline.frames) > 1
     labels = {} if several else {"job.before": "", "job.next": ""}
+    if facts is None or not has_words(facts):
+        labels["job.find"] = ""
     return labels if row and row.state in RETRYABLE else labels | {"job.retry": ""}

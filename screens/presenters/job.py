@@ -155,25 +155,38 @@ def _stages(facts: JobFacts, width: int) -> list[Line]:
     return lines
 
 
-def _text(facts: JobFacts, width: int) -> list[Line]:
+def has_words(facts: JobFacts) -> bool:
+    """Whether anything is known to be said or shown in the video."""
+    return facts.timeline is not None and bool(facts.timeline.text or facts.timeline.speech)
+
+
+def found_words(facts: JobFacts, wanted: str, width: int) -> tuple[Line, ...]:
+    """Return what is said or shown with the words that are wanted, with its times."""
+    text, speech = _text(facts, width, wanted), _speech(facts, width, wanted)
+    return *text, *([()] if text and speech else []), *speech
+
+
+def _text(facts: JobFacts, width: int, wanted: str = "") -> list[Line]:
     """Return the on-screen text, where it was asked for."""
     if facts.timeline is None or facts.timeline.text is None:
         return []
-    lines = _timed(facts.timeline.text, width)
-    return [_title("on-screen text"), *(lines or [(Cell("  none was read", "quiet"),)])]
+    return _timed("on-screen text", facts.timeline.text, width, wanted, "none was read")
 
 
-def _speech(facts: JobFacts, width: int) -> list[Line]:
+def _speech(facts: JobFacts, width: int, wanted: str = "") -> list[Line]:
     """Return what is said, where it was asked for."""
     if facts.timeline is None or facts.timeline.speech is None:
         return []
     language = f", in {facts.timeline.language}" if facts.timeline.language else ""
-    lines = _timed(facts.timeline.speech, width)
-    return [_title(f"speech{language}"), *(lines or [(Cell("  none was heard", "quiet"),)])]
+    return _timed(f"speech{language}", facts.timeline.speech, width, wanted, "none was heard")
 
 
-def _timed(found: Sequence[TextFact | SpeechFact], width: int) -> list[Line]:
-    lines: list[Line] = []
+def _timed(title: str, known: Sequence[TextFact | SpeechFact], width: int, wanted: str, none: str) -> list[Line]:
+    """Return a title, and below it the words with their times, those that are wanted where any are."""
+    found = [one for one in known if wanted.casefold() in one.text.casefold()]
+    lines: list[Line] = [_title(f"{title}: {len(found):,} of {len(known):,}" if wanted else title)]
+    if not known:
+        lines.append((Cell(f"  {none}", "quiet"),))
     for one in found:
         told = f"{clock(one.start_s)}-{clock(one.end_s)}  {one.text}"
         lines += [(Cell("  "), Cell(row)) for row in wrap(told, max(8, width - 2))]

@@ -402,3 +402,31 @@ def test_what_is_said_is_told_with_its_times_and_its_language_where_it_was_asked
     assert "1:02-1:10" in text
     assert max(map(len, text.splitlines())) <= 60
     assert "none was heard" in said(job_body(replace(facts, timeline=course(speech=())), 60))
+
+
+async def test_words_are_looked_for_in_what_is_said_and_shown(plain: Made) -> None:
+    spoken = tuple(SpeechFact(float(n), n + 0.9, f"sentence {n} of the talk", 0.9) for n in range(40))
+    shown = (TextFact(1.0, 4.0, "BREAKING NEWS"),)
+    facts = replace(plain.facts("two [red].mp4"), timeline=course(speech=spoken, text=shown, language="en"))
+    _, app = app_of(plain)
+    async with app.run_test(size=LARGE) as pilot:
+        app.push_screen(Job(replace(app.monitor._ports, job_facts=lambda _: facts), facts.job_id, facts.name))
+        await until(pilot, lambda: "speech, in en" in picture(app) and "find words" in picture(app))
+        await pilot.press("slash", *"NCE 37")
+        await until(pilot, lambda: "speech, in en: 1 of 40" in picture(app))
+        assert "sentence 37 of the talk" in picture(app)
+        assert "on-screen text: 0 of 1" in picture(app)
+        assert "sentence 3 of" not in picture(app)
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: "sentence 3 of the talk" in picture(app) and "of 40" not in picture(app))
+
+
+async def test_where_no_words_are_known_none_are_asked_for(plain: Made) -> None:
+    _, app = app_of(plain)
+    async with app.run_test(size=LARGE) as pilot:
+        facts = plain.facts("two [red].mp4")
+        app.push_screen(Job(app.monitor._ports, facts.job_id, facts.name))
+        await until(pilot, lambda: isinstance(app.screen, Job) and app.screen._facts is not None)
+        assert "find words" not in picture(app)
+        await pilot.press("slash")
+        await until(pilot, lambda: any("Neither speech" in one.message for one in app._notifications))

@@ -35,14 +35,14 @@ WORKER = (sys.executable, str(Path(__file__).with_name("chunk_worker.py")))
 PROGRAM = str(Path(__file__).resolve().parents[1] / "engine" / "engine_process.py")
 NAME = "long.mp4"
 CHUNKS = 4
+DENSE = {"g": "12", "bf": "2", "preset": "ultrafast"}
 SHOTS = [20, 70, 31, 9, 55, 40, 25, 50]
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve seconds with a keyframe each half second."""
-    options = {"g": "12", "bf": "2", "preset": "ultrafast"}
-    return write_video(tmp_path_factory.mktemp("long") / NAME, shots(SHOTS), options=options)
+    return write_video(tmp_path_factory.mktemp("long") / NAME, shots(SHOTS), options=DENSE)
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +255,24 @@ def test_pausing_keeps_what_is_whole_and_cancelling_leaves_nothing(long: Bench, 
     assert row(done).state is JobState.CANCELLED
     assert made(deeds) == {0: 1, 2: 1, 3: 1}
     assert not list(long.out.rglob("*.chunks"))
+
+
+def test_a_video_that_changes_under_its_chunks_is_done_anew(long: Bench, deeds: Path, tmp_path: Path) -> None:
+    other = write_video(tmp_path / NAME, shots(SHOTS, first_seed=50), options=DENSE)
+    (deeds / "0.hold").touch()
+    with long.engine(options(), WORKER) as driven:
+        driven.engine.send(long.start(options()))
+        driven.until(lambda snapshot: snapshot.jobs and row(snapshot).chunks_over == CHUNKS - 1)
+        other.replace(long.source / NAME)
+        (deeds / "0.held").unlink()
+        done = driven.until_done()
+    assert row(done).state is JobState.DONE
+    (tmp_path / "expected").mkdir()
+    expected = Bench(tmp_path / "expected", long.source)
+    with expected.engine(options(chunk_s=0), WORKER_COMMAND) as driven:
+        driven.engine.send(expected.start(options(chunk_s=0)))
+        driven.until_done()
+    check_same(expected.out / "features", long)
 
 
 def test_other_videos_go_before_more_chunks_of_one(long: Bench, deeds: Path, tmp_path: Path) -> None:

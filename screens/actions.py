@@ -24,6 +24,7 @@ Place = Literal[
     "failures",
     "settings",
     "runs",
+    "analysis",
 ]
 """Where an action can be taken: `list` is any pane or page with lines, `pick` one whose lines can be picked, `tree` the
 tree of folders, `room` any full screen but the monitor."""
@@ -432,8 +433,32 @@ ACTIONS: tuple[Action, ...] = (
         "runs",
         11,
     ),
+    Action(
+        "runs.analysis",
+        ("i",),
+        "analyse",
+        "analysis",
+        "Show what the videos of the selected run are, all together.",
+        "runs",
+        4,
+    ),
     Action("runs.copy", ("y",), "copy", "copy path", "Copy the path of the run's outputs.", "runs", 10),
     Action("runs.back", ("escape",), "leave", "back", "Leave the details or the comparison, then the runs.", "runs", 8),
+    Action(
+        "analysis.make",
+        ("a",),
+        "make",
+        "analyse",
+        "Analyse the feature files of the run, or do it again; writes the reports into its folder.",
+        "analysis",
+        1,
+    ),
+    Action(
+        "analysis.copy", ("y",), "copy", "copy path", "Copy the path of the report with plots (HTML).", "analysis", 3
+    ),
+    Action(
+        "analysis.back", ("escape",), "leave", "back", "Go back to the runs; an analysis under way ends.", "analysis", 2
+    ),
     Action("app.theme", ("t",), "next_theme", "theme", "Take the next theme.", "anywhere", 11),
     Action(
         "app.help",

@@ -194,6 +194,7 @@ GROUPS: tuple[tuple[Place, str], ...] = (
     ("runs", "the run history"),
     ("lab", "the benchmarks"),
     ("lab form", "a new benchmark"),
+    ("analysis", "the analysis of a run"),
     ("models", "the models"),
     ("doctor", "the doctor"),
     ("anywhere", "anywhere"),

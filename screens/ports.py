@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # what is named here for its type alone would delay the first
     import threading
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pipeline.analysis_report import Analysis, AnalysisStep
     from pipeline.commands import Command, StartRun
     from pipeline.forecast import Holding, Plan
     from pipeline.health import Health
@@ -151,6 +152,30 @@ class Shelf(Protocol):
         ...
 
 
+class Analysing(Protocol):
+    """One analysis under way."""
+
+    def steps(self) -> Iterator[AnalysisStep]:
+        """Yield how far it is, last that it is over; blocks in between, so a screen iterates in a thread."""
+        ...
+
+    def close(self) -> None:
+        """End it, from any thread and at once; `steps` then ends, too."""
+        ...
+
+
+class Analyst(Protocol):
+    """Analyses what a run made; `known` reads the disk, so a screen calls it from a thread."""
+
+    def known(self, out: str) -> Analysis | Refusal | None:
+        """Return the analysis that lies in an output folder, None if there is none."""
+        ...
+
+    def analyse(self, run_id: int) -> Analysing:
+        """Begin to analyse the outputs of a run."""
+        ...
+
+
 class RunHistory(Protocol):
     """What is remembered of all runs; each call reads the disk, so a screen makes it from a thread."""
 
@@ -248,3 +273,4 @@ class Ports:
     failed: FailedVideos
     shelf: Shelf
     lab: Lab
+    analyst: Analyst

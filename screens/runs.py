@@ -16,14 +16,15 @@ from pipeline.history import History, PastRun, RunDetails
 from pipeline.model import RunKind, RunState
 from pipeline.snapshot import Snapshot
 from screens.actions import bindings, key_of
+from screens.analysis import Analysis
 from screens.asking import Asking
 from screens.clipboard import copy
 from screens.ports import Ports, Refusal
 from screens.presenters.compare import Facts, comparison
 from screens.presenters.header import is_live
-from screens.presenters.runs import OVER, RESUMABLE, answer_lines, run_details, totals
+from screens.presenters.runs import OVER, RESUMABLE, run_details, totals
 from screens.questions import again_question
-from screens.run_order import next_sort
+from screens.widgets.answer import Answer
 from screens.widgets.filter_line import FilterLine
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines, LineView
@@ -58,13 +59,12 @@ class Runs(Asking):
             yield RunList(id="list")
             yield Lines(id="page")
         yield FilterLine("number, state, kind, preset or folder", over="RunList")
-        yield Lines(id="answer")
+        yield Answer()
         yield KeyLine("runs", "anywhere")
 
     def on_mount(self) -> None:
         """Read the runs, and look for changes from now on."""
-        for name in ("#totals", "#answer"):
-            self.query_one(name).can_focus = False
+        self.query_one("#totals").can_focus = False
         self.pull()
         self.set_interval(1 / self._ports.refresh_hz, self.pull)
 
@@ -135,8 +135,7 @@ class Runs(Asking):
 
     def action_again(self) -> None:
         """Ask, then check the selected run and start it once more."""
-        run = self.query_one(RunList).run
-        if run is None or self._checking:
+        if (run := self.query_one(RunList).run) is None or self._checking:
             return
 
         def answered(answer: str | None) -> None:
@@ -148,10 +147,14 @@ class Runs(Asking):
 
         self.app.push_screen(again_question(run), answered)
 
+    def action_analyse(self) -> None:
+        """Show the analysis of the selected run."""
+        if run := self.query_one(RunList).run:
+            self.app.push_screen(Analysis(self._ports, run))
+
     def action_copy(self) -> None:
         """Copy the path of the outputs of the selected run."""
-        run = self.query_one(RunList).run
-        if run is not None:
+        if run := self.query_one(RunList).run:
             copy(self.app, self._ports.keep, "path of the outputs", run.out)
 
     def action_filter(self) -> None:
@@ -170,8 +173,7 @@ class Runs(Asking):
 
     def action_sort(self) -> None:
         """Take the next order."""
-        runs = self.query_one(RunList)
-        runs.rearrange(sort=next_sort(runs.sort))
+        self.query_one(RunList).sort_next()
 
     def action_leave(self) -> None:
         """Leave the page, then the filter, then the screen."""
@@ -248,7 +250,4 @@ class Runs(Asking):
         self.call_after_refresh(self.redraw)
 
     def _say(self, refusal: Refusal | None) -> None:
-        answer = self.query_one("#answer", Lines)
-        rows = answer_lines(f"{refusal.message} {refusal.remedy}".strip(), self.size.width - 3) if refusal else ()
-        answer.styles.height = min(6, len(rows))
-        answer.show(rows)
+        self.query_one(Answer).say(f"✗ {refusal.message} {refusal.remedy}".strip() if refusal else "", "bad")

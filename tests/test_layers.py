@@ -45,7 +45,18 @@ def test_the_engine_needs_no_screen_and_no_codec() -> None:
 
 
 def test_the_door_needs_neither_codec_nor_arrays() -> None:
-    door = ("model", "errors", "settings", "commands", "snapshot", "text", "health", "wire", "job_facts")
+    door = (
+        "model",
+        "errors",
+        "settings",
+        "commands",
+        "snapshot",
+        "text",
+        "health",
+        "wire",
+        "job_facts",
+        "analysis_report",
+    )
     held = modules_after("import " + ", ".join(f"pipeline.{name}" for name in door))
     assert held.isdisjoint({*HEAVY, *SCREEN, "numpy", "h5py"})
 

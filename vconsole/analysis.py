@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from pipeline.analysis.analyse import analyse
 from pipeline.analysis.readers import reader_count
-from pipeline.analysis.report import Analysis
 from pipeline.analysis.stored import ENDING, Folder, folder_of, held_models
 from pipeline.analysis.write import write_analysis
+from pipeline.analysis_report import Analysis
 from pipeline.engine.reader import LedgerReader
 from pipeline.errors import SettingsError
 from pipeline.model import RunKind
@@ -34,9 +34,10 @@ def run(args: argparse.Namespace) -> int:
     settings = load(from_arguments(args))
     folder = _folder(args, settings)
     vectors = next(iter(held_models(folder)), "")
-    with counting("read", quiet=args.json) as told:
+    with counting("read", as_json=args.json) as told:
         readers = reader_count(settings.engine.workers)
         analysis, rows, group_of = analyse(folder, vectors, settings.analysis, readers, told)
+    analysis = analysis.model_copy(update={"run": args.run})
     paths = write_analysis(folder.out, analysis, rows, group_of)
     code = Exit.SOME_FAILED if analysis.problems else Exit.OK
     if args.json:

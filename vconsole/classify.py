@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Classify, tell how it went and return the exit code. Raises SettingsError, MissingWeightsError, JobError."""
     settings = load(from_arguments(args))
     order = _order(args, settings)
-    with counting("classified", quiet=args.json) as told:
+    with counting("classified", as_json=args.json) as told:
         found = classify(order, told)
     counts, problems = _counted(found)
     code = Exit.SOME_FAILED if problems else Exit.OK

@@ -1,23 +1,29 @@
-"""A count that moves on while many files are read, on a terminal only."""
+"""A count that moves on while many files are read: a line on a terminal, or events for programs."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-EVERY_S = 0.1
+from vconsole.output import write_json
+
+EVERY_S = 0.2
 
 
 @contextmanager
-def counting(doing: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Yield what is told how many are done, and of how many; the line is gone afterwards."""
-    shown = not quiet and sys.stderr.isatty()
+def counting(doing: str, *, as_json: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told how many are done, and of how many; a line on a terminal is gone afterwards."""
+    shown = not as_json and sys.stderr.isatty()
     last_s = 0.0
 
     def told(done: int, of: int) -> None:
         nonlocal last_s
-        if shown and (done == of or monotonic() - last_s >= EVERY_S):
-            last_s = monotonic()
+        if monotonic() - last_s < EVERY_S:
+            return
+        last_s = monotonic()
+        if as_json:
+            write_json({"event": "progress", "done": done, "of": of}, sys.stdout)
+        elif shown:
             sys.stderr.write(f"\r\x1b[K{done:,} of {of:,} {doing}")
             sys.stderr.flush()
 

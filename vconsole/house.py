@@ -97,6 +97,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
     from pipeline.job_pictures import Album
     from pipeline.settings import PRESETS
     from screens.ports import Ports
+    from vconsole.analyst import Analyst
     from vconsole.doctor import examination_of
     from vconsole.failures import LedgerFailures
     from vconsole.history import LedgerHistory
@@ -119,6 +120,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
         failed=LedgerFailures(folder),
         shelf=Shelf(store.settings, folder),
         lab=LabDesk(store.settings, folder),
+        analyst=Analyst(store.settings, folder),
     )
 
 

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError("FOLDER is missing", remedy="Name the --out of an extract run.")
     settings, folder = load(from_arguments(args)), folder_of(absolute(args.folder))
     made, problems = 0, []
-    with counting("templates", quiet=args.json) as told:
+    with counting("templates", as_json=args.json) as told:
         for name, answer in make_templates(folder, reader_count(settings.engine.workers), told, force=args.force):
             made += bool(answer.get("made"))
             if "problem" in answer:

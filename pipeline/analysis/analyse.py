@@ -14,10 +14,10 @@ from pipeline.analysis.classifier import unpacked
 from pipeline.analysis.near import Found, Hashes, Vectors, groups, near_duplicates
 from pipeline.analysis.reader import Answer
 from pipeline.analysis.readers import Item, read_all
-from pipeline.analysis.report import Analysis, Bin, ClassCount, Duplicate, Problem, Spread
 from pipeline.analysis.settings import AnalysisSettings
 from pipeline.analysis.stored import Folder, stamp_of
 from pipeline.analysis.tally import Tally
+from pipeline.analysis_report import Analysis, Bin, ClassCount, Duplicate, Problem, Spread
 from pipeline.text import visible
 
 BINS = 20
@@ -186,11 +186,12 @@ def _spread(values: Sequence[float]) -> Spread:
 
 
 def _histogram(values: Sequence[float]) -> tuple[Bin, ...]:
-    """Return bins of one width up to the 99th percentile, so that one long video does not flatten all others."""
+    """Return bins of one width up to the 99th percentile; the last one reaches to the end."""
     if not values:
         return ()
     high = float(np.percentile(values, 99)) or 1.0
     counts, edges = np.histogram(np.minimum(values, high), bins=BINS, range=(0.0, high))
+    edges[-1] = max(values)
     return tuple(
         Bin(low=round(low, 4), high=round(up, 4), videos=int(count))
         for (low, up), count in zip(pairwise(edges.tolist()), counts, strict=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pipeline.analysis.report import Analysis, Frequent
+from pipeline.analysis_report import Analysis, Frequent
 from pipeline.reports.markdown import table, text
 from pipeline.text import clock, plural, visible
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.analysis.report import Frequent
+from pipeline.analysis_report import Frequent
 
 MOST = 200_000
 """Different texts held; when there are more, the rarer half goes, so that only rare ones can be counted short."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.analysis.analyse import Row
 from pipeline.analysis.markdown import UNNAMED, markdown
-from pipeline.analysis.report import Analysis, Bin
+from pipeline.analysis_report import Analysis, Bin
 from pipeline.outputs.atomic import atomic_file
 from pipeline.outputs.cells import plain_cell
 from pipeline.reports.page import html_page
@@ -61,4 +61,4 @@ def _plots(analysis: Analysis) -> Iterator[str]:
 
 
 def _histogram(bins: Sequence[Bin]) -> list[tuple[str, float]]:
-    return [(f"{one.low:,.4g} to {one.high:,.4g}", one.videos) for one in bins]
+    return [(f"{one.low:,.3g} to {one.high:,.3g}", one.videos) for one in bins]

@@ -267,8 +267,3 @@ def field(label: str, text: str, width: int, tone: Tone = "") -> list[Line]:
     rows = wrap(text, max(8, width - _LABEL - 1))
     heads = [label] + [""] * (len(rows) - 1)
     return [(cell(head, _LABEL + 1, "quiet"), Cell(row, tone)) for head, row in zip(heads, rows, strict=True)]
-
-
-def answer_lines(text: str, width: int) -> tuple[Line, ...]:
-    """Return why something was refused."""
-    return tuple((Cell(row, "bad"),) for row in wrap(f"✗ {text}", max(20, width)))

@@ -5,7 +5,7 @@ from textual.message import Message
 from pipeline.history import PastRun
 from pipeline.snapshot import RunView
 from screens.presenters.runs import run_row, runs_empty, runs_heading, with_view
-from screens.run_order import SORTS, arranged
+from screens.run_order import SORTS, arranged, next_sort
 from screens.widgets.lines import LineView
 from screens.widgets.outside import Line, outside
 
@@ -38,6 +38,10 @@ class RunList(LineView):
         self._read, self.now_s = runs, now_s
         self.all = tuple(with_view(run, view) for run in runs or ())
         self.rearrange()
+
+    def sort_next(self) -> None:
+        """Take the next order."""
+        self.rearrange(sort=next_sort(self.sort))
 
     def rearrange(self, *, needle: str | None = None, sort: str | None = None) -> None:
         """Take another filter or order, and show the runs as both say."""

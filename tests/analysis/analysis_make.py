@@ -11,12 +11,12 @@ EACH = 3
 
 
 def vconsole(*arguments: str, code: int = 0) -> list[dict[str, Any]]:
-    """Run the program with --json and return the events."""
+    """Run the program with --json and return the events but for those of progress."""
     done = subprocess.run(
         [sys.executable, "-m", "vconsole", *arguments, "--json"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == code, done.stderr + done.stdout
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [event for event in map(json.loads, done.stdout.splitlines()) if event["event"] != "progress"]
 
 
 def extract(videos: Path, out: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_reader_that_dies_costs_no_video(out: Path) -> None:
         for child in psutil.Process(process.pid).children():
             child.kill()
         assert process.stdout is not None
-        summary = json.loads(process.stdout.read())
+        summary = json.loads(process.stdout.read().splitlines()[-1])
     assert (process.returncode, summary["problems"]) == (0, 0)
     assert summary["videos"] == len(list((out / "features").rglob("*.h5")))
 

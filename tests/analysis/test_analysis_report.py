@@ -13,9 +13,9 @@ from analysis_make import EACH, KINDS, extract, vconsole
 from test_analysis_templates import TWO, add
 
 from pipeline.analysis.near import groups, near_duplicates
-from pipeline.analysis.report import Analysis
 from pipeline.analysis.settings import AnalysisSettings
 from pipeline.analysis.tally import Tally
+from pipeline.analysis_report import Analysis
 
 EVIL = "=cmd|'/c calc'!A1 <script>alert(1)</script> [x](javascript:y)"
 
@@ -42,6 +42,7 @@ def test_figures_classes_texts_and_near_duplicates_are_told(out: Path) -> None:
     assert found["duration_s"]["max"] == pytest.approx(2.4, abs=0.1)
     assert found["cuts_per_min"]["max"] == pytest.approx(25, rel=0.1)
     assert sum(one["videos"] for one in found["durations"]) == found["videos"]
+    assert found["durations"][-1]["high"] == found["duration_s"]["max"]
     counts = {one["name"]: one["videos"] for one in found["classes"]}
     assert {name: counts[name] for name in ("green square", "yellow heart")} == {"green square": 3, "yellow heart": 3}
     assert {one["name"]: one["scenes"] for one in found["classes"]}["red circle"] == EACH + 1

@@ -33,9 +33,11 @@ from pipeline.snapshot import (
     WorkerPlan,
 )
 from screens.ports import Album, Exported, FailedVideos, JobReader, Planning, Ports, Refusal
+from screens.ports import Analyst as AnalystPort
 from screens.ports import Lab as LabPort
 from screens.ports import Shelf as ShelfPort
 from screens.widgets.lines import LineView
+from vconsole.analyst import Analyst
 from vconsole.app import ConsoleApp
 from vconsole.house import Building, House
 from vconsole.keymap import checked
@@ -148,6 +150,7 @@ def app_over(
     album: Callable[[], Album] = JobAlbum,
     shelf: ShelfPort | None = None,
     lab: LabPort | None = None,
+    analyst: AnalystPort | None = None,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -166,6 +169,7 @@ def app_over(
         failed=failed or ScriptedLedger(engine),
         shelf=shelf or Shelf(lambda: settings, Path("/nowhere")),
         lab=lab or LabDesk(lambda: settings, Path("/nowhere")),
+        analyst=analyst or Analyst(lambda: settings, Path("/nowhere")),
     )
     house = House(engine, settings, ports, checked(settings.keys))
     return ConsoleApp(Building(house), settings.console.theme, looks(own_themes))

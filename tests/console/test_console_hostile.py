@@ -236,6 +236,7 @@ def test_screens_enter_the_pipeline_by_its_door_alone() -> None:
         "lab",
         "job_facts",
         "shelf",
+        "analysis_report",
     )
     door = {f"pipeline.{name}" for name in light}
     for path in SCREENS.rglob("*.py"):

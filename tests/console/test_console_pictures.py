@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import pytest
+from console_analyst import REPORT, ScriptedAnalyst
 from console_lab import ScriptedLab, measuring
 from console_planner import PLANNED, ScriptedPlanner
 from console_script import (
@@ -124,6 +125,7 @@ VIEWS = {
         ("what to measure", "● tiny-shapes", "1 chosen", "HTTP services", "F5"),
         replace(measuring(), lab=None),
     ),
+    "analysis": View(("h", "i"), ("analysis of run 8", "1,234 videos", "near-duplicates", "a dog")),
     "again": View(("h", "a"), ("Start run 8 again?", "What is whole is not done again.")),
 }
 
@@ -162,7 +164,13 @@ def app_with_all() -> tuple[ScriptedEngine, ConsoleApp]:
     planner.may_end.set()
     known = partial(facts, engine)
     return engine, app_over(
-        engine, history=remembered(), planning=planner, job_facts=known, album=Painted, lab=ScriptedLab()
+        engine,
+        history=remembered(),
+        planning=planner,
+        job_facts=known,
+        album=Painted,
+        lab=ScriptedLab(),
+        analyst=ScriptedAnalyst(REPORT),
     )
 
 

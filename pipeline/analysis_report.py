@@ -1,5 +1,6 @@
-"""The schema of an analysis (`analysis.json`); `vconsole analysis --schema` prints it."""
+"""The schema of an analysis (`analysis.json`), which a screen shows too; `vconsole analysis --schema` prints it."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -19,7 +20,7 @@ class Spread(Section):
 
 
 class Bin(Section):
-    """Part of a histogram: low <= value < high, the last one with its end."""
+    """Part of a histogram: low <= value < high, the last one with its end; it may be wider than the others."""
 
     low: float
     high: float
@@ -66,6 +67,7 @@ class Analysis(Section):
     format_version: Literal[1] = 1
     created_utc: str
     folder: str
+    run: int = Field(0, description="The run whose videos these are; 0 = all of the folder.")
     videos: int = Field(description="Videos that could be read.")
     partial: int = Field(description="Those of which part could not be read when they were extracted.")
     duration_s: Spread
@@ -86,3 +88,15 @@ class Analysis(Section):
     duplicates_complete: bool = Field(description="False if there are more than analysis.max_pairs.")
     groups: tuple[tuple[str, ...], ...] = Field(description="Videos that hang together as near-duplicates.")
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisStep:
+    """How far an analysis under way is."""
+
+    done: int = 0
+    of: int = 0
+    """0 before it is known."""
+    failure: str = ""
+    """Why it ended without a report, and what to do about it."""
+    over: bool = False

@@ -123,12 +123,13 @@ def test_requests_are_under_way_at_once(url: str) -> None:
         ("/words", "no vectors"),
     ],
 )
+@pytest.mark.parametrize("level", [1, 2, 8])
 def test_a_service_that_never_answers_well_is_not_measured_and_that_is_said_in_time(
-    url: str, endpoint: str, told: str
+    url: str, endpoint: str, told: str, level: int
 ) -> None:
     began = time.monotonic()
     with pytest.raises(SettingsError, match=told):
-        measured(url, endpoint, timeout_s=0.2 if endpoint == "/hang" else 5.0)
+        measured(url, endpoint, level=level, timeout_s=0.2 if endpoint == "/hang" else 5.0)
     assert time.monotonic() - began < 30
 
 

@@ -85,6 +85,19 @@ async def test_what_is_measured_is_shown_live_and_cancelled_after_a_question() -
         await until(pilot, lambda: "2 results, 1 VALID; 1 could not be measured." in picture(app))
 
 
+async def test_leaving_while_something_is_measured_asks_first() -> None:
+    engine = ScriptedEngine(measuring())
+    app = app_over(engine, lab=ScriptedLab())
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("q")
+        await until(pilot, lambda: "A benchmark is under way." in picture(app))
+        assert engine.closed == []
+        await pilot.press("s")
+        await until(pilot, lambda: app.screen is app.monitor)
+        await pilot.press("q", "n")
+        await until(pilot, lambda: engine.closed)
+
+
 async def test_a_report_is_exported_where_the_operator_wants() -> None:
     lab = ScriptedLab()
     app = app_over(idle(), lab=lab)

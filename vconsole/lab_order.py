@@ -82,7 +82,9 @@ def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path])
         )
     _check_names("stage", request.stages, STAGES[RunKind.EXTRACT])
     _check_names("preset", request.presets, presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT))
-    require([*request.extractors, *(settings.embed.models if Stage.EMBED in request.stages else ())], settings)
+    needed = {Stage.EMBED: settings.embed.models, Stage.SPEECH: (settings.speech.model,)}
+    of_stages = (key for stage, keys in needed.items() if stage in request.stages for key in keys)
+    require([*request.extractors, *of_stages], settings)
     models = catalogue(settings)
     sweep = parse_sweep(request.sweep.split())
     services = read_services(request.services) if request.services else {}

@@ -42,6 +42,7 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
     Stage.DEDUPE: {"dedupe": {"enabled": True}},
     Stage.EMBED: {"embed": {"enabled": True}},
     Stage.TEXT: {"text": {"enabled": True}},
+    Stage.SPEECH: {"speech": {"enabled": True}},
     Stage.WRITE: {},
 }
 """What a stage needs beside it, of the stages that can be switched off, to be measured alone."""
@@ -96,7 +97,13 @@ def _settings_of(request: Request) -> PipelineSettings:
         fields |= {section: fields[section] | values for section, values in BARE.items()}
         fields["embed"] |= {"enabled": True, "models": (request.subject.target,)}
     if request.subject.kind is Kind.STAGE:
-        for section, values in (*BARE.items(), ("embed", OFF), ("text", OFF), *ALONE[request.subject.target].items()):
+        for section, values in (
+            *BARE.items(),
+            ("embed", OFF),
+            ("text", OFF),
+            ("speech", OFF),
+            *ALONE[request.subject.target].items(),
+        ):
             fields[section] |= values
     fields["host"] = request.host.model_dump()
     return PipelineSettings.model_validate(fields)

@@ -123,6 +123,7 @@ def test_what_is_invalid_is_no_regression_and_passes_no_gate_unsaid(
         ["--presets", "nothing"],
         ["--stages", "nothing"],
         ["--stages", "embed"],
+        ["--stages", "speech"],
         ["--presets", "scenes", "--inputs", "/nowhere"],
         ["--extractors", "tiny-shapes", "--iterations", "0"],
         ["--extractors", "tiny-shapes", "--sweep", "colour=red"],

@@ -7,11 +7,11 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import PurePath
+from pty import STDIN_FILENO
 from typing import ClassVar
 
 from rich.console import RenderableType
@@ -268,7 +268,7 @@ def run_console(options: Options, environ: Mapping[str, str]) -> int:
             close=building.close,
             leave=app.leave_from_thread,
             grace_s=lambda: building.grace_s,
-            terminal_fd=sys.stdin.fileno(),
+            terminal_fd=STDIN_FILENO if os.isatty(STDIN_FILENO) else None,
         )
         with ending as told:
             try:

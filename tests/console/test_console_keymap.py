@@ -127,7 +127,8 @@ def test_the_console_refuses_a_clash_by_file_and_key_before_it_opens(
 ) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[keys]\nrun.pause = "q"\n')
-    monkeypatch.setenv("TERM", "xterm")
+    for name, value in {"TERM": "xterm", "COLUMNS": "80", "LINES": "24"}.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -47,6 +48,7 @@ def main() -> int:
         return 2
     one = options.media / "videos" / "edited" / "edit-1-x264.mp4"
     cores = os.cpu_count() or 1
+    rate_and_shape(one)
     with tempfile.TemporaryDirectory(prefix="bench-speed-") as scratch:
         ours, theirs = [], []
         for number in range(options.rounds):
@@ -55,6 +57,8 @@ def main() -> int:
             theirs.append(timed(lambda out=out: run_ffmpeg(program, one, out, options.speed, cores)))
         ratio = told("one file", ours, theirs)
         files = to_encode(options.media / "videos", options.many)
+        for path in files:
+            rate_and_shape(path)  # it takes time, which is nobody's
         ours, theirs = [], []
         for number in range(max(1, options.rounds - 1)):
             out = Path(scratch, f"many{number}")
@@ -144,12 +148,7 @@ def child(options: argparse.Namespace) -> int:
 
 
 def run_ffmpeg(program: str, path: Path, out: Path, speed: str, threads: int) -> None:
-    import av
-
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        rate = Fraction(stream.average_rate or 25)
-        sar = stream.sample_aspect_ratio or Fraction(1)
+    rate, sar = rate_and_shape(path)
     out.mkdir(parents=True, exist_ok=True)
     scale = f"scale=trunc(iw*{sar.numerator}/{sar.denominator}/2)*2:ih," if sar > 1 else ""
     command = [
@@ -160,6 +159,20 @@ def run_ffmpeg(program: str, path: Path, out: Path, speed: str, threads: int) ->
         str(out / f"{path.stem}.ffmpeg.mp4"),
     ]
     subprocess.run(command, check=True)
+
+
+@cache
+def rate_and_shape(path: Path) -> tuple[Fraction, Fraction]:
+    """Return the frame rate of our output, which a video of varying rate has not, and its pixels."""
+    from transcode_make import settings
+
+    from pipeline.transcode.inspect import inspect
+    from pipeline.transcode.recipe import recipe
+
+    facts = inspect(os.fsencode(path))
+    rate = recipe(facts, settings()).video.rate
+    assert rate is not None
+    return rate, Fraction(facts.video.sar.replace(":", "/"))
 
 
 def two_workers(files: list[Path], out: Path, speed: str, threads: int) -> Start:

@@ -9,9 +9,6 @@ from pipeline.errors import SettingsError
 
 _WITHOUT = "Without one: `vconsole extract INPUT... --out DIR`, `vconsole resume`, `vconsole runs`."
 
-_ESCDELAY_MS = "50"
-"""How long a lone Esc may turn out to begin a sequence: over SSH one comes in a packet; Textual would wait 100."""
-
 
 def run(args: argparse.Namespace) -> int:
     """Open the console and return its exit code. Raises SettingsError where there is no terminal that can show it."""
@@ -20,7 +17,6 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError("the console needs a terminal, and this is none", remedy=_WITHOUT)
     if kind in {"", "dumb"}:
         raise SettingsError(f"a terminal that says TERM={kind} cannot show the console", remedy=_WITHOUT)
-    os.environ.setdefault("ESCDELAY", _ESCDELAY_MS)
     gc.disable()  # what is imported now stays for good: looking through it again and again delays the first picture
     from vconsole.app import run_console
     from vconsole.options import from_arguments

@@ -205,7 +205,7 @@ class Runs:
         with contextlib.suppress(Exception), LedgerReader.read_only(state) as ledger:
             counts = ledger.counts(1)
             left = sum(number for one, number in counts.items() if one not in TERMINAL)
-            if left > LEFT and not last:
+            if not counts or (left > LEFT and not last):  # the first console may have ended before there was a run
                 return []
             return self._resumed(state)
         return []

@@ -13,14 +13,14 @@ from textual.widgets import Input
 from pipeline.commands import Retry, StartRun
 from pipeline.job_facts import JobFacts
 from pipeline.model import RunState
-from pipeline.snapshot import JobRow, Snapshot
+from pipeline.snapshot import JobRow
 from pipeline.text import plural
 from screens.actions import bindings
-from screens.asking import Asking
 from screens.clipboard import copy
 from screens.dismissals import Dismissals
 from screens.failure_groups import Heading
 from screens.folder_question import FolderQuestion
+from screens.following import Following
 from screens.job import Job
 from screens.other_preset import other_run, preset_question
 from screens.ports import Exported, Ports, Refusal
@@ -32,7 +32,7 @@ from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import Line, tell
 
 
-class Failures(Asking):
+class Failures(Following):
     """Follows the newest snapshot; what only the ledger knows is read in a thread when its video is selected."""
 
     CSS_PATH = "failures.tcss"
@@ -42,9 +42,7 @@ class Failures(Asking):
     AUTO_FOCUS = "FailureList"
 
     def __init__(self, ports: Ports) -> None:
-        super().__init__()
-        self._ports = ports
-        self._snapshot = Snapshot(serial=-1)
+        super().__init__(ports)
         self._run_id = 0
         self._notices_s = 0.0
         self._facts: tuple[JobRow | None, Facts] = (None, None)
@@ -65,19 +63,10 @@ class Failures(Asking):
         self.query_one("#title").can_focus = False
         self._dismissals = Dismissals(self, self._ports.failed, self._list.groups, self._told)
         self._notices_s = max((note.at_s for note in self._ports.source.latest().notices), default=0.0)
-        self.pull()
-        self.set_interval(1 / self._ports.refresh_hz, self.pull)
 
-    def on_resize(self) -> None:
-        """Lay the lines out for the new width."""
-        self.call_after_refresh(self._redraw)
-
-    def pull(self) -> None:
-        """Take the newest snapshot; an unchanged one touches nothing."""
-        snapshot = self._ports.source.latest()
-        if snapshot.serial == self._snapshot.serial:
-            return
-        self._snapshot = snapshot
+    def changed(self) -> None:
+        """Take what a newer snapshot tells; what was dismissed is that of its run."""
+        snapshot = self._snapshot
         run_id = snapshot.run.run_id if snapshot.run else 0
         if run_id != self._run_id:
             self._run_id = run_id
@@ -85,13 +74,13 @@ class Failures(Asking):
         self._list.take(snapshot)
         self._dismissals.keep()
         self._tell_refusals()
-        self._redraw()
 
     @property
     def _list(self) -> FailureList:
         return self.query_one(FailureList)
 
-    def _redraw(self) -> None:
+    def redraw(self) -> None:
+        """Show the list and the details of what is selected."""
         top, details = self.query_one("#title", Lines), self.query_one("#details", Lines)
         top.show(title(self._snapshot, self._list.groups, top.line_width))
         details.show(self._details(details.line_width))
@@ -121,7 +110,7 @@ class Failures(Asking):
 
     @on(FailureList.Moved)
     def _moved(self) -> None:
-        self._redraw()
+        self.redraw()
         row = next(iter(self._list.sample), None)
         if row is not None and row is not self._facts[0] and not self._reading:
             self._reading = True

@@ -13,11 +13,10 @@ from textual.containers import Container
 from pipeline.commands import CancelRun, ResumeRun, StartRun
 from pipeline.history import PastRun
 from pipeline.lab import LabComparison, LabReport
-from pipeline.snapshot import Snapshot
 from screens.actions import bindings, key_of
-from screens.asking import Asking
 from screens.clipboard import copy
 from screens.folder_question import FolderQuestion
+from screens.following import Following
 from screens.lab_form import LabForm
 from screens.ports import Exported, Ports, Refusal
 from screens.presenters.header import is_live
@@ -32,7 +31,7 @@ from screens.widgets.outside import Cell, Line, outside, tell
 from screens.widgets.runlist import RunList
 
 
-class Lab(Asking):
+class Lab(Following):
     """The list of benchmarks and a page on the selected one; the one at hand is shown as the engine tells of it."""
 
     CSS_PATH = "lab.tcss"
@@ -41,9 +40,7 @@ class Lab(Asking):
     AUTO_FOCUS = "LabList"
 
     def __init__(self, ports: Ports) -> None:
-        super().__init__()
-        self._ports = ports
-        self._snapshot = Snapshot(serial=-1)
+        super().__init__(ports)
         self._runs: tuple[PastRun, ...] | None = None
         self._seen: object = None
         self._listing = self._telling = False
@@ -60,23 +57,9 @@ class Lab(Asking):
         yield Answer()
         yield KeyLine("lab", "anywhere")
 
-    def on_mount(self) -> None:
-        """Read the benchmarks, and look for changes from now on."""
-        self.pull()
-        self.set_interval(1 / self._ports.refresh_hz, self.pull)
-
-    def on_resize(self) -> None:
-        """Lay the lines out for the new width."""
-        self.call_after_refresh(self.redraw)
-
-    def pull(self) -> None:
-        """Take the newest snapshot; read the benchmarks again if it tells of another state of any."""
-        snapshot = self._ports.source.latest()
-        if snapshot.serial == self._snapshot.serial:
-            return
-        self._snapshot = snapshot
+    def changed(self) -> None:
+        """Read the benchmarks again if a newer snapshot tells of another state of any."""
         self._list()
-        self.redraw()
 
     def redraw(self) -> None:
         """Show the list and the page; each draws only what differs."""

@@ -14,11 +14,10 @@ from textual.widgets import Input
 from pipeline.commands import OpenRun, ResumeRun, StartRun
 from pipeline.history import History, PastRun, RunDetails
 from pipeline.model import RunKind, RunState
-from pipeline.snapshot import Snapshot
 from screens.actions import bindings, key_of
 from screens.analysis import Analysis
-from screens.asking import Asking
 from screens.clipboard import copy
+from screens.following import Following
 from screens.ports import Ports, Refusal
 from screens.presenters.compare import Facts, comparison
 from screens.presenters.header import is_live
@@ -32,7 +31,7 @@ from screens.widgets.outside import outside, tell
 from screens.widgets.runlist import RunList
 
 
-class Runs(Asking):
+class Runs(Following):
     """Reads the ledger in a thread, again when the snapshot tells of a change; what the engine runs is shown live."""
 
     CSS_PATH = "runs.tcss"
@@ -42,9 +41,7 @@ class Runs(Asking):
     AUTO_FOCUS = "RunList"
 
     def __init__(self, ports: Ports) -> None:
-        super().__init__()
-        self._ports = ports
-        self._snapshot = Snapshot(serial=-1)
+        super().__init__(ports)
         self._listed: History | None = None
         self._facts: dict[int, tuple[PastRun, Facts]] = {}
         self._seen: object = None
@@ -63,23 +60,12 @@ class Runs(Asking):
         yield KeyLine("runs", "anywhere")
 
     def on_mount(self) -> None:
-        """Read the runs, and look for changes from now on."""
+        """Keep the focus from what only tells."""
         self.query_one("#totals").can_focus = False
-        self.pull()
-        self.set_interval(1 / self._ports.refresh_hz, self.pull)
 
-    def on_resize(self) -> None:
-        """Lay the lines out for the new width."""
-        self.call_after_refresh(self.redraw)
-
-    def pull(self) -> None:
-        """Take the newest snapshot; read the runs again if it tells of another state of any."""
-        snapshot = self._ports.source.latest()
-        if snapshot.serial == self._snapshot.serial:
-            return
-        self._snapshot = snapshot
+    def changed(self) -> None:
+        """Read the runs again if a newer snapshot tells of another state of any."""
         self._list()
-        self.redraw()
 
     def redraw(self) -> None:
         """Show the runs and the page; each draws only what differs."""

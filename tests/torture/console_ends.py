@@ -107,7 +107,8 @@ class Trial:
             self.codes |= {0, 130, -LAST[self.way]}  # the last: it had ended but for its exit
             self.hard = True
         if self.moment == "start":
-            self.codes |= {130}  # before there is an engine, Ctrl+C asks nothing
+            self.codes |= {130}  # before there is an engine, Ctrl+C asks nothing, and a second one may meet the exit
+            self.codes |= {-signal.SIGINT} if self.way == "ctrl+c twice" else set()
         if not self.entered:
             self.codes |= {
                 1,

@@ -1,11 +1,11 @@
 """One chunk of a long video, from the file to what is written down of it until all chunks are over."""
 
 import time
+from functools import partial
 
 from pipeline.extract_job import Division
 from pipeline.extraction import SWEEP_SHARE, Extraction
 from pipeline.media.chunk import Task, spans_of, sweep_chunk
-from pipeline.media.result import KeptFrame
 from pipeline.model import JobState, Stage
 from pipeline.models.client import PictureSpec
 from pipeline.outcome import Outcome
@@ -65,15 +65,7 @@ class DividedExtraction(Extraction):
             saved_pictures(folder, frames.save, frames.save_quality) as pictures,
             self._embedder(self._models()) as embedder,
         ):
-
-            def on_frame(frame: KeptFrame) -> None:
-                if pictures:
-                    with clock.within(Stage.WRITE):
-                        pictures.add(frame.frame_index, frame.picture())
-                if embedder:
-                    with clock.within(Stage.EMBED):
-                        embedder.on_frame(frame)
-
+            on_frame = partial(self._keep, pictures, embedder)
             clock.stage = self._decoding_stage
             threads = self._job.decode_threads
             record = sweep_chunk(

@@ -200,14 +200,7 @@ class Extraction:
         clock = self._clock
         reading = self._text_stage(TextStage) if self._text is None and known is None else None
         with self._saved_pictures() as pictures, self._embedder(models) as embedder:
-
-            def on_frame(frame: KeptFrame) -> None:
-                if pictures:
-                    with clock.within(Stage.WRITE):
-                        pictures.add(frame.frame_index, frame.picture())
-                if embedder:
-                    with clock.within(Stage.EMBED):
-                        embedder.on_frame(frame)
+            on_frame = partial(self._keep, pictures, embedder)
 
             def progress(video_s: float, frames: int) -> None:
                 whole = SWEEP_SHARE_OF_TWO if self._settings.speech.enabled else SWEEP_SHARE
@@ -322,6 +315,15 @@ class Extraction:
             return False
         self._saved = found
         return True
+
+    def _keep(self, pictures: PictureFolder | None, embedder: Embedder | None, frame: KeptFrame) -> None:
+        """Save a frame that was chosen and have it embedded, as far as either is wanted."""
+        if pictures:
+            with self._clock.within(Stage.WRITE):
+                pictures.add(frame.frame_index, frame.picture())
+        if embedder:
+            with self._clock.within(Stage.EMBED):
+                embedder.on_frame(frame)
 
     def _saved_pictures(self) -> AbstractContextManager[PictureFolder | None]:
         frames = self._settings.frames

@@ -21,24 +21,26 @@ Chain = Sequence[tuple[str, str]]
 _REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 _REFUSAL = "FFmpeg's filters cannot convert such a picture or sound."
 Frame = TypeVar("Frame", bound=VideoFrame | AudioFrame)
+Configured = tuple[Graph, FilterContext, FilterContext]
+"""A graph, its source and its sink."""
 
 
 class FrameGraph(Generic[Frame]):
     """A chain of filters; frames of another kind get a new one.
 
     `kind` gives what is alike in frames that one chain takes, `build` a configured graph for frames like one, with the
-    filter that takes them and the one that gives them back.
+    filter that takes them and the one that gives them back; none where such frames pass as they are.
     """
 
     def __init__(
         self,
         frame_type: type[Frame],
         kind: Callable[[Frame], tuple[object, ...]],
-        build: Callable[[Frame], tuple[Graph, FilterContext, FilterContext]],
+        build: Callable[[Frame], Configured | None],
     ) -> None:
         self._type, self._kind_of, self._build = frame_type, kind, build
         self._kind: tuple[object, ...] = ()
-        self._made: tuple[Graph, FilterContext, FilterContext] | None = None
+        self._made: Configured | None = None
 
     def through(self, frame: Frame | None) -> Iterator[Frame]:
         """Push a frame (None = the end) and yield what comes out."""
@@ -47,8 +49,11 @@ class FrameGraph(Generic[Frame]):
             yield from self._flushed()
         if frame is None:
             return
-        if self._made is None:
+        if kind != self._kind:
             self._made, self._kind = self._build(frame), kind
+        if self._made is None:
+            yield frame
+            return
         _, source, sink = self._made
         source.push(frame)
         yield from self._pulled(sink)
@@ -82,7 +87,10 @@ def picture_graph(chain: Chain, sar: Fraction, threads: int) -> FrameGraph[Video
     def kind(frame: VideoFrame) -> tuple[object, ...]:
         return frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range)
 
-    def build(frame: VideoFrame) -> tuple[Graph, FilterContext, FilterContext]:
+    def build(frame: VideoFrame) -> Configured | None:
+        steps = [*_without_reserved(frame), *chain]
+        if all(step == ("format", frame.format.name) for step in steps):
+            return None
         graph = Graph()
         graph.threads = threads
         source = graph.add(
@@ -95,7 +103,6 @@ def picture_graph(chain: Chain, sar: Fraction, threads: int) -> FrameGraph[Video
             range=words.range_of(int(frame.color_range), frame.format.name) or "unknown",
         )
         sink = graph.add("buffersink")
-        steps = [*_without_reserved(frame), *chain]
         graph.link_nodes(source, *(graph.add(name, arguments or None) for name, arguments in steps), sink)
         graph.configure()
         return graph, source, sink
@@ -122,7 +129,7 @@ def sound_graph(
     def kind(frame: AudioFrame) -> tuple[object, ...]:
         return frame.sample_rate, frame.format.name, frame.layout.name, frame.layout.nb_channels
 
-    def build(frame: AudioFrame) -> tuple[Graph, FilterContext, FilterContext]:
+    def build(frame: AudioFrame) -> Configured:
         graph = Graph()
         source = graph.add(
             "abuffer",

@@ -20,7 +20,10 @@ class Beside(Generic[Item]):
     def __init__(self, work: Callable[[Item], None], most: int, name: str) -> None:
         """At most `most` items wait; who gives one more waits for room."""
         self._work = work
-        self._waiting: queue.Queue[Item | None] = queue.Queue(most)
+        self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(most):
+            self._room.put(None)
         self._error: BaseException | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -40,6 +43,7 @@ class Beside(Generic[Item]):
     def give(self, item: Item) -> None:
         """Have an item worked on after those before it."""
         self._refuse()
+        self._room.get()
         self._waiting.put(item)
 
     def finish(self, tick: Callable[[], object]) -> None:
@@ -61,3 +65,4 @@ class Beside(Generic[Item]):
                     self._work(item)
                 except BaseException as error:  # noqa: BLE001 - the giver raises it
                     self._error, self._stopped = error, True
+            self._room.put(None)

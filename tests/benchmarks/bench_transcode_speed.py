@@ -3,16 +3,15 @@
     python tests/benchmarks/bench_transcode_speed.py [--ffmpeg PROGRAM] [--media DIR] [--speed veryfast] [--rounds 3]
                                                      [--many 10]
 
-Without `--ffmpeg` it is looked for on the PATH and in the package imageio-ffmpeg (pip install --target DIR
-imageio-ffmpeg; PYTHONPATH=DIR), which the program itself does not need. Both do the same in turn: decode, x264, AAC,
-constant rate, keyframe every 2 s, faststart; ours also inspects the source and reads the output back. Then as many
-files as `--many` says, two at a time: only such as ours really encodes, picture by picture. What a worker of the pool
-has behind it (its imports) is taken off. Prints medians of wall and CPU; exits 1 where ours takes over 1.05 times as
-long for one file, or longer for many.
+Without `--ffmpeg` it is looked for on the PATH (apt-get install ffmpeg) and in the package imageio-ffmpeg (pip install
+--target DIR imageio-ffmpeg; PYTHONPATH=DIR), neither of which the program itself needs. Both do the same in turn:
+decode, x264, AAC, constant rate, keyframe every 2 s, faststart; ours also inspects the source and reads the output
+back. Then as many files as `--many` says, two at a time: only such as ours really encodes, picture by picture. What a
+worker of the pool has behind it (its imports) is taken off. Prints medians of wall and CPU; exits 1 where ours takes
+over 1.05 times as long for one file, or longer for many.
 """
 
 import argparse
-import json
 import os
 import resource
 import shutil
@@ -21,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import cache
@@ -34,7 +33,7 @@ MEDIA = HERE.parents[3] / "shared" / "media"
 MOST, MOST_MANY = 1.05, 1.0
 LONGEST_S = 40.0
 LEAST_BYTES, MOST_BYTES = 200_000, 4_200_000
-Start = tuple[float, float]
+Run = tuple[float, float]
 """Wall and CPU seconds."""
 
 
@@ -53,17 +52,17 @@ def main() -> int:
         ours, theirs = [], []
         for number in range(options.rounds):
             out = Path(scratch, str(number))
-            ours.append(timed(lambda out=out: run_ours([one], out, options.speed, cores)))
+            ours.append(run_ours([one], out, options.speed, cores))
             theirs.append(timed(lambda out=out: run_ffmpeg(program, one, out, options.speed, cores)))
         ratio = told("one file", ours, theirs)
         files = to_encode(options.media / "videos", options.many)
         for path in files:
             rate_and_shape(path)  # it takes time, which is nobody's
         ours, theirs = [], []
-        for number in range(max(1, options.rounds - 1)):
+        for number in range(options.rounds):
             out = Path(scratch, f"many{number}")
             half = max(1, cores // 2)
-            ours.append(timed(lambda out=out, half=half: two_workers(files, out, options.speed, half)))
+            ours.append(run_ours(files, out, options.speed, half, workers=2))
             theirs.append(timed(lambda out=out, half=half: two_ffmpegs(program, files, out, options.speed, half)))
         many = told(f"{len(files)} files, two at a time", ours, theirs)
     return 1 if ratio > MOST or many > MOST_MANY else 0
@@ -94,7 +93,7 @@ def to_encode(media: Path, most: int) -> list[Path]:
     return found
 
 
-def told(what: str, ours: list[tuple[float, float]], theirs: list[tuple[float, float]]) -> float:
+def told(what: str, ours: list[Run], theirs: list[Run]) -> float:
     """Print the medians and return the ratio of the wall times."""
     wall, cpu = (statistics.median(run[place] for run in ours) for place in (0, 1))
     wall_there, cpu_there = (statistics.median(run[place] for run in theirs) for place in (0, 1))
@@ -107,43 +106,65 @@ def told(what: str, ours: list[tuple[float, float]], theirs: list[tuple[float, f
     return ratio
 
 
-def timed(work: Callable[[], Start | None]) -> tuple[float, float]:
-    """Return the wall and CPU seconds of what children do in `work`; the start that `work` returns is taken off."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def timed(work: Callable[[], object]) -> Run:
+    """Return what `work` and the children that end in it take."""
+    before = children_cpu_s()
     began = time.monotonic()
-    start = work() or (0.0, 0.0)
-    wall = time.monotonic() - began - start[0]
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime - start[1]
+    work()
+    return time.monotonic() - began, children_cpu_s() - before
 
 
-def run_ours(paths: list[Path], out: Path, speed: str, threads: int) -> Start:
-    """Transcode in a fresh process; return what it took to import, which a worker of the pool has behind it."""
-    command = [sys.executable, str(HERE), "--child", *map(str, paths), "--out", str(out), "--speed", speed]
-    done = subprocess.run([*command, "--threads", str(threads)], check=True, capture_output=True, text=True)
-    told = json.loads(done.stdout.splitlines()[-1])
-    return told["wall_s"], told["cpu_s"]
+def children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_ours(paths: list[Path], out: Path, speed: str, threads: int, workers: int = 1) -> Run:
+    """Transcode in fresh processes that take the next file when they have done one, as the workers of the pool do."""
+    command = [sys.executable, str(HERE), "--child", "--out", str(out), "--speed", speed, "--threads", str(threads)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    children = [subprocess.Popen([*command, "--seed", str(number)], **pipes) for number in range(workers)]
+    cpu_s = -sum(float(child.stdout.readline()) for child in children)
+    waiting = iter(paths)
+    began = time.monotonic()
+    with ThreadPoolExecutor(workers) as pool:
+        cpu_s += sum(pool.map(lambda child: feed(child, waiting), children))
+    wall_s = time.monotonic() - began
+    for child in children:
+        child.stdin.close()
+        assert child.wait() == 0
+    return wall_s, cpu_s
+
+
+def feed(child: "subprocess.Popen[str]", waiting: Iterator[Path]) -> float:
+    """Return the CPU seconds of a worker that took what it could."""
+    cpu_s = 0.0
+    for path in waiting:
+        child.stdin.write(f"{path}\n")
+        child.stdin.flush()
+        cpu_s = float(child.stdout.readline())
+    return cpu_s
 
 
 def child(options: argparse.Namespace) -> int:
-    began = time.monotonic()
     from transcode_make import run, settings
 
-    start = {"wall_s": time.monotonic() - began, "cpu_s": time.process_time()}
+    print(time.process_time(), flush=True)
     wanted = settings(speed=options.speed, keyframe_interval_s=1.99)
     options.out.mkdir(parents=True, exist_ok=True)
-    for number, path in enumerate(options.child):
+    for number, line in enumerate(sys.stdin):
+        path = Path(line.rstrip())
         outcome = run(
             path,
             options.out,
             wanted,
-            output=b"%d.mp4" % number + os.fsencode(path.stem),
+            output=b"%d-%d.mp4" % (options.seed, number) + os.fsencode(path.stem),
             decode_threads=options.threads,
             encode_threads=options.threads,
         )
         assert outcome.failure is None, outcome.failure
         assert outcome.result["action"] == "encoded", f"{path} was {outcome.result['action']}: no comparison"
-    print(json.dumps(start))
+        print(time.process_time(), flush=True)
     return 0
 
 
@@ -175,14 +196,6 @@ def rate_and_shape(path: Path) -> tuple[Fraction, Fraction]:
     return rate, Fraction(facts.video.sar.replace(":", "/"))
 
 
-def two_workers(files: list[Path], out: Path, speed: str, threads: int) -> Start:
-    with ThreadPoolExecutor(2) as pool:
-        halves = (files[::2], files[1::2])
-        started = pool.map(lambda half: run_ours(half[1], out / str(half[0]), speed, threads), enumerate(halves))
-        walls, cpus = zip(*started, strict=True)
-        return max(walls), sum(cpus)
-
-
 def two_ffmpegs(program: str, files: list[Path], out: Path, speed: str, threads: int) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda path: run_ffmpeg(program, path, out, speed, threads), files))
@@ -204,7 +217,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--speed", default="veryfast")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--many", type=int, default=10)
-    parser.add_argument("--child", type=Path, nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.outcome import loss_sentence
 from pipeline.text import plural
+from pipeline.transcode import words
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.order import Made
 from pipeline.transcode.problems import Problem, problems_of
@@ -88,7 +89,11 @@ def finished(facts: MediaFacts, found: MediaFacts, plan: Recipe, made: Made | No
 def _lost_tags(facts: MediaFacts, found: MediaFacts) -> list[str]:
     """Return the tags that the container of the output has no place for; some go by another name there."""
     names, values = {name for name, _ in found.tags}, {value for _, value in found.tags}
-    lost = [name for name, value in facts.tags if name not in names and value not in values]
+    lost = [
+        name
+        for name, value in facts.tags
+        if words.PLAIN_NAMES.get(name, name) not in names and name not in names and value not in values
+    ]
     return [f"the {'tag' if len(lost) == 1 else 'tags'} {', '.join(lost[:MOST_TOLD])}"] if lost else []
 
 

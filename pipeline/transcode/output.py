@@ -77,7 +77,8 @@ def open_output(file: PartFile, settings: TranscodeSettings, mark: str) -> Outpu
 def carry_tags(source: InputContainer, output: OutputContainer, facts: MediaFacts) -> None:
     """Copy tags, timecode and chapters; chapters move with the clock of the file."""
     tags = {key: value for key, value in source.metadata.items() if key.lower() not in words.OF_THE_CONTAINER and value}
-    output.metadata.update(tags)
+    plain = {words.PLAIN_NAMES[key.lower()]: value for key, value in tags.items() if key.lower() in words.PLAIN_NAMES}
+    output.metadata.update(plain | tags)
     if facts.timecode:
         output.metadata["timecode"] = facts.timecode
     chapters: list[Any] = []

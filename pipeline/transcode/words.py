@@ -60,6 +60,17 @@ OF_THE_CONTAINER = frozenset(
 )
 """Tags that tell of the source's container and would be false of the output."""
 
+PLAIN_NAMES = {
+    f"com.apple.quicktime.{apple}": name
+    for apple, name in (
+        ("location.iso6709", "location"),
+        ("make", "make"),
+        ("model", "model"),
+        ("creationdate", "date"),
+    )
+}
+"""What phones write, in lower case, and the names by which other containers hold it, if they can."""
+
 MARK_KEYS = ("vconsole", "encoder", "encoding_tool")
 """Tags in which the mark of a file that vconsole made may be found."""
 

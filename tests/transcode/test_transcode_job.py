@@ -361,6 +361,17 @@ def test_an_output_in_another_format_stays_and_is_told(tmp_path: Path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.mkv", "a.mov", "a.mp4"}
 
 
+def test_where_and_when_a_phone_filmed_goes_into_the_tags_that_mp4_has(tmp_path: Path):
+    apple = "com.apple.quicktime."
+    told = {"location.ISO6709": "+52.4597+013.3220+051.000/", "creationdate": "2023-09-22T18:34:05+0200", "make": "A"}
+    film = Film(codec="mpeg4", options={}, muxer={"movflags": "use_metadata_tags"})
+    source = make(tmp_path / "a.mov", replace(film, tags={apple + key: value for key, value in told.items()}))
+    result = done(run(source, tmp_path / "out"))
+    tags = dict(result["facts_out"]["tags"])
+    assert (tags["location"], tags["date"]) == ("+52.4597+013.3220+51.000000/", told["creationdate"])
+    assert result["dropped"] == [f"the tag {apple}make"]
+
+
 def test_tags_that_the_container_has_no_place_for_are_told_and_others_are_not(tmp_path: Path):
     tags = {"title": "Dam", "camera_serial": "7", "maker_notes": "long", "creation_time": "2026-01-02 03:04:05"}
     source = make(tmp_path / "a.mkv", Film(codec="mpeg4", options={}, tags=tags))

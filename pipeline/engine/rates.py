@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.engine.readings import Readings
@@ -10,6 +11,8 @@ from pipeline.text import plural
 
 _FEW_JOBS, _LITTLE = 5, 100
 """Fewer jobs than these tell nothing of a hundred times as many bytes as they had."""
+_LEAST_SHARE, _OF_SHARES = 0.03, 0.3
+"""The share of a job from which on it tells how long the rest takes, and how far that may be off."""
 SAMPLES_KEPT = 512
 """Durations kept of each stage for its percentiles, and of jobs for the range of the estimate."""
 
@@ -109,11 +112,14 @@ class Estimate:
         if work > 0 and seconds > 0:
             self._costs.append(seconds / work)
 
-    def seconds_left(self, active_s: float, under_way: float) -> tuple[float, float, float] | None:
+    def seconds_left(self, active_s: float, shares: Sequence[float]) -> tuple[float, float, float] | None:
         """Return (likely, low, high), or None before what is done tells anything.
 
-        `active_s` is how long work has gone on, `under_way` the sum of the shares of the jobs that run.
+        `active_s` is how long work has gone on, `shares` how much is done of each job that runs.
         """
+        under_way = sum(shares)
+        if not self._done_jobs and len(shares) == len(self._known) + self._unknown_jobs:
+            return _of_shares(active_s, shares)
         if not self._done_jobs or active_s <= 0 or self._done_work <= 0:
             return None
         if self._done_jobs < _FEW_JOBS and self._done_bytes * _LITTLE < self._unknown_bytes:
@@ -134,6 +140,15 @@ class Estimate:
         mean = sum(self._costs) / len(self._costs)
         variance = sum((cost - mean) ** 2 for cost in self._costs) / len(self._costs)
         return math.sqrt(variance) / mean
+
+
+def _of_shares(active_s: float, shares: Sequence[float]) -> tuple[float, float, float] | None:
+    """Return what is left of jobs that all began together, by the one that is furthest behind."""
+    least = min(shares, default=0.0)
+    if least < _LEAST_SHARE or active_s <= 0:
+        return None
+    likely = active_s * (1 - least) / least
+    return likely, likely * (1 - _OF_SHARES), likely * (1 + _OF_SHARES)
 
 
 def bottleneck(shares: dict[Stage, float], *, waiting_for_host: int, busy: int, workers: int, host_share: float) -> str:

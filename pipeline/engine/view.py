@@ -122,7 +122,7 @@ class View:
         if run.state is not RunState.RUNNING:
             return None
         jobs = [worker.running.job.job_id for worker in self._core.pool.running() if worker.running]
-        return run.estimate.seconds_left(run.active_s, sum(row.progress for job in jobs if (row := run.row(job))))
+        return run.estimate.seconds_left(run.active_s, [row.progress for job in jobs if (row := run.row(job))])
 
     def _bottleneck(self, run: ActiveRun) -> str:
         if run.state is not RunState.RUNNING:

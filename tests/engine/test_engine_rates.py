@@ -30,10 +30,10 @@ def test_the_estimate_weighs_jobs_by_duration_times_pixels() -> None:
     estimate = Estimate()
     estimate.add(1, 1000, 100.0)
     estimate.add(2, 1000, 900.0)
-    assert estimate.seconds_left(10.0, 0.0) is None, "nothing is known before a first job is done"
+    assert estimate.seconds_left(10.0, [0.0]) is None, "nothing is known before a first job is done"
     estimate.drop(1, 1000)
     estimate.done(1000, 100.0, 10.0)
-    left = estimate.seconds_left(10.0, 0.0)
+    left = estimate.seconds_left(10.0, [])
     assert left and left[0] == pytest.approx(90.0)
     assert left[1] < left[0] < left[2]
 
@@ -44,7 +44,7 @@ def test_a_video_not_yet_opened_is_weighed_by_its_size() -> None:
     estimate.add(2, 3000, 0.0)
     estimate.drop(1, 1000)
     estimate.done(1000, 50.0, 5.0)
-    left = estimate.seconds_left(5.0, 0.0)
+    left = estimate.seconds_left(5.0, [])
     assert left and left[0] == pytest.approx(15.0)
 
 
@@ -53,9 +53,20 @@ def test_one_tiny_video_tells_nothing_of_large_ones() -> None:
     estimate.add(1, 1_000_000, 0.0)
     for _ in range(4):
         estimate.done(1000, 1.0, 5.0)
-        assert estimate.seconds_left(5.0, 0.0) is None
+        assert estimate.seconds_left(5.0, [0.0]) is None
     estimate.done(1000, 1.0, 5.0)
-    assert estimate.seconds_left(25.0, 0.0)
+    assert estimate.seconds_left(25.0, [])
+
+
+def test_what_is_left_of_the_last_videos_follows_from_how_far_they_are_before_any_is_done() -> None:
+    estimate = Estimate()
+    estimate.add(1, 1000, 100.0)
+    estimate.add(2, 1000, 0.0)
+    assert estimate.seconds_left(30.0, [0.5]) is None, "one has not begun"
+    assert estimate.seconds_left(30.0, [0.5, 0.01]) is None, "too little is known of the second"
+    left = estimate.seconds_left(30.0, [0.5, 0.25])
+    assert left and left[0] == pytest.approx(90.0)
+    assert left[1] < left[0] < left[2]
 
 
 def test_work_that_was_whole_already_does_not_count_and_the_range_narrows() -> None:
@@ -64,7 +75,7 @@ def test_work_that_was_whole_already_does_not_count_and_the_range_narrows() -> N
     widths = []
     for _ in range(50):
         estimate.done(1000, 100.0, 10.0)
-        left = estimate.seconds_left(500.0, 0.0)
+        left = estimate.seconds_left(500.0, [])
         assert left
         widths.append((left[2] - left[1]) / left[0])
     assert widths[-1] < widths[0]

@@ -1,12 +1,14 @@
 """kill -9 of workers, the model host, or engine and all its children at once, at random moments of one long run.
 
     python tests/torture/kills.py [--kills 500] [--seed N] [--seconds 2400] [--victims group worker host]
+                                   [--chunk-s 0]
 
 The inputs are real videos from ../shared/media where that is, and ones made here; copies of them that differ in a box
 that says nothing are added while the run goes on, so that there is always something to be hit. Afterwards the oracle is
 asked (ledger sound, every input accounted for, nothing finished twice, no innocent video quarantined, every output
 readable, no temporary file, no process left), and everything is compared with an undisturbed run over the same inputs:
-integers and text exactly, floats within 1e-5.
+integers and text exactly, floats within 1e-5. With `--chunk-s` the disturbed run cuts videos longer than that into
+chunks, and the undisturbed one does not.
 """
 
 import argparse
@@ -42,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "engine" / "engine_process.py"
 SHARED = ROOT.parent / "shared" / "media" / "videos"
 OPTIONS: dict[str, Any] = {
-    "engine": {"workers": 2, "settle_s": 0, "retry_pause_s": 0.2},
+    "engine": {"workers": 2, "settle_s": 0, "retry_pause_s": 0.2, "chunk_s": 0},
     "embed": {"models": ["tiny-shapes"]},
     "frames": {"candidates_per_s": 4},
 }
@@ -106,10 +108,11 @@ def _takes_a_box(path: Path) -> bool:
 class Run:
     """One run that may need many engines."""
 
-    def __init__(self, folder: Path, inputs: Path) -> None:
+    def __init__(self, folder: Path, inputs: Path, chunk_s: float = 0) -> None:
         self.state, self.out = folder / "state", folder / "out"
         self.starts: list[float] = []
-        self._command = [sys.executable, str(PROGRAM), str(self.state), json.dumps(OPTIONS), str(self.out), str(inputs)]
+        told = json.dumps(OPTIONS | {"engine": OPTIONS["engine"] | {"chunk_s": chunk_s}})
+        self._command = [sys.executable, str(PROGRAM), str(self.state), told, str(self.out), str(inputs)]
 
     def start(self) -> "subprocess.Popen[str]":
         """Start an engine over the run and return once it has begun."""
@@ -273,6 +276,7 @@ def compare(calm: Run, rough: Run) -> list[str]:
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--chunk-s", type=float, default=0.0)
     parser.add_argument("--victims", nargs="+", choices=list(VICTIMS), default=list(VICTIMS))
     parser.add_argument("--keep", type=Path, help="work in this folder and keep it")
 
@@ -285,7 +289,7 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         supply = Supply(folder / "in", form.chance)
         supply.add(2 * ADDED)
-        rough = Run(folder / "rough", supply.folder)
+        rough = Run(folder / "rough", supply.folder, form.options.chunk_s)
         fallen = disturb(form, rough, supply)
         rough_s = round(time.monotonic() - form.begun_s, 1)
         calm = Run(folder / "calm", supply.folder)

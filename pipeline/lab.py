@@ -121,6 +121,8 @@ class LabRequest:
     extractors: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     presets: tuple[str, ...] = ()
+    floors: bool = False
+    """Whether this machine's floors are wanted whatever stands on them, decoding of every codec too."""
     services: str = ""
     """The path of a file that describes HTTP services."""
     inputs: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import Cell, outside
 from screens.widgets.picks import Picks
 
-_KINDS = ("extractor", "stage", "preset")
+_KINDS = ("extractor", "stage", "preset", "floors")
 _NUMBERS = {
     "iterations": "timed calls at least",
     "warmup_iterations": "warm-up calls",
@@ -121,7 +121,7 @@ class LabForm(Asking):
         services = os.fsdecode(self.query_one("#services", PathInput).path)
         inputs = tuple(map(os.fsdecode, self._inputs))
         return LabRequest(
-            names["extractor"], names["stage"], names["preset"], services=services, inputs=inputs, **typed
+            names["extractor"], names["stage"], names["preset"], bool(names["floors"]), services, inputs, **typed
         )
 
     def _choices_read(self, answer: LabChoices | Refusal) -> None:

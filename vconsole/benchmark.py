@@ -84,6 +84,7 @@ def _request(args: argparse.Namespace) -> LabRequest:
         extractors=tuple(args.extractors),
         stages=tuple(args.stages),
         presets=tuple(args.presets),
+        floors=args.floors,
         services=args.service_config,
         inputs=tuple(args.inputs),
         sweep=" ".join(args.sweep),

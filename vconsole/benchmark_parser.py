@@ -8,6 +8,7 @@ examples:
   vconsole benchmark --extractors clip-vit-b-32 --sweep batch_size=1,8,32 precision=fp32,bf16
   vconsole benchmark --presets standard --inputs ~/videos --sweep workers=1,2
   vconsole benchmark --stages probe scenes --inputs ~/videos
+  vconsole benchmark --floors --output-report-prefix report
   vconsole benchmark --extractors tiny-shapes --baseline old.json --fail-on-regression 10
   vconsole benchmark --compare old.json new.json
 
@@ -15,8 +16,9 @@ A service file is {NAME: {"url", "type": "video"|"image"|"text", "endpoint", and
 "timeout_s", "payload": "multipart"|"raw"|"json", "field", "dim"}}; health is asked first, then 1, 2 and 8 at once.
 
 Every result is VALID, or INVALID with the reason and what to do. Beside each extractor its floors are measured: the
-bare forward pass, decoding, demuxing, storage. Without --inputs, pictures, texts and a video are made up. The reports
-are PREFIX.json (all of it; --schema describes it), PREFIX.md, PREFIX.csv and PREFIX.html.
+bare forward pass, decoding and demuxing of each codec, storage, the copy to a GPU. --floors measures them alone, and
+decoding of h264, hevc, av1, vp9, mpeg4 and prores. Without --inputs, pictures, texts and a video are made up. The
+reports are PREFIX.json (all of it; --schema describes it), PREFIX.md, PREFIX.csv and PREFIX.html.
 
 exit codes: 0 all that was planned was measured, VALID or not; 1 some could not be measured; 2 bad usage; 3 something
 got slower than --fail-on-regression allows; 130 interrupted, what was measured is in the reports."""
@@ -29,6 +31,7 @@ def add_benchmark(commands: Commands) -> None:
     parser.add_argument("--extractors", nargs="+", default=[], metavar="KEY", help="models of `vconsole models list`")
     parser.add_argument("--presets", nargs="+", default=[], metavar="NAME", help="presets of extract, on videos")
     parser.add_argument("--stages", nargs="+", default=[], metavar="NAME", help="stages of extract alone, on videos")
+    parser.add_argument("--floors", action="store_true", help="this machine's floors, decoding of every codec too")
     parser.add_argument("--service-config", default="", metavar="FILE", help="JSON that describes HTTP services")
     parser.add_argument("--inputs", nargs="+", default=[], metavar="PATH", help="videos, pictures or folders of them")
     parser.add_argument("--iterations", type=int, default=20, metavar="N", help="timed calls at least (default: 20)")

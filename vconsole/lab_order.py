@@ -1,5 +1,6 @@
 """Turns what an operator wants measured, typed behind the command or filled in on the screen, into an order."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipeline.benchmark.machine import has_gpu
 from pipeline.benchmark.order import Order
-from pipeline.benchmark.plan import Wanted, parse_sweep, subjects_of
+from pipeline.benchmark.plan import NOTHING, Wanted, parse_sweep, subjects_of
 from pipeline.benchmark.report import Method
 from pipeline.benchmark.services import read_services
 from pipeline.commands import StartRun
@@ -25,6 +27,8 @@ from pipeline.settings import PRESETS, PipelineSettings, Settings, presets_of, w
 from vconsole.options import absolute
 
 SAMPLES_S = 120.0
+CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4", "prores")
+"""What decoding is measured of where floors are asked for, whatever the inputs are."""
 FOLDER = "benchmarks"
 """Where in the state folder benchmarks lie, a folder each."""
 
@@ -53,7 +57,8 @@ def order_of(
         presets={name: with_preset(settings, name, RunKind.EXTRACT) for name in wanted.presets},
         command=tuple(command),
     )
-    return order, tuple(map(os.fsencode, (*wanted.images, *wanted.videos)))
+    videos = (path for paths in wanted.videos.values() for path in paths)
+    return order, tuple(map(os.fsencode, (*wanted.images, *videos)))
 
 
 def command_of(order: Order, inputs: tuple[bytes, ...], folder: Path) -> StartRun:
@@ -75,11 +80,8 @@ def method_of(request: LabRequest) -> Method:
 
 def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path]) -> Wanted:
     """Return what is asked for, with inputs made up where none are named. Raises SettingsError."""
-    if not (request.extractors or request.stages or request.presets or request.services):
-        raise SettingsError(
-            "there is nothing to measure",
-            remedy="Name --extractors, --stages, --presets or a --service-config, see --help.",
-        )
+    if not (request.extractors or request.stages or request.presets or request.services or request.floors):
+        raise SettingsError("there is nothing to measure", remedy=NOTHING)
     _check_names("stage", request.stages, STAGES[RunKind.EXTRACT])
     _check_names("preset", request.presets, presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT))
     needed = {Stage.EMBED: settings.embed.models, Stage.SPEECH: (settings.speech.model,)}
@@ -88,7 +90,9 @@ def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path])
     models = catalogue(settings)
     sweep = parse_sweep(request.sweep.split())
     services = read_services(request.services) if request.services else {}
-    images, videos = _inputs(request.inputs) if request.inputs else _samples(folder() / "samples")
+    images, paths = _inputs(request.inputs) if request.inputs else _samples(folder() / "samples")
+    videos = _by_codec(paths)
+    others = _in_codecs(folder() / "codecs", set(CODECS) - set(videos)) if request.floors else {}
     return Wanted(
         extractors=tuple(dict.fromkeys(request.extractors)),
         texts=frozenset(key for key in request.extractors if models[key].family in KNOW_TEXTS),
@@ -97,9 +101,11 @@ def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path])
         services=services,
         images=images,
         videos=videos,
+        floors=request.floors,
+        other_codecs=others,
         dummy_text=not request.inputs,
         sweep=sweep,
-        cuda=settings.host.device.startswith("cuda"),
+        cuda=_is_cuda(settings.host.device) or any(map(_is_cuda, sweep.get("device", ()))),
     )
 
 
@@ -128,14 +134,39 @@ def _inputs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _samples(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return a picture and a video that are made in a process of its own: this one holds no codec."""
-    command = [sys.executable, "-P", "-m", "pipeline.media.samples", str(folder)]
-    try:
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SAMPLES_S,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.SubprocessError as error:
-        raise SettingsError(f"inputs could not be made up: {error}", remedy="Name some with --inputs.") from error
+    _program("pipeline.media.samples", str(folder))
     samples = read_truth(folder)
     named = {kind: [str(folder / one.name) for one in samples if one.kind == kind] for kind in ("picture", "video")}
     return tuple(named["picture"]), tuple(named["video"][:1])
+
+
+def _in_codecs(folder: Path, codecs: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return a video of each codec, made up."""
+    wanted = [codec for codec in CODECS if codec in codecs]
+    folder.mkdir(parents=True, exist_ok=True)
+    if wanted:
+        _program("pipeline.media.samples", str(folder), *wanted)
+    return {codec: (str(folder / f"{codec}.mkv"),) for codec in wanted}
+
+
+def _by_codec(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the videos of each codec, in the order in which codecs come."""
+    told = json.loads(_program("pipeline.benchmark.codecs", asked=json.dumps(paths))) if paths else []
+    return {codec: tuple(path for path, its in zip(paths, told, strict=True) if its == codec) for codec in told}
+
+
+def _program(module: str, *arguments: str, asked: str = "") -> str:
+    """Return what a program of this package answers. Raises SettingsError."""
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    try:
+        return subprocess.run(
+            command, check=True, input=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            timeout=SAMPLES_S,
+        ).stdout  # fmt: skip
+    except subprocess.SubprocessError as error:
+        message = f"inputs could not be made up or looked at: {error}"
+        raise SettingsError(message, remedy="Name others with --inputs.") from error
+
+
+def _is_cuda(device: str) -> bool:
+    return device.startswith("cuda") or (device == "auto" and has_gpu())

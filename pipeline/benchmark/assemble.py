@@ -20,7 +20,7 @@ FLOORS = {
     (Kind.STAGE, "video"): Kind.DECODE,
     (Kind.DECODE, "video"): Kind.DEMUX,
 }
-"""What stands on which floor. A video's floor is compared by seconds of video, the others by items."""
+"""What stands on which floor. That of videos is of their codec, and compared by seconds of video; others by items."""
 
 
 def result_of(
@@ -30,6 +30,7 @@ def result_of(
     subject, times_s = request.subject, measured["times_s"]
     items = max(1, round(sum(measured["items"]) / len(measured["items"])))
     medians_s = windows(times_s)
+    timeout_s = float(str(subject.description.get("timeout_s", 0.0)))
     output = _output(request, measured, baseline)
     errors = measured.get("errors", {})
     others = measured.get("other_cores", fmean(one.other_cores for one in samples) if samples else 0.0)
@@ -38,6 +39,7 @@ def result_of(
         kind=subject.kind,
         target=visible(subject.target),
         input=subject.input,
+        codec=visible(subject.codec),
         parameters=dict(subject.parameters),
         unit=measured["unit"],
         items=items,
@@ -57,7 +59,7 @@ def result_of(
         output=output,
         errors=errors,
         retries=measured.get("retries", 0),
-        reasons=reasons_of(times_s, medians_s, samples, others, output, request.method, cores, errors),
+        reasons=reasons_of(times_s, medians_s, samples, others, output, request.method, cores, errors, timeout_s),
     )
 
 
@@ -72,7 +74,7 @@ def _floor(result: Result, results: Sequence[Result]) -> Floor | None:
         return None  # the others decode nothing, or only a little
     same_model = kind is Kind.FORWARD
     for other in results:
-        if other.kind != kind or (same_model and other.target != result.target):
+        if other.kind != kind or other.codec != result.codec or (same_model and other.target != result.target):
             continue
         if same_model and other.parameters != result.parameters:
             continue

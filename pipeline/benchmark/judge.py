@@ -1,12 +1,22 @@
 """Whether a result can be trusted, and what to do where it cannot."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from pipeline.benchmark.others import disturbing
 from pipeline.benchmark.report import Method, Output, Reason, Sample
 from pipeline.benchmark.statistics import TOLERANCE, stable
+from pipeline.text import precise
 
 LEAST_SAMPLES = 5
+SHARE_OF_TIMEOUT = 0.5
+"""An answer that takes a greater share of the timeout is late."""
+SHARE_LATE = 0.1
+"""Share of the answers that may be late."""
+GROWN = 1.5
+"""How many times as long the last third of the answers may take as the first."""
+LEAST_OF_THIRD = 3
+"""Answers of a third that can be compared with another."""
 
 
 def reasons_of(
@@ -18,11 +28,13 @@ def reasons_of(
     method: Method,
     cores: int,
     errors: Mapping[str, int],
+    timeout_s: float = 0.0,
 ) -> tuple[Reason, ...]:
-    """Return why the result is INVALID; nothing if it is VALID."""
+    """Return why the result is INVALID; nothing if it is VALID. `timeout_s` is that of a service, 0 for others."""
     found = (
         _wrong(output),
         _errors(errors, len(times_s)),
+        _slow(times_s, timeout_s),
         _few(times_s, method),
         _unstable(windows_s),
         _throttled(samples),
@@ -50,6 +62,31 @@ def _errors(errors: Mapping[str, int], answered: int) -> Reason | None:
         text=f"requests failed: {told}; {answered} were answered",
         recommendation="See the service's own log; the times are those of its answers only.",
     )
+
+
+def _slow(times_s: Sequence[float], timeout_s: float) -> Reason | None:
+    """A service whose answers come ever later, or so late that others would not have come in time."""
+    if not timeout_s:
+        return None
+    late_s, third = SHARE_OF_TIMEOUT * timeout_s, len(times_s) // 3
+    late = sum(seconds > late_s for seconds in times_s)
+    if late > len(times_s) * SHARE_LATE:
+        return Reason(
+            code="slow",
+            text=f"{late} of {len(times_s)} answers took more than {precise(late_s)}, "
+            f"{SHARE_OF_TIMEOUT:.0%} of the timeout of {precise(timeout_s)}",
+            recommendation="Ask with less concurrency, give the service more room, or raise its timeout_s.",
+        )
+    if third < LEAST_OF_THIRD:
+        return None
+    first_s, middle_s, last_s = (median(times_s[third * place : third * (place + 1)]) for place in range(3))
+    if first_s < middle_s < last_s and last_s > GROWN * first_s:
+        return Reason(
+            code="slow",
+            text=f"answers took longer and longer: {precise(first_s)} in the first third, {precise(last_s)} at last",
+            recommendation="Requests pile up: ask with less concurrency, or see what the service still does for them.",
+        )
+    return None
 
 
 def _few(times_s: Sequence[float], method: Method) -> Reason | None:

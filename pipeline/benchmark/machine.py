@@ -34,6 +34,11 @@ def machine(gpus: GpuReader) -> Machine:
     )
 
 
+def has_gpu() -> bool:
+    """Return whether a driver tells of a GPU."""
+    return bool(_driver())
+
+
 def _cpu() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -79,7 +79,7 @@ def _row(result: Result) -> tuple[str, ...]:
         str(figures.count),
         f"{seconds(result.load_s)} + {seconds(result.first_s)}",
         throughput(result),
-        share(result.floor.share) if result.floor else "",
+        f"{share(result.floor.share)} of {result.floor.name}" if result.floor else "",
     )
 
 

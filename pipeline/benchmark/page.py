@@ -17,7 +17,7 @@ def _plots(results: Sequence[Result]) -> Iterator[str]:
     yield from _throughput(results)
     for result in results:
         times_ms = [(number + 1.0, 1000 * seconds) for number, seconds in enumerate(result.times_s)]
-        yield plot(result.name, "call", "ms a call", [Line("times", times_ms, dots=True)])
+        yield plot(result.name, "call", "ms a call", [Line("", times_ms, dots=True)])
     for result in results:
         if len(result.samples) > 1:
             yield _cores(result)
@@ -54,4 +54,4 @@ def _gpus(result: Result) -> Iterator[str]:
             if gpu.index == index and gpu.utilisation is not None
         ]
         if points:
-            yield plot(f"{result.name}: GPU {index}", "s", "% busy", [Line("busy", points)])
+            yield plot(f"{result.name}: GPU {index}", "s", "% busy", [Line("", points)])

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pipeline.errors import SettingsError
@@ -37,6 +37,8 @@ CHOICES = {"precision": ("fp32", "fp16", "bf16"), "hwaccel": ("none", "cuda")}
 MOST = {"batch_size": 4096, "workers": 256, "concurrency": 256}
 SERVICE_CONCURRENCY = ("1", "2", "8")
 
+NOTHING = "Name --extractors, --stages, --presets, --floors or a --service-config, see --help."
+
 Sweep = Mapping[str, tuple[str, ...]]
 
 
@@ -53,6 +55,8 @@ class Subject:
     parameters: Mapping[str, str] = field(default_factory=dict)
     description: Mapping[str, object] = field(default_factory=dict)
     """What the configuration says of a service."""
+    codec: str = ""
+    """The codec of videos, empty where it is not known; videos of two codecs are two subjects."""
 
     @property
     def is_floor(self) -> bool:
@@ -63,12 +67,13 @@ class Subject:
     def name(self) -> str:
         """What a report calls it."""
         varied = "".join(f" {key}={value}" for key, value in sorted(self.parameters.items()))
-        return f"{self.kind} {visible(self.target)} {self.input}{varied}"
+        codec = f" {visible(self.codec)}" if self.codec and not self.is_floor else ""
+        return f"{self.kind} {visible(self.target)} {self.input}{codec}{varied}"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an operator asks for; `images` and `videos` are paths, made up by the caller if there were none."""
+    """What an operator asks for; paths are made up by the caller if none are named."""
 
     extractors: tuple[str, ...] = ()
     texts: frozenset[str] = frozenset()
@@ -77,7 +82,12 @@ class Wanted:
     stages: tuple[str, ...] = ()
     services: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     images: tuple[str, ...] = ()
-    videos: tuple[str, ...] = ()
+    videos: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The videos of each codec, which is empty where it is not known."""
+    floors: bool = False
+    """Whether this machine's floors are wanted whatever stands on them."""
+    other_codecs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Videos of further codecs, only to find the floors of these."""
     dummy_text: bool = False
     """Whether texts are measured: only where no inputs were named."""
     sweep: Sweep = field(default_factory=dict)
@@ -100,11 +110,8 @@ def parse_sweep(words: Iterable[str]) -> Sweep:
 def subjects_of(wanted: Wanted) -> tuple[Subject, ...]:
     """Return all there is to measure, floors before what stands on them. Raises SettingsError if that is nothing."""
     asked = [*_extractors(wanted), *_stages(wanted), *_presets(wanted), *_services(wanted)]
-    if not asked:
-        raise SettingsError(
-            "there is nothing to measure",
-            remedy="Name --extractors, --stages, --presets or a --service-config, see --help.",
-        )
+    if not asked and not wanted.floors:
+        raise SettingsError("there is nothing to measure", remedy=NOTHING)
     return tuple(_varied([*_floors(wanted), *asked], wanted.sweep))
 
 
@@ -114,41 +121,45 @@ def _extractors(wanted: Wanted) -> Iterable[Subject]:
             yield Subject(Kind.EXTRACTOR, key, "image", wanted.images)
         if wanted.dummy_text and key in wanted.texts:
             yield Subject(Kind.EXTRACTOR, key, "text")
-        if wanted.videos:
-            yield Subject(Kind.EXTRACTOR, key, "video", wanted.videos)
+        yield from _on_videos(Kind.EXTRACTOR, key, wanted)
 
 
 def _stages(wanted: Wanted) -> Iterable[Subject]:
     if wanted.stages and not wanted.videos:
         raise SettingsError("a stage is measured on videos, and --inputs names none")
-    return (Subject(Kind.STAGE, name, "video", wanted.videos) for name in wanted.stages)
+    return (subject for name in wanted.stages for subject in _on_videos(Kind.STAGE, name, wanted))
 
 
 def _presets(wanted: Wanted) -> Iterable[Subject]:
     if wanted.presets and not wanted.videos:
         raise SettingsError("a preset is measured on videos, and --inputs names none")
-    return (Subject(Kind.PRESET, name, "video", wanted.videos) for name in wanted.presets)
+    return (subject for name in wanted.presets for subject in _on_videos(Kind.PRESET, name, wanted))
+
+
+def _on_videos(kind: Kind, target: str, wanted: Wanted) -> Iterable[Subject]:
+    return (Subject(kind, target, "video", paths, codec=codec) for codec, paths in wanted.videos.items())
 
 
 def _services(wanted: Wanted) -> Iterable[Subject]:
     for name, description in wanted.services.items():
         kind = str(description["type"])
-        inputs = {"image": wanted.images, "video": wanted.videos}.get(kind, ())
+        videos = tuple(itertools.chain.from_iterable(wanted.videos.values()))
+        inputs = {"image": wanted.images, "video": videos}.get(kind, ())
         if kind != "text" and not inputs:
             raise SettingsError(f"service {name} takes {kind}s, and --inputs names none")
         yield Subject(Kind.SERVICE, name, kind, inputs, description=description)
 
 
 def _floors(wanted: Wanted) -> Iterable[Subject]:
-    local = wanted.extractors or wanted.stages or wanted.presets
+    local = wanted.extractors or wanted.stages or wanted.presets or wanted.floors
     if local:
         yield Subject(Kind.WRITE, "storage", "file")
         yield Subject(Kind.READ, "storage", "file")
     if local and wanted.cuda:
         yield Subject(Kind.COPY, "host to device", "file")
-    if local and wanted.videos:
-        yield Subject(Kind.DEMUX, "videos", "video", wanted.videos)
-        yield Subject(Kind.DECODE, "videos", "video", wanted.videos)
+    for codec, paths in {**wanted.videos, **wanted.other_codecs}.items() if local else ():
+        yield Subject(Kind.DEMUX, codec or "videos", "video", paths, codec=codec)
+        yield Subject(Kind.DECODE, codec or "videos", "video", paths, codec=codec)
     for key in wanted.extractors:
         yield Subject(Kind.FORWARD, key, "image")
 
@@ -159,10 +170,7 @@ def _varied(subjects: Sequence[Subject], sweep: Sweep) -> Iterable[Subject]:
         if subject.kind is Kind.SERVICE:
             own.setdefault("concurrency", SERVICE_CONCURRENCY)
         for values in itertools.product(*own.values()):
-            yield Subject(
-                subject.kind, subject.target, subject.input, subject.inputs, dict(zip(own, values, strict=True)),
-                subject.description,
-            )  # fmt: skip
+            yield replace(subject, parameters=dict(zip(own, values, strict=True)))
 
 
 def _check(key: str, value: str) -> None:

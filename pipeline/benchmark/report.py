@@ -77,7 +77,7 @@ class Sample(Part):
 class Reason(Part):
     """Why a result is INVALID, and what to do about it."""
 
-    code: Literal["too_few_samples", "unstable", "throttled", "other_load", "wrong_output", "errors"]
+    code: Literal["too_few_samples", "unstable", "throttled", "other_load", "wrong_output", "errors", "slow"]
     text: str
     recommendation: str
 
@@ -108,8 +108,9 @@ class Result(Part):
     kind: str = Field(
         description="extractor, stage, preset, service, or a floor: forward, decode, demux, read, write, copy."
     )
-    target: str = Field(description="Model key, stage, preset, service or file.")
+    target: str = Field(description="Model key, stage, preset, service, file, or of a floor of videos their codec.")
     input: str = Field(description="image, text, video or file.")
+    codec: str = Field("", description="Codec of the videos; empty where it is not known or the input is none.")
     parameters: dict[str, str] = Field(description="What a sweep varies.")
     unit: str = Field(description="What an item is.")
     items: int = Field(description="Items of one call.")

@@ -7,7 +7,7 @@ from pipeline.benchmark.report import Report, Result
 from pipeline.outputs.cells import plain_cell
 
 FIELDS = (
-    "name", "kind", "target", "input", "parameters", "verdict", "reasons", "unit", "items", "calls",
+    "name", "kind", "target", "input", "codec", "parameters", "verdict", "reasons", "unit", "items", "calls",
     "load_s", "first_s", "mean_s", "std_s", "min_s", "p50_s", "p90_s", "p99_s", "max_s",
     "items_per_s", "video_s_per_s", "mb_per_s", "floor", "floor_share", "stable", "outliers", "errors", "retries",
 )  # fmt: skip
@@ -27,6 +27,7 @@ def _row(result: Result) -> list[object]:
     figures, rates, floor = result.statistics, result.rates, result.floor
     return [
         plain_cell(result.name), result.kind, plain_cell(result.target), result.input,
+        plain_cell(result.codec),
         " ".join(f"{key}={value}" for key, value in result.parameters.items()), result.verdict,
         " ".join(reason.code for reason in result.reasons), result.unit, result.items, figures.count,
         result.load_s, result.first_s, figures.mean, figures.std, figures.min, figures.p50, figures.p90, figures.p99,

@@ -1,15 +1,16 @@
 """Makes small videos whose content is known, for the demo and the tests.
 
-    python -m pipeline.media.samples DIR
+    python -m pipeline.media.samples DIR [CODEC ...]
 
-Coloured shapes move over plain grounds, a scene for each; `DIR.truth.json` says what is where. A program
-of its own, because whoever asks (the console) must never import av.
+Coloured shapes move over plain grounds, a scene for each; `DIR.truth.json` says what is where. With codecs named, the
+first sample is made in each of them instead, and nothing is said of it. A program of its own, because whoever asks (the
+console) must never import av.
 """
 
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class Recipe:
     """Height of the black bar above and below, in pixels."""
     rotation_deg: int = 0
     """How far a player turns the picture, counter-clockwise."""
+    codec: str = "h264"
 
 
 RECIPES = (
@@ -52,6 +54,15 @@ RECIPES = (
     Recipe("rotated.mp4", (("pink", "arrow"), ("green", "circle")), rotation_deg=90),
     Recipe("folder/one shot.mkv", (("blue", "star"),), seconds=3.0),
 )
+ENCODERS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "h264": ("libx264", "yuv420p", {"preset": "veryfast", "crf": "23"}),
+    "hevc": ("libx265", "yuv420p", {"preset": "ultrafast", "crf": "26", "x265-params": "log-level=none"}),
+    "av1": ("libsvtav1", "yuv420p", {"preset": "10", "svtav1-params": "lp=1"}),
+    "vp9": ("libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8"}),
+    "mpeg4": ("mpeg4", "yuv420p", {"qscale": "4"}),
+    "prores": ("prores_ks", "yuv422p10le", {}),
+}
+"""Codec -> what encodes it here, in which pixels, and how."""
 PICTURE = ("picture.jpg", ("yellow", "heart"))
 BROKEN = "broken.mp4"
 BROKEN_SHARE = 0.1
@@ -73,14 +84,23 @@ def make(folder: Path) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
+def make_in(folder: Path, codec: str) -> Path:
+    """Encode the first sample in a codec and return its path. Raises OSError."""
+    recipe = replace(RECIPES[0], name=f"{codec}.mkv", codec=codec)
+    make_video(folder, recipe)
+    return folder / recipe.name
+
+
 def make_video(folder: Path, recipe: Recipe) -> Sample:
-    """Encode one video as H.264 into `folder` and return its truth. Raises OSError."""
+    """Encode one video into `folder` and return its truth. Raises OSError."""
+    encoder, pixels, options = ENCODERS[recipe.codec]
     path = folder / recipe.name
     path.parent.mkdir(parents=True, exist_ok=True)
     frames_per_scene = round(recipe.seconds * RATE)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, "yuv420p"
+        stream = container.add_stream(encoder, rate=RATE, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = recipe.width, recipe.height, pixels
         stream.codec_context.thread_count = 1
         if recipe.rotation_deg:
             stream.set_display_rotation(recipe.rotation_deg)
@@ -140,12 +160,13 @@ def _make_broken(folder: Path) -> Sample:
 
 def main(arguments: Sequence[str]) -> int:
     """Make the samples in the folder named and print how many there are. Returns the exit code."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m pipeline.media.samples DIR\n")
+    if not arguments or not set(arguments[1:]) <= set(ENCODERS):
+        sys.stderr.write(f"usage: python -m pipeline.media.samples DIR [{'|'.join(ENCODERS)} ...]\n")
         return 2
     av.logging.set_level(None)
-    samples = make(Path(os.fsdecode(arguments[0])))
-    sys.stdout.write(f"{len(samples)}\n")
+    folder, *codecs = arguments
+    made = [make_in(Path(folder), codec) for codec in codecs] if codecs else make(Path(os.fsdecode(folder)))
+    sys.stdout.write(f"{len(made)}\n")
     return 0
 
 

@@ -11,7 +11,7 @@ STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1500px;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}
 th,td{padding:4px 9px;border-bottom:1px solid #8885;text-align:left}
-th{white-space:nowrap}td:first-child{min-width:15em}
+th,td[style*=right]{white-space:nowrap}td:first-child{min-width:15em}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:1.5em}
 figure{margin:0}svg{width:100%;height:auto;font:11px system-ui,sans-serif;fill:currentColor}
 .title{font-size:13px;font-weight:600}.grid{stroke:#8884;fill:none}

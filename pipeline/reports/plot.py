@@ -10,6 +10,12 @@ from pipeline.text import visible
 WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 30, 38
 TICKS = 4
+MOST_MARKS = 8
+"""Places on the horizontal axis that are all named; of more, only the first and the last."""
+MARK = 30
+"""Room that a name of such a place takes."""
+MOST_DOTS = 120
+"""Points of a line that are marked one by one; more would run together."""
 BAR, NAME, FIGURE = 18, 200, 60
 """Height of a bar with its gap; room for the names on its left and the figures on its right."""
 NAME_CHARS = 30
@@ -17,7 +23,7 @@ NAME_CHARS = 30
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One series; `dots` marks each point by itself."""
+    """One series; `dots` marks each point by itself. Without a name it is what the title says."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -43,9 +49,10 @@ def plot(title: str, x_label: str, y_label: str, lines: Sequence[Line]) -> str:
         value = most / TICKS * tick
         y = place(low, value)[1]
         parts.append(f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:.4g}</text>')
-    for x, anchor in ((low, "start"), (high, "end")):
-        parts.append(f'<text x="{place(x, 0)[0]}" y="{HEIGHT - 22}" text-anchor="{anchor}">{x:.4g}</text>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:,.6g}</text>')
+    for x in _marks(xs, low, high):
+        anchor = "start" if x == low else "end" if x == high else "middle"
+        parts.append(f'<text x="{place(x, 0)[0]}" y="{HEIGHT - 22}" text-anchor="{anchor}">{x:,.5g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="16" text-anchor="end">{escape(y_label)}</text>')
@@ -74,15 +81,26 @@ def bars(title: str, rows: Sequence[tuple[str, float]]) -> str:
 def _drawn(line: Line, number: int, places: Sequence[tuple[float, float]]) -> list[str]:
     colour = f"c{number % 6}"
     path = f'<polyline class="line {colour}" points="{" ".join(f"{x},{y}" for x, y in places)}"/>'
-    dots = [f'<circle class="{colour}" cx="{x}" cy="{y}" r="2.5"/>' for x, y in places if line.dots or len(places) < 2]
+    shown = (line.dots and len(places) <= MOST_DOTS) or len(places) < 2
+    dots = [f'<circle class="{colour}" cx="{x}" cy="{y}" r="2.5"/>' for x, y in places if shown]
     return [path, *dots]
 
 
 def _legend(lines: Sequence[Line]) -> str:
-    if len(lines) < 2:
+    if not any(line.name for line in lines):
         return ""
     items = "".join(f'<li class="c{number % 6}">{escape(line.name)}</li>' for number, line in enumerate(lines))
     return f'<ul class="legend">{items}</ul>'
+
+
+def _marks(xs: Sequence[float], low: float, high: float) -> list[float]:
+    """Return the places that are named on the axis: all where they are few, but none that would touch another."""
+    apart = MARK / (WIDTH - LEFT - RIGHT) * ((high - low) or 1.0)
+    named = [low]
+    for x in sorted(set(xs)) if len(set(xs)) <= MOST_MARKS else ():
+        if x - named[-1] >= apart and high - x >= apart:
+            named.append(x)
+    return [*named, high] if high > low else named
 
 
 def _step(most: float) -> float:

@@ -11,7 +11,7 @@ from pipeline.benchmark import runner
 from pipeline.benchmark.order import Order
 from pipeline.benchmark.plan import Kind, Subject
 from pipeline.benchmark.report import Method, Reason, Report, read_report
-from pipeline.media.samples import Recipe, make_video
+from pipeline.media.samples import Recipe, make_in, make_video
 from pipeline.media.shapes import ALL, Look, draw
 from pipeline.settings import PipelineSettings
 from vconsole.__main__ import main
@@ -61,7 +61,36 @@ def test_a_preset_tells_its_stages_and_stands_on_decoding(tmp_path: Path) -> Non
     assert (one.items, two.items) == (1, 2)
     assert one.rates.video_s_per_s > 0
     assert one.floor is not None
-    assert one.floor.name == "decode videos video"
+    assert one.floor.name == "decode h264 video"
+
+
+def test_each_result_stands_on_the_floor_of_its_own_codec(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for codec in ("h264", "mpeg4"):
+        make_in(videos, codec)
+    typed = ["benchmark", "--extractors", "perceptual", *QUICK, "--inputs", str(videos)]
+    assert main([*typed, "--output-report-prefix", str(tmp_path / "P")]) == 0
+    made = {one.name: one for one in read_report(tmp_path / "P.json").results}
+    for codec in ("h264", "mpeg4"):
+        extractor, decode = made[f"extractor perceptual video {codec}"], made[f"decode {codec} video"]
+        assert extractor.codec == codec
+        assert extractor.floor is not None
+        assert extractor.floor.name == decode.name
+        assert extractor.floor.share == pytest.approx(extractor.rates.video_s_per_s / decode.rates.video_s_per_s)
+        assert decode.floor is not None
+        assert decode.floor.name == f"demux {codec} video"
+        assert f"of decode {codec} video" in (tmp_path / "P.md").read_text()
+
+
+def test_the_floors_of_this_machine_are_measured_by_themselves(tmp_path: Path) -> None:
+    few = ["--iterations", "2", "--warmup-iterations", "0", "--min-seconds", "0"]
+    assert main(["benchmark", "--floors", *few, "--output-report-prefix", str(tmp_path / "P")]) == 0
+    made = {one.name: one for one in read_report(tmp_path / "P.json").results}
+    codecs = ("h264", "hevc", "av1", "vp9", "mpeg4", "prores")
+    of_videos = {f"{what} {codec} video" for what in ("demux", "decode") for codec in codecs}
+    assert {"write storage file", "read storage file", *of_videos} <= set(made)
+    assert {made[f"decode {codec} video"].items for codec in codecs} == {160}
 
 
 def test_a_stage_is_measured_by_its_own_clock(tmp_path: Path) -> None:

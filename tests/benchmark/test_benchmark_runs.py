@@ -66,7 +66,7 @@ def test_it_is_measured_recorded_and_reported(engine: Engine, state: Path, tmp_p
     assert (run.kind, run.preset, run.state) == (RunKind.BENCHMARK, "perceptual", RunState.DONE)
     report = desk.report(run)
     assert [one.name for one in report.results if one.measured][-2:] == [
-        "extractor perceptual image", "extractor perceptual video",
+        "extractor perceptual image", "extractor perceptual video h264",
     ]  # fmt: skip
     assert run.count(JobState.DONE) == len(report.results)
     exported = desk.export(run, bytes(tmp_path / "to"))

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from report_make import report
 
 from pipeline.benchmark.assemble import result_of
+from pipeline.benchmark.markdown import markdown
 from pipeline.benchmark.plan import Kind, Subject
 from pipeline.benchmark.report import Method, Result, read_report
 from pipeline.benchmark.request import Request
@@ -23,7 +25,7 @@ from pipeline.settings import PipelineSettings
 from vconsole.__main__ import main
 
 DIM = 4
-QUICK = Method(iterations=8, warmup_iterations=1, min_seconds=0.0, max_seconds=5.0)
+QUICK = Method(iterations=9, warmup_iterations=1, min_seconds=0.0, max_seconds=5.0)
 VECTOR = [0.5] * DIM
 ANSWERS = {"sizes": [0.5] * (DIM + 1), "nan": [float("nan")] * DIM, "words": "no vectors"}
 PAUSE_S = 0.15
@@ -55,8 +57,8 @@ class Handler(BaseHTTPRequestHandler):
             self.release.wait(20)
             self.close_connection = True
         else:
-            if mode == "slow":
-                time.sleep(PAUSE_S)
+            if mode in {"slow", "slower"}:
+                time.sleep(PAUSE_S if mode == "slow" else 0.01 * self.asked)
             self._answer(200, {"vectors": [ANSWERS.get(mode, VECTOR)]})
 
     def _answer(self, status: int, value: Any) -> None:
@@ -131,6 +133,29 @@ def test_a_service_that_never_answers_well_is_not_measured_and_that_is_said_in_t
     with pytest.raises(SettingsError, match=told):
         measured(url, endpoint, level=level, timeout_s=0.2 if endpoint == "/hang" else 5.0)
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "timeout_s", "told"),
+    [
+        ("/slow", 0.25, "answers took more than 125 ms, 50% of the timeout of 250 ms"),
+        ("/slower", 5.0, "longer and longer"),
+    ],
+)
+def test_a_slow_service_is_measured_and_the_report_says_that_it_is_slow(
+    url: str, endpoint: str, timeout_s: float, told: str
+) -> None:
+    found = measured(url, endpoint, timeout_s=timeout_s)
+    assert found.statistics.count >= 8
+    (reason,) = (reason for reason in found.reasons if reason.code == "slow")
+    assert told in reason.text
+    said = markdown(report(found))
+    assert told.partition(",")[0] in said
+    assert reason.recommendation in said.replace("\\_", "_")
+
+
+def test_a_service_that_answers_evenly_and_in_time_is_not_slow(url: str) -> None:
+    assert "slow" not in {reason.code for reason in measured(url, "/slow", timeout_s=5.0).reasons}
 
 
 def test_what_passes_by_itself_is_tried_again_and_counted(url: str) -> None:

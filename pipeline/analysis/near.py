@@ -23,7 +23,7 @@ HASH_CANDIDATES = 10
 """Pairs looked at by their hashes at most, for each that may be kept."""
 FLAT_BITS = 2
 """A hash with no more bits set, or unset, is that of an empty picture and tells nothing."""
-LEAST_ALIKE = 0.9
+LEAST_ALIKE = 0.8
 """Cosine below which equal hashes are a chance: plain pictures look the same to a hash."""
 
 
@@ -49,10 +49,15 @@ class Found:
 
 
 def near_duplicates(vectors: Vectors, hashes: Sequence[Hashes], settings: AnalysisSettings) -> Found:
-    """Return the near-duplicates among videos with vectors (N, D), of length 1 or 0, and with the hashes of frames."""
+    """Return the near-duplicates among videos with vectors (N, D), of length 1 or 0, and with the hashes of frames.
+
+    A video of empty pictures only is like none: black is black.
+    """
     keep = settings.max_pairs
-    alike, all_alike = _most_alike(vectors, settings.min_similarity, keep)
     frames = [_telling(one) for one in hashes]
+    empty = [bool(len(all_)) and not len(telling) for all_, telling in zip(hashes, frames, strict=True)]
+    vectors = np.where(np.array(empty, bool)[:, None], np.float32(0), vectors)
+    alike, all_alike = _most_alike(vectors, settings.min_similarity, keep)
     shared, all_shared = _sharing(frames, settings.max_distance, keep * HASH_CANDIDATES)
     count = len(hashes)
     pairs = []

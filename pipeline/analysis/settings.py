@@ -65,7 +65,7 @@ class AnalysisSettings(Section):
         description="Share of the frames of the shorter video found in the other, by their hashes, that makes them so.",
     )
     max_distance: Annotated[int, Field(ge=0, le=15)] = Field(
-        4, description="Hamming distance (of 64 bits) up to which two frames are the same."
+        6, description="Hamming distance (of 64 bits) up to which two frames are the same."
     )
     max_pairs: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         20_000, description="Pairs of near-duplicates that are kept, the most alike first."

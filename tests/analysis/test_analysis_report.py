@@ -101,6 +101,15 @@ def unit(rows: Any) -> Any:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def test_videos_of_black_pictures_are_no_copies_of_each_other() -> None:
+    vectors = unit(np.ones((3, 16)))
+    black, seen = np.zeros(2, np.uint64), np.array([0, 0x0F0F_F0F0_1234_5678], np.uint64)
+    found = near_duplicates(vectors, [black, black, seen], AnalysisSettings())
+    assert not found.pairs
+    found = near_duplicates(vectors, [seen, black, seen], AnalysisSettings())
+    assert [(pair.one, pair.other) for pair in found.pairs] == [(0, 2)]
+
+
 def test_near_duplicates_are_those_that_comparing_all_with_all_finds() -> None:
     rng = np.random.default_rng(4)
     vectors = unit(rng.normal(size=(60, 16)))

@@ -80,6 +80,36 @@ class SpeechFact(NamedTuple):
     confidence: float
 
 
+class ClassShare(NamedTuple):
+    """One class and its probability."""
+
+    name: str
+    probability: float
+
+
+class ClassScene(NamedTuple):
+    """The class of one scene; an empty name where none is likely enough."""
+
+    start_s: float
+    end_s: float
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """What `vconsole classify` told of the video."""
+
+    label: str
+    """Empty where no class is likely enough."""
+    shares: tuple[ClassShare, ...]
+    """All classes, the likeliest first; none where no frame was kept."""
+    scenes: tuple[ClassScene, ...]
+    method: str
+    """words, centroid or probe."""
+    model: str
+
+
 @dataclass(frozen=True, slots=True)
 class TimelineFacts:
     """What the feature file says of the video's course; of very many frames or scenes only the first are held."""
@@ -215,6 +245,8 @@ class JobFacts:
     """What a transcode found and did, None in other runs."""
     chunks: tuple[ChunkFacts, ...] = ()
     """The chunks that a long video is done in, none where it is done in one piece."""
+    classes: ClassFacts | None = None
+    """Its classes, None where nobody told any of the feature file that is there."""
 
 
 @dataclass(frozen=True, slots=True)

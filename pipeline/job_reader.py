@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pipeline.analysis.told import class_facts
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.errors import LedgerError, remedy_of
@@ -89,6 +90,7 @@ def _facts(run: RunRecord, job: JobRecord, attempts: tuple[AttemptFacts, ...]) -
         pictures_folder=os.fsdecode(frames_folder(run.out, job.relative)),
         transcode=transcode_facts(job.result) if run.kind is RunKind.TRANSCODE else None,
         chunks=_chunks(job),
+        classes=class_facts(run.out, job.relative) if timeline else None,
     )
 
 

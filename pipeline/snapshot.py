@@ -40,6 +40,8 @@ class JobRow:
     media: str = ""
     """What kind of video it is, as JSON; one text serves all videos of the kind. Empty before it is done."""
     failure: FailureClass | None = None
+    label: str = ""
+    """Its class, as `vconsole classify` told it of the feature file that is there; empty where there is none."""
     reused: bool = False
     """Whether its output was whole already."""
     worker: int = -1
@@ -59,7 +61,8 @@ class JobRow:
         """What it came out as, once it is done."""
         if self.action:
             return f"{self.action}, size {100 * self.size_ratio:.0f}%"
-        return f"{plural(self.scenes, 'scene')}, {plural(self.frames, 'frame')}"
+        made = f"{plural(self.scenes, 'scene')}, {plural(self.frames, 'frame')}"
+        return f"{self.label}, {made}" if self.label else made
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Monitor(Screen[None]):
             with Vertical(id="right", classes="column"):
                 yield StagesPane(id="stages")
                 yield DevicesPane(id="devices")
-        yield Input(placeholder="name, state, stage or failure", id="filter", compact=True)
+        yield Input(placeholder="name, class, state, stage or failure", id="filter", compact=True)
         yield KeyLine("monitor", "anywhere")
 
     def on_mount(self) -> None:

@@ -45,7 +45,7 @@ _MOVED_ONE_BY_ONE = 500
 
 SORTS: dict[str, Callable[[JobRow], Any]] = {
     "running first": lambda row: _GROUPS[row.state],
-    "name": lambda row: _folded(row.name),
+    "name": lambda row: _searched(row),
     "length": lambda row: -row.duration_s,
     "state": lambda row: _RANKS[row.state],
     "rate": lambda row: -row.rate if row.state is JobState.RUNNING else 0.0,
@@ -71,7 +71,7 @@ class QueueOrder:
 
     @property
     def needle(self) -> str:
-        """The filter: a row is kept if its name, state, stage or failure class contains this text."""
+        """The filter: a row is kept if its name, class, state, stage or failure class contains this text."""
         return self._needle
 
     @property
@@ -142,12 +142,12 @@ class QueueOrder:
         """Move one row from where it was to where it belongs."""
         key, place = SORTS[self._sort](row), None
         if old is None:
-            self._names.append(_folded(row.name))
+            self._names.append(_searched(row))
             self._keys.append(key)
         else:
             place = self._position(index)
-            if row.name != old.name:
-                self._names[index] = _folded(row.name)
+            if (row.name, row.label) != (old.name, old.label):
+                self._names[index] = _searched(row)
         stays = self._keys[index] == key and (place is not None) == self._keeps(index, row)
         (self._running.add if row.state is JobState.RUNNING else self._running.discard)(index)
         if stays:
@@ -159,7 +159,7 @@ class QueueOrder:
             self._shown.insert(bisect_left(self._shown, (key, index), key=self._rank), index)
 
     def _rebuild(self) -> None:
-        self._names = [_folded(row.name) for row in self._jobs]
+        self._names = [_searched(row) for row in self._jobs]
         self._running = {index for index, row in enumerate(self._jobs) if row.state is JobState.RUNNING}
         self._rekey()
         self._arrange()
@@ -189,10 +189,11 @@ class QueueOrder:
         return self._needle in self._names[index] or row.state in words or row.stage in words or row.failure in words
 
 
-def _folded(name: str) -> str:
-    """Return a name as a filter looks at it; one that is so already is not kept twice."""
-    folded = visible(name).casefold()
-    return name if folded == name else folded
+def _searched(row: JobRow) -> str:
+    """Return name and class as a filter looks at them; a name that is so already is not kept twice."""
+    told = f"{row.name} {row.label}" if row.label else row.name
+    folded = visible(told).casefold()
+    return told if folded == told else folded
 
 
 def _number(row: JobRow) -> int:

@@ -15,7 +15,8 @@ from pipeline.analysis.near import Found, Hashes, Vectors, groups, near_duplicat
 from pipeline.analysis.reader import Answer
 from pipeline.analysis.readers import Item, read_all
 from pipeline.analysis.settings import AnalysisSettings
-from pipeline.analysis.stored import Folder, stamp_of
+from pipeline.analysis.stamps import stamp_of
+from pipeline.analysis.stored import Folder
 from pipeline.analysis.tally import Tally
 from pipeline.analysis_report import Analysis, Bin, ClassCount, Duplicate, Problem, Spread
 from pipeline.text import visible

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline.errors import SettingsError
 from pipeline.outputs.atomic import atomic_file
@@ -83,6 +83,17 @@ def beside(out: bytes, name: bytes) -> bytes:
 def line_of(name: str, stamp: Sequence[int], answer: Mapping[str, Any]) -> bytes:
     """Return the line of a video."""
     return _line({"features": name, "stamp": stamp, **answer})
+
+
+def head_in(file: BinaryIO) -> Head | None:
+    """Return the head that a file begins with, None if it was cut off. Raises ValueError, TypeError, KeyError."""
+    first = file.readline()
+    if not first.endswith(b"\n"):
+        return None
+    head = json.loads(first)
+    if (head.pop("format", ""), head.pop("version", 0)) != (FORMAT, FORMAT_VERSION):
+        raise ValueError("another format")
+    return Head(**head | {"classes": tuple(head["classes"])})
 
 
 def read_classes(out: bytes) -> Classes | None:
@@ -158,14 +169,10 @@ class Journal:
 def _read(path: bytes) -> Classes | None:
     """Return what a file holds; a last line that was cut off is left out. Raises ValueError, TypeError, KeyError."""
     with suppress(FileNotFoundError), open(path, "rb") as file:
-        first = file.readline()
-        if not first.endswith(b"\n"):
+        head = head_in(file)
+        if head is None:
             return None
-        head = json.loads(first)
-        if (head.pop("format", ""), head.pop("version", 0)) != (FORMAT, FORMAT_VERSION):
-            raise ValueError("another format")
-        lines = {json.loads(line)["features"]: line for line in file if line.endswith(b"\n")}
-        return Classes(Head(**head | {"classes": tuple(head["classes"])}), lines)
+        return Classes(head, {json.loads(line)["features"]: line for line in file if line.endswith(b"\n")})
     return None
 
 

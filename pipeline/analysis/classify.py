@@ -11,7 +11,8 @@ from pipeline.analysis.classes import Classes, Head, Journal, line_of, read_clas
 from pipeline.analysis.classifier import Classifier
 from pipeline.analysis.reader import Answer, Work
 from pipeline.analysis.readers import Item, read_all
-from pipeline.analysis.stored import Folder, read_vectors, stamp_of
+from pipeline.analysis.stamps import stamp_of
+from pipeline.analysis.stored import Folder, read_vectors
 
 VERSION = 1
 """Raise it when the same vectors give other probabilities: everything is then done again."""

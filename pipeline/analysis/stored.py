@@ -17,8 +17,6 @@ ENDING = b".h5"
 LOOKED_AT = 32
 """Feature files that are asked which models' vectors they hold, before that is given up."""
 Vectors = NDArray[np.float32]
-Stamp = tuple[int, int]
-"""Size and modification time in ns of a feature file: while they stay, so does what was made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +66,6 @@ def folder_of(out: bytes) -> Folder:
             f"{os.fsdecode(out)} holds no feature files", remedy="Name the --out of an extract run that is done."
         )
     return Folder(out, top, tuple(names))
-
-
-def stamp_of(path: bytes) -> Stamp:
-    """Return the stamp of a feature file. Raises OSError."""
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
 
 
 def held_models(folder: Folder) -> tuple[str, ...]:

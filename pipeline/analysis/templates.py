@@ -6,7 +6,8 @@ from typing import Any
 
 from pipeline.analysis.classes import Classes, read_classes
 from pipeline.analysis.readers import Item, read_all
-from pipeline.analysis.stored import Folder, stamp_of
+from pipeline.analysis.stamps import stamp_of
+from pipeline.analysis.stored import Folder
 
 Told = Callable[[int, int], None]
 

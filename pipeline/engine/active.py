@@ -1,4 +1,4 @@
-"""The active run in memory: a row a job, counts, failures and rates; nothing else grows with the number of jobs."""
+"""The active run in memory: a row a job, counts, failures and rates; only classes grow with the number of jobs, too."""
 
 import json
 import os
@@ -22,6 +22,7 @@ from pipeline.engine.volumes import Volume
 from pipeline.errors import remedy_of
 from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
 from pipeline.outputs.manifest import media_of
+from pipeline.outputs.paths import features_name
 from pipeline.rows import Table
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import FailureRow, JobRow
@@ -33,8 +34,10 @@ ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
 """States of a run in which nothing more happens."""
 CHUNKS_SHARE = 0.95
 """The share of a job that is done when all its chunks are over."""
-CANCELLED_AT_ONCE = 2000
-"""Rows that are looked at without a break when a run is cancelled."""
+ROWS_AT_ONCE = 2000
+"""Rows that are looked at without a break when all of them are gone through."""
+MADE = frozenset({JobState.DONE, JobState.PARTIAL})
+"""States of a job that has an output."""
 
 
 class ActiveRun:
@@ -90,6 +93,8 @@ class ActiveRun:
         self.rows: Table[JobRow] = Table()
         self._heap = Heap()
         self.counts: Counter[JobState] = Counter()
+        self.labels: Mapping[bytes, str] = {}
+        """The class of each video that has one, by its feature file below the output folder."""
         self._ids = array("q")
 
     @property
@@ -113,7 +118,7 @@ class ActiveRun:
     def add(self, job: JobRecord) -> None:
         """Take in a job that is new, or that a resumed run already has; ids come in rising order."""
         self._ids.append(job.job_id)
-        self.rows.append(row_of(job))
+        self.rows.append(self._labelled(job))
         self._heap.made(1)
         self.counts[job.state] += 1
         self.reused += job.reused
@@ -153,7 +158,7 @@ class ActiveRun:
         index = self._index(job.job_id)
         if index is None:
             return
-        shown, row = self.rows[index], row_of(job)
+        shown, row = self.rows[index], self._labelled(job) if job.reused else row_of(job)
         before = shown.state
         self.rows[index] = row if row.duration_s else replace(row, duration_s=shown.duration_s)
         self._heap.made(1)
@@ -176,8 +181,27 @@ class ActiveRun:
             row = self.rows[index]
             if row.state not in TERMINAL and row.state is not JobState.RUNNING:
                 self.set(row.job_id, state=JobState.CANCELLED, waiting_for="")
-            if index % CANCELLED_AT_ONCE == 0:
+            if index % ROWS_AT_ONCE == 0:
                 yield
+
+    def classify(self, labels: Mapping[bytes, str]) -> Iterator[None]:
+        """Take in what classes the videos have; yields now and then, so that others get their turn."""
+        self.labels = labels
+        for index in range(len(self.rows)):
+            row = self.rows[index]
+            label = self._label(os.fsencode(row.name), row.state)
+            if label != row.label:
+                self.set(row.job_id, label=label)
+            if index % ROWS_AT_ONCE == 0:
+                yield
+
+    def _labelled(self, job: JobRecord) -> JobRow:
+        row = row_of(job)
+        label = self._label(job.relative, job.state)
+        return replace(row, label=label) if label else row
+
+    def _label(self, relative: bytes, state: JobState) -> str:
+        return self.labels.get(features_name(relative), "") if self.labels and state in MADE else ""
 
     def is_over(self) -> bool:
         """Whether no job is left to do and discovery is over."""
@@ -232,15 +256,13 @@ def row_of(job: JobRecord) -> JobRow:
         name=os.fsdecode(job.relative),
         state=job.state,
         stage=job.stage,
-        progress=1.0
-        if job.state in {JobState.DONE, JobState.PARTIAL}
-        else share_of(len(job.chunks), job.chunks_over()),
+        progress=1.0 if job.state in MADE else share_of(len(job.chunks), job.chunks_over()),
         duration_s=float(job.result.get("duration_s", 0.0)),
         attempts=job.attempts,
         waiting_for=_waiting_for(job),
         scenes=int(job.result.get("scenes", 0)),
         frames=int(job.result.get("frames", 0)),
-        action=str(job.result.get("action", "")) if job.state in {JobState.DONE, JobState.PARTIAL} else "",
+        action=str(job.result.get("action", "")) if job.state in MADE else "",
         size_ratio=float(job.result.get("ratio", 0.0)),
         note=_note(job) if over else "",
         failure=job.failure,

@@ -14,6 +14,7 @@ from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.folder import state_folder
 from pipeline.engine.hosts import ModelHost, runtime_folder
+from pipeline.engine.labels import Labels
 from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.ledger_thread import LedgerThread
 from pipeline.engine.limits import raise_descriptors
@@ -180,10 +181,11 @@ class Engine:
 
     async def _tick(self, core: Core, conductor: Conductor, view: View, telemetry: Telemetry) -> None:
         """Do what time brings about and publish what changed, until told to stop."""
-        period_s = 1.0 / self._settings.engine.snapshot_hz
+        period_s, labels = 1.0 / self._settings.engine.snapshot_hz, Labels(core)
         assert self._stop is not None
         while not self._stop.is_set():
             conductor.tick()
+            labels.tick()
             view.sample()
             telemetry.idle = core.active is None or core.active.state not in LIVE
             if core.active:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pipeline.job_facts import AttemptFacts, JobFacts, SpeechFact, StreamFacts, TextFact
+from pipeline.job_facts import AttemptFacts, ClassFacts, JobFacts, SpeechFact, StreamFacts, TextFact
 from pipeline.model import BAD, TERMINAL, JobState
 from pipeline.snapshot import JobRow
 from pipeline.text import clock, plural
@@ -14,6 +14,8 @@ from screens.widgets.outside import Cell, Line, Tone, cell, line_width, sentence
 _CALM = frozenset({JobState.DONE, JobState.QUEUED, JobState.SKIPPED, JobState.CANCELLED})
 _LABEL = 10
 _BAR = 12
+_LIKELIEST = 4
+"""Classes of a video that are told with their probabilities."""
 _DATED = 46
 """Width from which an attempt is told with its date."""
 
@@ -50,7 +52,8 @@ def _going(facts: JobFacts | None, row: JobRow | None, width: int) -> Line:
         kept = (plural(facts.timeline.scenes_total, "scene"), f"{plural(facts.timeline.frames_total, 'frame')} kept")
         took = f"{'once took' if facts.reused else 'took'} {seconds_short(sum(s for _, s in facts.seconds))}"
         whole = ("whole already, not done again",) if facts.reused else ()
-        return (Cell(joined((*whole, *kept, took if facts.seconds else ""), width)),)
+        label = facts.classes.label if facts.classes else ""
+        return (Cell(joined((*whole, label, *kept, took if facts.seconds else ""), width)),)
     if state is JobState.DONE and facts and facts.transcode:
         whole = ("whole already, not done again",) if facts.reused else ()
         return (Cell(joined((*whole, deed(facts.transcode)), width)),)
@@ -126,7 +129,8 @@ def job_body(facts: JobFacts, width: int) -> tuple[Line, ...]:
     """Return all that is known of the work on a video: failure, stages, attempts, outputs, source, log."""
     sheet = transcode_sheet(facts.transcode, width) if facts.transcode else []
     found = (_text(facts, width), _speech(facts, width))
-    blocks = (_failure(facts, width), sheet, _stages(facts, width), *found, _chunks(facts, width))
+    classes = _classes(facts.classes, width) if facts.classes else []
+    blocks = (_failure(facts, width), sheet, classes, _stages(facts, width), *found, _chunks(facts, width))
     lines: list[Line] = []
     for block in (*blocks, _attempts(facts, width), _outputs(facts, width), _log(facts, width)):
         lines += [*([()] if lines and block else []), *block]
@@ -141,6 +145,25 @@ def _failure(facts: JobFacts, width: int) -> list[Line]:
         *field("class", f"{facts.failure.replace('_', ' ')}, in {facts.stage or 'no stage yet'}", width),
         *field("remedy", facts.remedy, width, "good"),
     ]
+
+
+def _classes(classes: ClassFacts, width: int) -> list[Line]:
+    """Return the likeliest classes of the video, and below them that of each scene where there are several."""
+    by = "words" if classes.method == "words" else f"examples ({classes.method})"
+    lines: list[Line] = [(sentence(f"class: {classes.label or 'none is likely enough'}", width, "strong"),)]
+    lines += [(Cell("  "), Cell(row, "quiet")) for row in wrap(f"by {by}, vectors of {classes.model}", width - 2)]
+    name_width = min(max([len(one.name) for one in classes.shares[:_LIKELIEST]], default=0) + 2, max(8, width - 26))
+    for one in classes.shares[:_LIKELIEST]:
+        gauge = bar(one.probability, min(_BAR, max(0, width - name_width - 8)))
+        lines.append(
+            (Cell("  "), cell(one.name, name_width), cell(percent(one.probability), 4, right=True), Cell("  "), *gauge)
+        )
+    if len(classes.scenes) > 1:
+        for scene in classes.scenes:
+            told = f"{scene.label or NONE} {percent(scene.probability)}" if scene.probability else NONE
+            span = f"{clock(scene.start_s)}-{clock(scene.end_s)}"
+            lines.append((Cell("  "), sentence(f"{span}  {told}", max(8, width - 2))))
+    return lines
 
 
 def _stages(facts: JobFacts, width: int) -> list[Line]:

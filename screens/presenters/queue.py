@@ -131,4 +131,4 @@ def _what(job: JobRow, width: int, *, wide: bool) -> Line:
 def _result(job: JobRow, wide: bool) -> str:
     if wide:
         return job.made
-    return f"size {100 * job.size_ratio:.0f}%" if job.action else plural(job.frames, "frame")
+    return f"size {100 * job.size_ratio:.0f}%" if job.action else job.label or plural(job.frames, "frame")

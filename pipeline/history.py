@@ -99,6 +99,8 @@ class RunDetails:
     machine: tuple[tuple[str, str], ...]
     untold: str
     """Why versions and machine are not known, empty if they are."""
+    classes: tuple[tuple[str, int], ...] = ()
+    """Of a classification the videos of each class, that of the most first; an empty name where none was likely."""
 
     @property
     def rate(self) -> float:

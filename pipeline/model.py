@@ -9,6 +9,7 @@ class RunKind(StrEnum):
     EXTRACT = "extract"
     TRANSCODE = "transcode"
     BENCHMARK = "benchmark"
+    CLASSIFY = "classify"
 
 
 class RunState(StrEnum):
@@ -113,7 +114,7 @@ STAGES: dict[RunKind, tuple[Stage, ...]] = {
     ),
     RunKind.TRANSCODE: (Stage.PROBE, Stage.TRANSCODE, Stage.VERIFY),
 }
-"""The stages of each run kind this program can run, in order; the console offers only these kinds."""
+"""The stages of each kind of run that takes videos through stages, in order; the console offers only these kinds."""
 
 
 class FailureClass(StrEnum):

@@ -8,7 +8,7 @@ from textual.app import App
 
 from pipeline.commands import ResumeRun
 from pipeline.history import PastRun
-from pipeline.model import TERMINAL, RunKind, RunState
+from pipeline.model import STAGES, TERMINAL, RunState
 from pipeline.snapshot import JobRow, RunSummary, Snapshot
 from pipeline.text import plural
 from screens.actions import key_of
@@ -36,7 +36,7 @@ def left_behind(snapshot: Snapshot) -> tuple[RunSummary, ...]:
     """Return the interrupted runs after which no other was started, newest first; none where a run is loaded."""
     if snapshot.run is not None or snapshot.fatal:
         return ()
-    videos = (run for run in snapshot.runs if run.kind is not RunKind.BENCHMARK)
+    videos = (run for run in snapshot.runs if run.kind in STAGES)
     newest_first = sorted(videos, key=lambda run: -run.run_id)
     return tuple(takewhile(lambda run: run.state is RunState.INTERRUPTED, newest_first))
 

@@ -79,7 +79,7 @@ class Runs(Following):
             page.show(run_details(runs.run, self._known(runs.run), page.line_width) if runs.run else ())
         page.border_title = outside(self._alone or "details")
         page.border_subtitle = outside("checking…" if self._checking else "")
-        again = runs.run is not None and runs.run.state in RESUMABLE
+        again = runs.run is not None and runs.run.state in RESUMABLE and runs.run.kind is not RunKind.CLASSIFY
         self.query_one(KeyLine).rename({} if again else {"runs.resume": ""})
         self._want()
 
@@ -114,7 +114,9 @@ class Runs(Following):
 
     def _order(self, states: Set[RunState], command: type[ResumeRun | OpenRun], word: str, why_not: str) -> None:
         run = self.query_one(RunList).run
-        if run is not None and run.state in states:
+        if run is not None and run.kind is RunKind.CLASSIFY:
+            tell(self.app, f"Run {run.run_id} classified stored videos; only a shell does that.", problem=True)
+        elif run is not None and run.state in states:
             self._send(command(run.run_id), f"Asked to {word} run {run.run_id}.")
         elif run is not None:
             tell(self.app, f"Run {run.run_id} is {run.state}; {why_not}.", problem=True)

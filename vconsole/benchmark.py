@@ -19,7 +19,8 @@ from pipeline.benchmark.report import Comparison, Missing, Report, Result, read_
 from pipeline.benchmark.runner import Progress
 from pipeline.benchmark.runner import run as measure_all
 from pipeline.benchmark.write import write_reports
-from pipeline.engine.lab_record import recorded
+from pipeline.engine.apart import recorded
+from pipeline.engine.lab import job_of
 from pipeline.errors import SettingsError
 from pipeline.lab import LabRequest
 from pipeline.model import RunState
@@ -75,7 +76,7 @@ def _measured(args: argparse.Namespace, settings: Settings, scratch: str, baseli
             report = report.model_copy(update={"comparison": compare(baseline, report)})
         write_reports(report, os.path.join(place(), os.fsdecode(REPORT)))  # noqa: PTH118 - as a prefix
         how = RunState.DONE if report.complete else RunState.CANCELLED
-        ended(how, [*map(fact_of, report.results), *map(fact_of, report.missing)])
+        ended(how, [job_of(one) for one in (*map(fact_of, report.results), *map(fact_of, report.missing))])
     return report
 
 

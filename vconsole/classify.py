@@ -4,13 +4,18 @@ import argparse
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
-from pipeline.analysis import examples, prompts
-from pipeline.analysis.classes import LINES, TABLE, Classes, beside
+from pipeline.analysis.asked import ClassifyRun, command_of, jobs_of, order_of
+from pipeline.analysis.classes import LINES, TABLE, Classes, begun_classes, beside
 from pipeline.analysis.classify import Order, classify
-from pipeline.analysis.readers import reader_count
-from pipeline.analysis.stored import folder_of, held_models
-from pipeline.errors import SettingsError
+from pipeline.analysis.stored import folder_of
+from pipeline.commands import StartRun
+from pipeline.engine.apart import Ended, recorded
+from pipeline.engine.records import NewJob, RunRecord
+from pipeline.errors import EngineRunningError, SettingsError
+from pipeline.model import RunState
 from pipeline.settings import Settings
 from pipeline.text import plural, visible
 from vconsole.config import load
@@ -18,18 +23,62 @@ from vconsole.counting import counting
 from vconsole.exits import Exit
 from vconsole.options import absolute, from_arguments
 from vconsole.output import say, say_problems, write_json
+from vconsole.places import state_dir
 
 
 def run(args: argparse.Namespace) -> int:
     """Classify, tell how it went and return the exit code. Raises SettingsError, MissingWeightsError, JobError."""
     settings = load(from_arguments(args))
-    order = _order(args, settings)
-    with counting("classified", as_json=args.json) as told:
-        found = classify(order, told)
+    shown = os.fsdecode(absolute(args.examples)) if args.examples else ""
+    values = settings.model_dump(include=set(ClassifyRun.model_fields))
+    wanted = ClassifyRun.model_validate({**values, "examples": shown})
+    command = command_of(absolute(args.folder), wanted, force=args.force)
+    return _carried_out(command, wanted, settings, as_json=args.json)
+
+
+def go_on(record: RunRecord, settings: Settings, *, as_json: bool) -> int:
+    """Go on with a classification that was interrupted, as `run` does. Raises SettingsError too if it cannot be."""
+    try:
+        wanted = ClassifyRun.model_validate(record.settings)
+    except ValueError as error:
+        raise SettingsError(f"run {record.run_id} has settings of another version: {error}") from error
+    command = StartRun(record.kind, record.inputs, record.out, record.preset, wanted, record.force)
+    return _carried_out(command, wanted, settings, as_json=as_json)
+
+
+def _carried_out(command: StartRun, wanted: ClassifyRun, settings: Settings, *, as_json: bool) -> int:
+    order = order_of(folder_of(command.inputs[0]), wanted, force=command.force)
+    with _recorded(command, settings) as ended, counting("classified", as_json=as_json) as told:
+        try:
+            found = classify(order, told)
+        except BaseException:
+            ended(RunState.INTERRUPTED, list(jobs_of(order.folder, begun_classes(order.folder.out))))
+            raise
+        ended(RunState.DONE, list(jobs_of(order.folder, found)))
+    return _summed_up(order, found, as_json=as_json)
+
+
+@contextmanager
+def _recorded(command: StartRun, settings: Settings) -> Iterator[Ended]:
+    """Have it recorded as a run; beside a console, whose engine holds the ledger, it goes without."""
+    with ExitStack() as held:
+        try:
+            ended = held.enter_context(recorded(state_dir(settings), command))
+        except EngineRunningError as error:
+            sys.stderr.write(visible(f"not recorded as a run: {error}") + "\n")
+            ended = _nowhere
+        yield ended
+
+
+def _nowhere(_: RunState, __: Sequence[NewJob]) -> None:
+    pass
+
+
+def _summed_up(order: Order, found: Classes, *, as_json: bool) -> int:
     counts, problems = _counted(found)
     code = Exit.SOME_FAILED if problems else Exit.OK
     paths = [beside(order.folder.out, name) for name in (TABLE, LINES)]
-    if args.json:
+    if as_json:
         told_of = {"videos": len(found.lines), "classes": dict(counts), "problems": len(problems)}
         write_json(
             {"event": "summary", "exit_code": int(code), **told_of, "files": [os.fsdecode(path) for path in paths]},
@@ -41,29 +90,6 @@ def run(args: argparse.Namespace) -> int:
     say_problems(problems)
     say(f"{plural(len(found.lines), 'video')} by {order.method}, vectors of {order.model}: {visible(paths[0])}")
     return code
-
-
-def _order(args: argparse.Namespace, settings: Settings) -> Order:
-    """Return what is to be done. Raises SettingsError, MissingWeightsError."""
-    folder, wanted = folder_of(absolute(args.folder)), settings.classify
-    readers = reader_count(settings.engine.workers)
-    if args.examples:
-        if args.labels:
-            raise SettingsError("--labels and --examples are two ways to tell classes", remedy="Give one of them.")
-        shown = folder_of(absolute(args.examples))
-        key = wanted.vectors or next(iter(held_models(shown)), "")
-        if not key:
-            raise SettingsError("the examples hold no vectors", remedy="Extract them with a model.")
-        return Order(
-            folder, wanted.method, key, examples.identity(shown, wanted, key),
-            lambda: examples.by_examples(shown, wanted, key, readers), wanted.min_probability, readers, args.force,
-        )  # fmt: skip
-    prompts.words_of(wanted.labels)
-    key = prompts.text_model(settings, wanted.vectors, held_models(folder))
-    return Order(
-        folder, "words", key, prompts.identity(settings, wanted, key),
-        lambda: prompts.by_words(settings, wanted, key), wanted.min_probability, readers, args.force,
-    )  # fmt: skip
 
 
 def _counted(found: Classes) -> tuple[Counter[str], list[tuple[str, str]]]:

@@ -11,7 +11,7 @@ from pipeline.engine.records import RunRecord
 from pipeline.engine.redo import as_command
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.errors import SettingsError
-from pipeline.model import RunKind, RunState
+from pipeline.model import STAGES, RunKind, RunState
 from vconsole.config import load
 from vconsole.exits import Exit
 from vconsole.extract import carry_out
@@ -35,6 +35,10 @@ def run(args: argparse.Namespace) -> int:
     record = _find(folder, args.run)
     if record is None:
         return _nothing(as_json=args.json)
+    if record.kind is RunKind.CLASSIFY:
+        from vconsole.classify import go_on  # it needs numpy, which other runs do not before they begin
+
+        return go_on(record, settings, as_json=args.json)
     check_again(as_command(record))
     return carry_out(ResumeRun(record.run_id), settings, folder, as_json=args.json).exit_code
 
@@ -45,7 +49,7 @@ def _find(folder: Path, run_id: int) -> RunRecord | None:
         return None
     with LedgerReader.read_only(folder) as ledger:
         if not run_id:
-            return next((run for run in ledger.runs(*_UNFINISHED) if run.kind is not RunKind.BENCHMARK), None)
+            return next((run for run in ledger.runs(*_UNFINISHED) if run.kind in STAGES), None)
         record = ledger.run(run_id)
     if record is None:
         raise SettingsError(f"there is no run {run_id}", remedy="`vconsole runs` lists them.")

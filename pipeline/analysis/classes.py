@@ -122,6 +122,13 @@ def write_classes(out: bytes, classes: Classes) -> None:
             table.writerows(_rows(classes.head, name, video))
 
 
+def begun_classes(out: bytes) -> Classes | None:
+    """Return what a call that was ended early had done; None if there is nothing."""
+    with suppress(ValueError, TypeError, KeyError):
+        return _read(os.path.join(out, JOURNAL))
+    return None
+
+
 class Journal:
     """What a call has done so far, a line at once, so that one that is killed is gone on with; one call holds it."""
 
@@ -144,12 +151,6 @@ class Journal:
         if kind is None:
             os.unlink(self._path)
         self._file.close()
-
-    def known(self) -> Classes | None:
-        """Return what an earlier call had done by its end."""
-        with suppress(ValueError, TypeError, KeyError):
-            return _read(self._path)
-        return None
 
     def begin(self, classes: Classes) -> None:
         """Begin anew with what is known already."""

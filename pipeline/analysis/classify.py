@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.analysis.classes import Classes, Head, Journal, line_of, read_classes, write_classes
+from pipeline.analysis.classes import Classes, Head, Journal, begun_classes, line_of, read_classes, write_classes
 from pipeline.analysis.classifier import Classifier
 from pipeline.analysis.reader import Answer, Work
 from pipeline.analysis.readers import Item, read_all
@@ -46,7 +46,7 @@ def classify(order: Order, told: Told) -> Classes:
     folder = order.folder
     key = hashlib.blake2b(json.dumps([VERSION, *order.identity]).encode(), digest_size=10).hexdigest()
     with Journal(folder.out) as journal:
-        before = [] if order.force else [journal.known(), read_classes(folder.out)]
+        before = [] if order.force else [begun_classes(folder.out), read_classes(folder.out)]
         usable = [one for one in before if one is not None and one.head.key == key]
         known = _still_true(folder, usable)
         left = [name for name in folder.names if os.fsdecode(name) not in known]

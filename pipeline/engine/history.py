@@ -15,7 +15,7 @@ from pipeline.engine.reports import utc
 from pipeline.errors import SettingsError
 from pipeline.history import History, PastRun, RunDetails, SettingValue
 from pipeline.identity import open_regular
-from pipeline.model import JobState, Stage
+from pipeline.model import JobState, RunKind, Stage
 from pipeline.outputs import paths
 from pipeline.settings import PipelineSettings
 
@@ -60,6 +60,7 @@ def details(state_dir: Path, run_id: int) -> RunDetails:
             versions=versions,
             machine=machine,
             untold=untold,
+            classes=ledger.classes(run_id) if record.kind is RunKind.CLASSIFY else (),
         )
 
 

@@ -14,7 +14,7 @@ from pipeline.engine.store import abandon_ledger, close_ledger, open_ledger
 from pipeline.engine.text_cells import storable
 from pipeline.errors import LedgerError
 from pipeline.model import FailureClass, JobState, RunState
-from pipeline.settings import PipelineSettings
+from pipeline.settings import PipelineSettings, Settings
 
 T = TypeVar("T")
 OPEN_RUNS = (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.DRAINING)
@@ -163,5 +163,6 @@ class Ledger(JobMoves):
 
 
 def recorded(settings: PipelineSettings) -> dict[str, Any]:
-    """Return what a run records of its settings: the pipeline's part, whatever larger set it came in."""
-    return settings.model_dump(mode="json", include=set(PipelineSettings.model_fields))
+    """Return what a run records of its settings: of all there are the pipeline's part."""
+    kept = PipelineSettings if isinstance(settings, Settings) else type(settings)
+    return settings.model_dump(mode="json", include=set(kept.model_fields))

@@ -25,7 +25,7 @@ from pipeline.engine.plan import check, check_folder
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.threads import in_thread
 from pipeline.errors import VconsoleError
-from pipeline.model import BAD, RETRYABLE, JobState, RunKind, RunState
+from pipeline.model import BAD, RETRYABLE, STAGES, JobState, RunKind, RunState
 
 
 class Orders:
@@ -123,6 +123,11 @@ class Orders:
                     f"{which} {'is not' if command.run_id else 'is'} interrupted or cancelled: nothing to resume.",
                     remedy="See the run history for what can be resumed.",
                 )
+            if run.kind is RunKind.CLASSIFY:
+                raise VconsoleError(
+                    f"Run {run.run_id} classifies stored videos, which the console does not.",
+                    remedy=f"Leave the console and give `vconsole resume {run.run_id}`.",
+                )
             ledger.retry(run.run_id, (JobState.CANCELLED,))
             return ledger.move_run(run.run_id, RunState.QUEUED, now_s)
 
@@ -135,6 +140,8 @@ class Orders:
             raise VconsoleError(f"Run {run_id} is not over, so it cannot be opened.", remedy="Resume it instead.")
         if record.kind is RunKind.BENCHMARK:
             raise VconsoleError(f"Run {run_id} is a benchmark and has no videos.", remedy="The benchmark lab shows it.")
+        if record.kind not in STAGES:
+            raise VconsoleError(f"Run {run_id} took no video through stages.", remedy="The run history tells of it.")
         if self._conductor.is_active():
             raise VconsoleError(
                 f"Run {run_id} cannot be opened while another is under way.", remedy="Wait for its end."

@@ -13,7 +13,7 @@ from pipeline.engine.records import ChunkRecord, JobRecord, OutputRecord, RunRec
 from pipeline.engine.store import LEDGER_NAME, ledger_error, open_read_only
 from pipeline.history import StageTime
 from pipeline.identity import Identity
-from pipeline.model import BAD, FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.model import BAD, STAGES, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.snapshot import RunSummary
 
 T = TypeVar("T")
@@ -76,9 +76,9 @@ class LedgerReader:
         return [_run(row) for row in rows]
 
     def interrupted_run(self) -> RunRecord | None:
-        """Return the newest interrupted run of videos; a benchmark is gone on with only where it is named."""
+        """Return the newest interrupted run through stages; another is gone on with only where it is named."""
         runs = self.runs(RunState.INTERRUPTED, limit=MOST_INTERRUPTED)
-        return next((run for run in runs if run.kind is not RunKind.BENCHMARK), None)
+        return next((run for run in runs if run.kind in STAGES), None)
 
     def run_of_output(self, out: bytes) -> RunRecord | None:
         """Return the newest run that wrote to the folder `out`, or None."""
@@ -170,6 +170,15 @@ class LedgerReader:
             (run_id, *_WHOLE),
         ).fetchone()
         return {"video_s": round(row["video_s"], 3), **{name: int(row[name]) for name in row.keys()[1:]}}
+
+    def classes(self, run_id: int) -> tuple[tuple[str, int], ...]:
+        """Return how many videos of a classification have each class, that of the most first."""
+        rows = self._db.execute(
+            "SELECT json_extract(result, '$.label') AS label, count(*) AS videos FROM jobs"
+            " WHERE run_id = ? AND state = ? GROUP BY label ORDER BY videos DESC, label",
+            (run_id, JobState.DONE),
+        )
+        return tuple((str(row["label"] or ""), int(row["videos"])) for row in rows)
 
     def job(self, job_id: int) -> JobRecord | None:
         """Return one job, or None."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.identity import Identity
-from pipeline.model import TERMINAL, FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.model import STAGES, TERMINAL, FailureClass, JobState, RunKind, RunState, Stage
 
 NO_IDENTITY = Identity(0, 0, 0, 0)
 DISTRUSTED_NS = -1
@@ -35,7 +35,7 @@ class RunRecord:
 
         The reports in its folder stay those of the run that was asked for.
         """
-        return not self.inputs and self.kind is not RunKind.BENCHMARK
+        return not self.inputs and self.kind in STAGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The lines on top of the monitor: the truth about the run."""
 
-from pipeline.model import TERMINAL, JobState, RunState
+from pipeline.model import TERMINAL, JobState, RunKind, RunState
 from pipeline.snapshot import Notice, RunSummary, RunView, Snapshot
 from pipeline.text import clock, plural
 from screens.actions import key_of
@@ -37,7 +37,7 @@ def is_live(run: RunView | None) -> bool:
 
 def interrupted(snapshot: Snapshot) -> RunSummary | None:
     """Return the newest run that can be resumed, or None."""
-    runs = [row for row in snapshot.runs if row.state is RunState.INTERRUPTED]
+    runs = [row for row in snapshot.runs if row.state is RunState.INTERRUPTED and row.kind is not RunKind.CLASSIFY]
     return max(runs, key=lambda row: row.run_id, default=None)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.history import PastRun, RunDetails
-from pipeline.model import BAD, TERMINAL, JobState, RunKind, RunState
+from pipeline.model import BAD, STAGES, TERMINAL, JobState, RunKind, RunState
 from pipeline.snapshot import RunView
 from pipeline.text import clock, plural
 from screens.actions import key_of
@@ -42,7 +42,7 @@ def with_view(run: PastRun, view: RunView | None) -> PastRun:
 def totals(runs: Sequence[PastRun], total: int) -> tuple[Line, Line]:
     """Return two lines: how many runs and how many videos there have been, by state; `total` counts all runs."""
     shown = f" of {total:,}, the newest" if total > len(runs) else ""
-    of_videos = [run for run in runs if run.kind is not RunKind.BENCHMARK]
+    of_videos = [run for run in runs if run.kind in STAGES]
     videos = sum(run.total for run in of_videos)
     return (
         (Cell(f"{plural(len(runs), 'run')}{shown}", "strong"), *_run_counts(runs)),
@@ -156,6 +156,8 @@ def run_details(run: PastRun, facts: RunDetails | Refusal | None, width: int) ->
         return *lines, (Cell("reading what else is known…", "quiet"),)
     if isinstance(facts, Refusal):
         return *lines, *((Cell(row, "bad"),) for row in wrap(f"✗ {facts.message} {facts.remedy}", width))
+    if run.kind is RunKind.CLASSIFY:
+        return *lines, *_classes(run, facts, width), (), *_settings(facts, width)
     return (
         *lines,
         *_work(run, facts, width),
@@ -182,6 +184,16 @@ def _run_facts(run: PastRun, width: int) -> list[Line]:
         *lines,
         *field("measured" if measures else "videos", f"{run.total:,}:  {counts}" if run.total else "none", width),
     ]
+
+
+def _classes(run: PastRun, facts: RunDetails, width: int) -> list[Line]:
+    told = "  ".join(f"{label or '(no class)'} {videos:,}" for label, videos in facts.classes)
+    lines = field("classes", told or "none yet", width)
+    if run.count(*BAD):
+        lines += field("failed", "The last column of the table says why; the next classification tries them.", width)
+    if run.state in RESUMABLE:
+        lines += field("left", f"`vconsole resume {run.run_id}` in a shell goes on", width)
+    return lines
 
 
 def _work(run: PastRun, facts: RunDetails, width: int) -> list[Line]:

@@ -4,14 +4,23 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 from analysis_make import EACH, KINDS, vconsole
+
+from pipeline.commands import OpenRun, ResumeRun
+from pipeline.engine import Engine, history
+from pipeline.engine.ledger import Ledger
+from pipeline.history import RunDetails
+from pipeline.model import JobState, RunKind, RunState
+from pipeline.settings import Settings
 
 LABELS = [f"{colour} {shape}=a {colour} {shape}" for colour, shape in KINDS]
 ZERO_SHOT = ["--labels", *LABELS, "--device", "cpu"]
@@ -167,3 +176,98 @@ def test_two_calls_do_not_work_in_one_folder(out: Path) -> None:
 def test_a_folder_without_feature_files_is_named(tmp_path: Path) -> None:
     (summary,) = vconsole("classify", os.fspath(tmp_path), *ZERO_SHOT, code=2)
     assert "holds no feature files" in summary["error"]
+
+
+def runs(folder: Path) -> list[RunDetails]:
+    """Return what the history tells of the classifications, the newest first."""
+    listed = history.history(folder).runs if (folder / "ledger.sqlite3").exists() else ()
+    return [history.details(folder, run.run_id) for run in listed if run.kind is RunKind.CLASSIFY]
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_a_classification_is_a_run_of_the_ledger(out: Path, state: Path) -> None:
+    damaged = out / "features" / "blue star" / "1.mp4.h5"
+    damaged.write_bytes(b"no feature file")
+    vconsole("classify", str(out), *ZERO_SHOT, code=1)
+    (one,) = runs(state)
+    assert (one.run.state, one.run.preset, one.run.inputs) == (RunState.DONE, "words", (str(out),))
+    assert one.run.out == str(out / "classes.csv")
+    assert one.run.counts == ((JobState.DONE, one.run.total - 1), (JobState.FAILED, 1))
+    assert sum(videos for _, videos in one.classes) == one.run.total - 1
+    assert {label for label, _ in one.classes} == {f"{colour} {shape}" for colour, shape in KINDS}
+    assert {"classify.labels"} <= {setting.name for setting in one.settings}
+
+
+def test_a_killed_classification_is_resumed_as_the_same_run(out: Path, state: Path) -> None:
+    copies(out, 150)
+    shutil.move(out / "features" / "two scenes.mp4.h5", out / "features" / "red circle")
+    command = [sys.executable, "-m", "vconsole", "classify", str(out), f"--examples={out}", "--workers=1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not ((out / ".classes.journal").is_file() and (out / ".classes.journal").stat().st_size > 20_000):
+            assert process.poll() is None
+            assert time.monotonic() < until
+        process.kill()
+    (killed,) = runs(state)
+    vconsole("resume")  # it is gone on with only where it is named
+    vconsole("resume", str(killed.run.run_id))
+    (one,) = runs(state)
+    assert (one.run.run_id, one.run.state) == (killed.run.run_id, RunState.DONE)
+    assert one.run.counts == ((JobState.DONE, len(list((out / "features").rglob("*.h5")))),)
+
+
+def test_one_that_was_interrupted_says_what_is_left_and_its_command_goes_on_with_it(out: Path, state: Path) -> None:
+    copies(out, 150)
+    shutil.move(out / "features" / "two scenes.mp4.h5", out / "features" / "red circle")
+    arguments = [str(out), f"--examples={out}", "--workers=1"]
+    with subprocess.Popen([sys.executable, "-m", "vconsole", "classify", *arguments]) as process:
+        until = time.monotonic() + 60
+        while not ((out / ".classes.journal").is_file() and (out / ".classes.journal").stat().st_size > 20_000):
+            assert process.poll() is None
+            assert time.monotonic() < until
+        process.send_signal(signal.SIGINT)
+    (one,) = runs(state)
+    assert one.run.state is RunState.INTERRUPTED
+    assert one.run.count(JobState.DONE) > 50
+    assert one.run.count(JobState.QUEUED) > 50
+    vconsole("classify", *arguments)
+    (again,) = runs(state)
+    assert (again.run.run_id, again.run.state) == (one.run.run_id, RunState.DONE)
+    assert again.run.count(JobState.DONE) == again.run.total
+
+
+def test_beside_an_engine_it_goes_unrecorded_and_says_so(out: Path, state: Path) -> None:
+    engine = Engine(Settings(), state_dir=state)
+    engine.start()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "vconsole", "classify", str(out), *ZERO_SHOT], capture_output=True, text=True
+        )
+    finally:
+        engine.close()
+    assert done.returncode == 0
+    assert "not recorded as a run" in done.stderr
+    assert runs(state) == []
+
+
+def test_an_engine_does_not_take_a_classification_for_a_run_of_videos(out: Path, state: Path) -> None:
+    vconsole("classify", str(out), *ZERO_SHOT)
+    with closing(Ledger(state)) as ledger, ledger.transaction():
+        ledger.move_run(1, RunState.INTERRUPTED, time.time())
+    engine = Engine(Settings(), state_dir=state)
+    engine.start()
+    try:
+        engine.send(ResumeRun(1))
+        engine.send(OpenRun(1))
+        until = time.monotonic() + 60
+        while len(engine.latest().notices) < 2:
+            assert time.monotonic() < until
+        assert engine.latest().run is None
+        assert any("vconsole resume 1" in notice.text for notice in engine.latest().notices)
+    finally:
+        engine.close()

@@ -60,20 +60,6 @@ class LabView:
 
 
 @dataclass(frozen=True, slots=True)
-class LabReport:
-    """A benchmark of the past, as ledger and report tell of it."""
-
-    run: PastRun
-    results: tuple[LabResult, ...] = ()
-    findings: tuple[str, ...] = ()
-    """What limits what, in sentences."""
-    facts: tuple[tuple[str, str], ...] = ()
-    """Machine, method and versions."""
-    untold: str = ""
-    """Why there is no report, empty if there is one."""
-
-
-@dataclass(frozen=True, slots=True)
 class LabChange:
     """One subject in two reports."""
 
@@ -105,6 +91,24 @@ class LabComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class LabReport:
+    """A benchmark of the past, as ledger and report tell of it."""
+
+    run: PastRun
+    results: tuple[LabResult, ...] = ()
+    findings: tuple[str, ...] = ()
+    """What limits what, in sentences."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Machine, method and versions."""
+    untold: str = ""
+    """Why there is no report, empty if there is one."""
+    comparison: LabComparison | None = None
+    """With its baseline, where it has one."""
+    gate: tuple[tuple[str, str], ...] = ()
+    """What the regression gate says: regression, not judged or passed, and a sentence; none = there is no gate."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabChoices:
     """What can be measured here."""
 
@@ -133,3 +137,7 @@ class LabRequest:
     warmup_iterations: str = "3"
     min_seconds: str = "1"
     max_seconds: str = "60"
+    baseline: str = ""
+    """The path of an earlier report or of its folder; none = it is compared with nothing."""
+    allowed_percent: str = ""
+    """By how much a median may be slower than in the baseline; none = no gate."""

@@ -24,6 +24,7 @@ from screens.widgets.outside import Cell, outside
 from screens.widgets.picks import Picks
 
 _KINDS = ("extractor", "stage", "preset", "floors")
+_TITLES = {"baseline": "compare with", "allowed_percent": "% slower at most"}
 _NUMBERS = {
     "iterations": "timed calls at least",
     "warmup_iterations": "warm-up calls",
@@ -58,8 +59,11 @@ class LabForm(Asking):
                 said = "Pictures, texts and a video are made up."
                 yield Picks(id="chosen", said=((Cell(said, "quiet"),),))
                 yield PathInput(id="typed", placeholder="a path; Enter adds it")
-                yield PathInput(id="services", placeholder="a JSON file; none = no services")
                 yield Input(id="sweep", placeholder="batch_size=1,8 precision=fp32,bf16")
+                yield PathInput(id="services", placeholder="a JSON file; none = no services")
+                with Horizontal(classes="pair"):
+                    yield PathInput(id="baseline", placeholder="a report or folder")
+                    yield Input(id="allowed_percent", placeholder="none = no gate")
                 names = list(_NUMBERS)
                 for pair in (names[:2], names[2:]):
                     with Horizontal(classes="pair"):
@@ -71,7 +75,7 @@ class LabForm(Asking):
     def on_mount(self) -> None:
         """Name the fields and look what can be measured."""
         titles = {"offers": "what to measure", "chosen": "on", "typed": "video, picture or folder"}
-        titles |= {"services": "HTTP services", "sweep": "sweep", **_NUMBERS}
+        titles |= {"services": "HTTP services", "sweep": "sweep", **_TITLES, **_NUMBERS}
         for name, title in titles.items():
             self.query_one(f"#{name}").border_title = outside(title)
         self._say_usual()
@@ -117,11 +121,13 @@ class LabForm(Asking):
     def request(self) -> LabRequest:
         """What is filled in."""
         names = {kind: tuple(one.name for one in self._chosen if one.kind == kind) for kind in _KINDS}
-        typed = {name: self.query_one(f"#{name}", Input).value.strip() for name in ("sweep", *_NUMBERS)}
-        services = os.fsdecode(self.query_one("#services", PathInput).path)
+        typed = {
+            name: self.query_one(f"#{name}", Input).value.strip() for name in ("sweep", "allowed_percent", *_NUMBERS)
+        }
+        typed |= {name: os.fsdecode(self.query_one(f"#{name}", PathInput).path) for name in ("services", "baseline")}
         inputs = tuple(map(os.fsdecode, self._inputs))
         return LabRequest(
-            names["extractor"], names["stage"], names["preset"], bool(names["floors"]), services, inputs, **typed
+            names["extractor"], names["stage"], names["preset"], bool(names["floors"]), inputs=inputs, **typed
         )
 
     def _choices_read(self, answer: LabChoices | Refusal) -> None:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from pipeline.benchmark.compare import compare, doubtful, regressions
+from pipeline.benchmark.compare import compare, regressions
 from pipeline.benchmark.facts import fact_of
+from pipeline.benchmark.gate import gate
 from pipeline.benchmark.markdown import comparison_markdown
 from pipeline.benchmark.numbers import change, seconds, throughput
 from pipeline.benchmark.order import REPORT, write_order
@@ -42,18 +43,15 @@ def run(args: argparse.Namespace) -> int:
     if args.schema:
         sys.stdout.write(json.dumps(Report.model_json_schema(), indent=1) + "\n")
         return Exit.OK
-    if args.fail_on_regression is not None and not (args.baseline or args.compare):
-        raise SettingsError("--fail-on-regression has nothing to compare with", remedy="Name a report with --baseline.")
     if args.compare:
         return _compare_only([Path(name) for name in args.compare], args.fail_on_regression)
-    baseline = read_report(Path(args.baseline)) if args.baseline else None
     settings = load(from_arguments(args))
     prefix = os.fsdecode(absolute(args.output_report_prefix)) if args.output_report_prefix else ""
     folder = os.path.dirname(prefix) or None  # noqa: PTH120 - the prefix may hold any bytes
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".vconsole-benchmark-", dir=folder) as scratch:
-        report = _measured(args, settings, scratch, baseline)
+        report = _measured(args, settings, scratch)
     paths = write_reports(report, prefix) if prefix else ()
     slower = regressions(report.comparison, args.fail_on_regression or 0.0) if report.comparison else ()
     code = _exit_code(report, failed=args.fail_on_regression is not None and bool(slower))
@@ -63,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _measured(args: argparse.Namespace, settings: Settings, scratch: str, baseline: Report | None) -> Report:
+def _measured(args: argparse.Namespace, settings: Settings, scratch: str) -> Report:
     """Have everything measured; the run and its reports stay in the state folder, too."""
     folder = state_dir(settings)
     place = cache(lambda: new_folder(folder))
@@ -71,9 +69,7 @@ def _measured(args: argparse.Namespace, settings: Settings, scratch: str, baseli
     write_order(order, bytes(place()))
     with recorded(folder, command_of(order, inputs, place())) as ended:
         teller = _Teller(as_json=args.json)
-        report = measure_all(replace(order, scratch=scratch, baseline=baseline), teller.progress, teller.over)
-        if baseline:
-            report = report.model_copy(update={"comparison": compare(baseline, report)})
+        report = measure_all(replace(order, scratch=scratch), teller.progress, teller.over)
         write_reports(report, os.path.join(place(), os.fsdecode(REPORT)))  # noqa: PTH118 - as a prefix
         how = RunState.DONE if report.complete else RunState.CANCELLED
         ended(how, [job_of(one) for one in (*map(fact_of, report.results), *map(fact_of, report.missing))])
@@ -93,6 +89,8 @@ def _request(args: argparse.Namespace) -> LabRequest:
         warmup_iterations=str(args.warmup_iterations),
         min_seconds=str(args.min_seconds),
         max_seconds=str(args.max_seconds),
+        baseline=args.baseline,
+        allowed_percent="" if args.fail_on_regression is None else str(args.fail_on_regression),
     )
 
 
@@ -175,12 +173,8 @@ def _sum_up(report: Report, paths: Sequence[str], code: int, *, as_json: bool) -
 
 def _say_gate(found: Sequence[Comparison], percent: float | None) -> None:
     """Say what the gate found, and what it could not judge."""
-    if percent is None:
-        return
-    for one in (slower for comparison in found for slower in regressions(comparison, percent)):
-        say(f"regression    {one.name}: {change(one)}, {percent:g} % is allowed")
-    for one in (slower for comparison in found for slower in doubtful(comparison, percent)):
-        say(f"not judged    {one.name}: {change(one)}, but one of both results is INVALID; measure it again")
+    for verdict, sentence in (told for one in found for told in gate(one, percent)):
+        say(f"{verdict:<12}  {sentence}")
 
 
 def _say_changes(found: Comparison) -> None:

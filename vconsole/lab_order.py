@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from math import inf, nan
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from pipeline.benchmark.machine import has_gpu
 from pipeline.benchmark.order import Order
 from pipeline.benchmark.plan import NOTHING, Wanted, parse_sweep, subjects_of
-from pipeline.benchmark.report import Method
+from pipeline.benchmark.report import Method, Report, read_report
 from pipeline.benchmark.services import read_services
 from pipeline.commands import StartRun
 from pipeline.engine.sniff import EXTENSIONS, STILLS
@@ -29,6 +30,8 @@ from vconsole.options import absolute
 SAMPLES_S = 120.0
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4", "prores")
 """What decoding is measured of where floors are asked for, whatever the inputs are."""
+REPORT_FILE = "report.json"
+"""What a report in the folder of a benchmark is called."""
 FOLDER = "benchmarks"
 """Where in the state folder benchmarks lie, a folder each."""
 
@@ -48,7 +51,8 @@ def order_of(
     request: LabRequest, settings: Settings, folder: Callable[[], Path], command: Sequence[str]
 ) -> tuple[Order, tuple[bytes, ...]]:
     """Return the order and its inputs, which are made in `folder` where none are named. Raises SettingsError."""
-    method, wanted = method_of(request), _wanted(request, settings, folder)
+    method, (baseline, percent) = method_of(request), _gate(request)
+    wanted = _wanted(request, settings, folder)
     order = Order(
         subjects=subjects_of(wanted),
         method=method,
@@ -56,6 +60,8 @@ def order_of(
         scratch="",
         presets={name: with_preset(settings, name, RunKind.EXTRACT) for name in wanted.presets},
         command=tuple(command),
+        baseline=baseline,
+        allowed_percent=percent,
     )
     videos = (path for paths in wanted.videos.values() for path in paths)
     return order, tuple(map(os.fsencode, (*wanted.images, *videos)))
@@ -76,6 +82,22 @@ def method_of(request: LabRequest) -> Method:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
         raise SettingsError(f"--{option}: {first['msg']}") from error
+
+
+def _gate(request: LabRequest) -> tuple[Report | None, float | None]:
+    """Return the baseline and how much slower is allowed. Raises SettingsError."""
+    if request.allowed_percent and not request.baseline:
+        raise SettingsError("--fail-on-regression has nothing to compare with", remedy="Name a report with --baseline.")
+    try:
+        percent = float(request.allowed_percent) if request.allowed_percent else None
+    except ValueError:
+        percent = nan
+    if percent is not None and not 0 <= percent < inf:
+        raise SettingsError(f"--fail-on-regression {request.allowed_percent}: a percentage of 0 or more is wanted")
+    if not request.baseline:
+        return None, None
+    path = Path(os.fsdecode(absolute(request.baseline)))
+    return read_report(path / REPORT_FILE if path.is_dir() else path), percent
 
 
 def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path]) -> Wanted:

@@ -1,6 +1,7 @@
 """Turns reports into the plain facts that a screen shows."""
 
 from pipeline.benchmark.findings import findings
+from pipeline.benchmark.gate import gate
 from pipeline.benchmark.report import Comparison, Missing, Report, Result
 from pipeline.history import PastRun
 from pipeline.lab import LabChange, LabComparison, LabReport, LabResult
@@ -46,7 +47,9 @@ def report_of(run: PastRun, report: Report) -> LabReport:
         ("versions", ", ".join(f"{name} {told}" for name, told in here.versions.items())),
     )
     told = (*map(fact_of, report.results), *map(fact_of, report.missing))
-    return LabReport(run, told, tuple(findings(report)), facts)
+    compared = comparison_of(report.comparison) if report.comparison else None
+    verdicts = tuple(gate(report.comparison, report.allowed_percent))
+    return LabReport(run, told, tuple(findings(report)), facts, comparison=compared, gate=verdicts)
 
 
 def comparison_of(found: Comparison) -> LabComparison:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from pipeline.benchmark.findings import findings
+from pipeline.benchmark.gate import gate
 from pipeline.benchmark.numbers import change, megabytes, rate, seconds, share, throughput
 from pipeline.benchmark.report import Comparison, Machine, Report, Result
 from pipeline.reports.markdown import table, text
@@ -39,6 +40,12 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     yield from _results(report.results)
     yield from _doubts(report)
+    verdicts = list(gate(report.comparison, report.allowed_percent))
+    if verdicts:
+        yield "## Regression gate"
+        yield ""
+        yield from (f"- {verdict}: {text(sentence)}." for verdict, sentence in verdicts)
+        yield ""
     if report.comparison:
         yield from _comparison(report.comparison)
     yield from _stages(report.results)
@@ -49,37 +56,37 @@ def _lines(report: Report) -> Iterator[str]:
 def _results(results: Sequence[Result]) -> Iterator[str]:
     yield "## Results"
     yield ""
+    yield "Median and 99th percentile of seconds an item, warm; a floor is the least time that this work can take here."
+    yield ""
+    yield from table(("Subject", "Verdict", "p50", "p99", "Rate", "Share of its floor"), map(_row, results))
+    yield "## Times"
+    yield ""
     yield "Seconds an item, warm; cold is loading and the first call."
     yield ""
-    headings = (
-        "Subject",
-        "Verdict",
-        "p50",
-        "p90",
-        "p99",
-        "mean",
-        "std",
-        "min",
-        "max",
-        "calls",
-        "cold",
-        "Rate",
-        "Floor",
-    )
-    yield from table(headings, (_row(result) for result in results))
+    headings = ("Subject", "calls", "mean", "std", "min", "p50", "p90", "p99", "max", "cold")
+    yield from table(headings, map(_times_row, results))
 
 
 def _row(result: Result) -> tuple[str, ...]:
-    figures = result.statistics
-    times = (figures.p50, figures.p90, figures.p99, figures.mean, figures.std, figures.min, figures.max)
+    figures, floor = result.statistics, result.floor
     return (
         result.name,
         result.verdict,
-        *(seconds(value) if value else "0" for value in times),
-        str(figures.count),
-        f"{seconds(result.load_s)} + {seconds(result.first_s)}",
+        seconds(figures.p50),
+        seconds(figures.p99),
         throughput(result),
-        f"{share(result.floor.share)} of {result.floor.name}" if result.floor else "",
+        f"{share(floor.share)} of {floor.name}" if floor else "",
+    )
+
+
+def _times_row(result: Result) -> tuple[str, ...]:
+    figures = result.statistics
+    times = (figures.mean, figures.std, figures.min, figures.p50, figures.p90, figures.p99, figures.max)
+    return (
+        result.name,
+        str(figures.count),
+        *(seconds(value) if value else "0" for value in times),
+        f"{seconds(result.load_s)} + {seconds(result.first_s)}",
     )
 
 

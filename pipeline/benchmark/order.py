@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.benchmark.plan import Kind, Subject
@@ -14,6 +15,9 @@ from pipeline.settings import PipelineSettings
 
 REPORT = b"report"
 """What the reports in the folder of a benchmark are called, without their endings."""
+
+BASELINE = b"baseline.json"
+"""The report that it is compared with, a copy in the same folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Order:
     """What a run with each preset that is measured reads."""
     command: tuple[str, ...] = ()
     baseline: Report | None = None
+    allowed_percent: float | None = None
+    """By how much a median may be slower than in the baseline, None = no gate."""
 
 
 def subject_of(fields: dict[str, Any]) -> Subject:
@@ -36,13 +42,17 @@ def subject_of(fields: dict[str, Any]) -> Subject:
 
 
 def write_order(order: Order, folder: bytes) -> None:
-    """Write an order into a folder; a baseline is none of it. Raises OSError."""
+    """Write an order into a folder, its baseline beside it. Raises OSError."""
+    if order.baseline:
+        with atomic_file(os.path.join(folder, BASELINE)) as part, open(part, "w") as file:
+            file.write(order.baseline.model_dump_json())
     fields = {
         "subjects": [asdict(subject) for subject in order.subjects],
         "method": order.method.model_dump(),
         "settings": order.settings.model_dump(mode="json"),
         "presets": {name: settings.model_dump(mode="json") for name, settings in order.presets.items()},
         "command": order.command,
+        "allowed_percent": order.allowed_percent,
     }
     with atomic_file(os.path.join(folder, ORDER)) as part, open(part, "w") as file:
         json.dump(fields, file)
@@ -52,6 +62,7 @@ def read_order(folder: bytes, scratch: str) -> Order:
     """Return the order in a folder. Raises OSError, ValueError, LookupError and TypeError."""
     with open(os.path.join(folder, ORDER)) as file:
         fields = json.load(file)
+    known = Path(os.fsdecode(os.path.join(folder, BASELINE)))
     return Order(
         subjects=tuple(subject_of(one) for one in fields["subjects"]),
         method=Method.model_validate(fields["method"]),
@@ -59,4 +70,6 @@ def read_order(folder: bytes, scratch: str) -> Order:
         scratch=scratch,
         presets={name: PipelineSettings.model_validate(one) for name, one in fields["presets"].items()},
         command=tuple(fields["command"]),
+        baseline=Report.model_validate_json(known.read_bytes()) if known.exists() else None,
+        allowed_percent=fields.get("allowed_percent"),
     )

@@ -221,6 +221,9 @@ class Report(Part):
     results: tuple[Result, ...]
     missing: tuple[Missing, ...]
     comparison: Comparison | None = None
+    allowed_percent: float | None = Field(
+        None, description="By how much a median may be slower than in the baseline; null = there is no gate."
+    )
 
 
 def read_report(path: Path) -> Report:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.benchmark.assemble import result_of, with_floors
+from pipeline.benchmark.compare import compare
 from pipeline.benchmark.machine import machine
 from pipeline.benchmark.order import Order
 from pipeline.benchmark.plan import Kind
@@ -89,7 +90,12 @@ def run(
             machine=here,
             results=with_floors([results[one.name] for one in order.subjects if one.name in results]),
             missing=tuple(missing),
+            allowed_percent=order.allowed_percent,
         )
+
+    def ended(*, complete: bool) -> Report:
+        made = report(complete=complete)
+        return made.model_copy(update={"comparison": compare(order.baseline, made)}) if order.baseline else made
 
     try:
         for number, subject in enumerate(order.subjects, 1):
@@ -112,10 +118,10 @@ def run(
                 over(with_floors([*results.values()])[-1])
             so_far(report(complete=False))
     except KeyboardInterrupt:
-        return report(complete=False)
+        return ended(complete=False)
     finally:
         gpus.stop()
-    return report(complete=True)
+    return ended(complete=True)
 
 
 def _measured(

@@ -12,11 +12,12 @@ from screens.presenters.runs import field, moment
 from screens.presenters.words import NONE, RUN_SIGNS, bar, graph, number, percent
 from screens.widgets.outside import Cell, Line, Tone, cell, line_width, sentence, spread, wrap
 
-_VERDICT, _RATE, _TIME, _FLOOR = 10, 16, 9, 7
+_VERDICT, _RATE, _TIME, _FLOOR = 10, 18, 9, 7
 _NAME = 22
 """Cells of a name at least, before columns are left out."""
 _PLOT_ROWS, _PLOT_LABEL = 4, 9
 _VERDICTS: dict[str, Tone] = {"slower": "bad", "faster": "good", "same": "quiet"}
+_GATE: dict[str, tuple[str, Tone]] = {"regression": ("✗", "bad"), "not judged": ("!", "warn"), "passed": ("✓", "good")}
 _SIGNS = {"slower": "▲", "faster": "▼", "same": "="}
 
 
@@ -144,6 +145,7 @@ def report_lines(report: LabReport, width: int) -> tuple[Line, ...]:
     told = f"{plural(len(report.results) - lacking, 'result')}, {valid} VALID; {lacking} could not be measured"
     kept = " It did not come to its end; this is what was measured." if run.state is not RunState.DONE else ""
     lines += [*((Cell(row),) for row in wrap(f"{told}.{kept}", width)), (), *result_table(report.results, width)]
+    lines += _against(report, width)
     lines += _sentences("what limits what", report.findings, width)
     doubts = [f"{one.name}: {reason}" for one in report.results for reason in one.reasons]
     lines += _sentences("why INVALID, and what to do", doubts, width)
@@ -153,6 +155,17 @@ def report_lines(report: LabReport, width: int) -> tuple[Line, ...]:
     for name, text in (*report.facts, ("reports in", run.out)):
         lines += field(name, text, width)
     return tuple(lines)
+
+
+def _against(report: LabReport, width: int) -> list[Line]:
+    """Return what the gate says, and the baseline with what has changed; nothing where there is no baseline."""
+    if report.comparison is None:
+        return []
+    lines: list[Line] = [(), *field("baseline", report.comparison.before, width)]
+    for verdict, told in report.gate:
+        sign, tone = _GATE[verdict]
+        lines += [(Cell(row, tone),) for row in wrap(f"{sign} {verdict}: {told}.", width)]
+    return [*lines, *_change_table(report.comparison.changes, width)]
 
 
 def _sentences(title: str, sentences: Sequence[str], width: int) -> list[Line]:
@@ -172,17 +185,22 @@ def comparison_lines(found: LabComparison | Refusal | None, width: int) -> tuple
     if isinstance(found, Refusal):
         return tuple((Cell(row, "bad"),) for row in wrap(f"✗ {found.message} {found.remedy}", width))
     lines: list[Line] = [*field("A before", found.before, width), *field("B after", found.after, width), ()]
-    if found.changes:
-        titles = (cell("median", 16, "quiet", right=True), cell("change", 11, "quiet", right=True))
-        name = max(8, width - 54)
-        lines.append((cell("verdict", 12, "quiet"), cell("subject", name, "quiet"), *titles, Cell("  95 %", "quiet")))
-        lines += [_change_row(one, name, width) for one in found.changes]
+    lines += _change_table(found.changes, width)
     for what, names in (("only in A", found.only_before), ("only in B", found.only_after)):
         lines += _sentences(what, names, width)
     lines += _sentences(
         "what else differs", [f"{what}: {a or NONE} → {b or NONE}" for what, a, b in found.differs], width
     )
     return tuple(lines)
+
+
+def _change_table(changes: Sequence[LabChange], width: int) -> list[Line]:
+    if not changes:
+        return []
+    titles = (cell("median", 16, "quiet", right=True), cell("change", 11, "quiet", right=True))
+    name = max(8, width - 54)
+    heading = cell("verdict", 12, "quiet"), cell("subject", name, "quiet"), *titles, Cell("  95 %", "quiet")
+    return [heading, *(_change_row(one, name, width) for one in changes)]
 
 
 def _change_row(one: LabChange, name: int, width: int) -> Line:

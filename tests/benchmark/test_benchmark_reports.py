@@ -9,17 +9,20 @@ from typing import Any
 
 import pytest
 from report_make import report, result, sample
+from rich.console import Console
+from rich.markdown import Markdown
 
 from pipeline.benchmark.compare import compare
 from pipeline.benchmark.markdown import markdown
-from pipeline.benchmark.numbers import seconds
+from pipeline.benchmark.numbers import rate, seconds
 from pipeline.benchmark.page import page
 from pipeline.benchmark.plan import Kind, Wanted, parse_sweep, subjects_of
 from pipeline.benchmark.reference import compared, reference_pictures
-from pipeline.benchmark.report import Missing, Reason, Report, read_report
+from pipeline.benchmark.report import Floor, Missing, Reason, Report, read_report
 from pipeline.benchmark.table import table
 from pipeline.benchmark.write import write_reports
 from pipeline.errors import SettingsError
+from pipeline.reports.plot import BOTTOM, HEIGHT
 
 DOUBT = Reason(code="unstable", text="it wavers", recommendation="Measure longer.")
 HOSTILE = "extractor <script>alert(1)</script>|`a`_b_[x](http://evil) image"
@@ -49,13 +52,28 @@ class Tags(HTMLParser):
         self.tags: list[str] = []
         self.loaded: list[str] = []
         self.text = ""
+        self.rows: list[list[str]] = []
+        self.lines: dict[str, list[list[float]]] = {}
+        self._title = ""
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        found = dict(attributes)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in {"td", "th"}:
+            self.rows[-1].append("")
+        elif tag == "svg":
+            self._title = str(found["aria-label"])
+        elif tag == "polyline":
+            points = str(found["points"]).split()
+            self.lines[self._title] = [[float(value) for value in point.split(",")] for point in points]
         self.loaded += [str(value) for name, value in attributes if name in {"src", "href", "xlink:href"}]
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.strip("\n")
 
 
 def tags_of(text: str) -> Tags:
@@ -86,6 +104,54 @@ def test_all_forms_agree_with_the_json() -> None:
         assert shown in html
     for told in ("it wavers", "Measure longer.", "it broke", "+100.0 % (+100.0 to +100.0)", "cuda:0"):
         assert told in html
+
+
+def test_every_figure_and_point_of_the_page_is_that_of_the_json() -> None:
+    made = whole()
+    found = tags_of(page(made))
+    for one in made.results:
+        figures = one.statistics
+        brief, times = [row for row in found.rows if row[0] == one.name][:2]
+        assert brief[1:4] == [one.verdict, seconds(figures.p50), seconds(figures.p99)]
+        assert brief[4].startswith(f"{rate(one.rates.items_per_s)} ")
+        shown = [figures.mean, figures.std, figures.min, figures.p50, figures.p90, figures.p99, figures.max]
+        assert times[1] == str(figures.count)
+        assert times[2:9] == [seconds(value) if value else "0" for value in shown]
+        heights = [HEIGHT - BOTTOM - y for _, y in found.lines[one.name]]
+        assert [height / max(heights) for height in heights] == pytest.approx(
+            [spent / max(one.times_s) for spent in one.times_s], abs=0.01
+        )
+
+
+def test_the_markdown_rendered_holds_the_figures_of_the_json() -> None:
+    made, screen = whole(), Console(width=200, file=io.StringIO())
+    screen.print(Markdown(markdown(made)))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    for one in made.results:
+        (row, *_) = (line for line in lines if line.strip().startswith(one.name) and one.verdict in line)
+        assert seconds(one.statistics.p50) in row
+        assert seconds(one.statistics.p99) in row
+
+
+def test_a_result_is_shown_as_a_share_of_its_floor() -> None:
+    floor = Floor(name="decode h264 video", share=0.42)
+    made = report(result("preset scenes video", floor=floor, codec="h264"))
+    assert "42% of decode h264 video" in tags_of(page(made)).text
+
+
+@pytest.mark.parametrize(
+    ("slower", "valid", "told"),
+    [
+        (1.0, True, "passed: 1 result judged"),
+        (1.3, True, "regression: extractor toy image: +30.0 %"),
+        (1.3, False, "not judged: extractor toy image: +30.0 %"),
+        (1.0, False, "not judged: nothing is VALID in both"),
+    ],
+)
+def test_the_gate_says_what_it_found_and_what_it_could_not_judge(slower: float, valid: bool, told: str) -> None:
+    made = report(result(times_s=[0.1 * slower] * 9, reasons=() if valid else (DOUBT,)), allowed_percent=10)
+    made = made.model_copy(update={"comparison": compare(report(result(times_s=[0.1] * 9)), made)})
+    assert told in tags_of(page(made)).text
 
 
 def test_the_page_needs_no_network_and_has_plots() -> None:

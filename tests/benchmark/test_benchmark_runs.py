@@ -9,7 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import report_make
 
+from pipeline.benchmark.order import read_order
 from pipeline.benchmark.report import read_report
 from pipeline.commands import CancelRun, ResumeRun, StartRun
 from pipeline.engine import Engine
@@ -116,6 +118,41 @@ def test_an_engine_that_ends_leaves_an_interrupted_run_with_what_was_measured(st
     assert run.state is RunState.INTERRUPTED
     assert desk.report(run).results
     assert not [child for child in psutil.Process().children(recursive=True) if "session" in " ".join(child.cmdline())]
+
+
+def test_a_baseline_is_compared_with_and_the_gate_says_how_that_went(
+    engine: Engine, state: Path, tmp_path: Path
+) -> None:
+    quick = [0.1e-9, 0.101e-9, 0.102e-9] * 5
+    known = report_make.report(report_make.result("extractor perceptual image", quick))
+    (tmp_path / "report.json").write_text(known.model_dump_json())
+    desk = start(engine, state, replace(QUICK, iterations="5", baseline=str(tmp_path), allowed_percent="10"))
+    until(lambda: state_of(engine) is RunState.DONE)
+    (run,) = desk.reports()
+    told = desk.report(run)
+    assert told.comparison is not None
+    (change,) = told.comparison.changes
+    assert (change.name, change.verdict) == ("extractor perceptual image", "slower")
+    assert {verdict for verdict, _ in told.gate} <= {"regression", "not judged", "passed"}
+    assert ("regression" in dict(told.gate)) == change.trusted  # other tests may keep the machine busy
+    assert "## Regression gate" in (Path(run.out) / "report.md").read_text()
+    again = desk.again(run.run_id)
+    assert isinstance(again, StartRun)
+    assert read_order(again.out, "").baseline == known
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ({"allowed_percent": "10"}, "nothing to compare with"),
+        ({"baseline": "/nowhere.json"}, "cannot be read"),
+        ({"baseline": "x", "allowed_percent": "ten"}, "percentage"),
+    ],
+)
+def test_a_gate_that_cannot_be_is_refused(state: Path, damage: dict[str, str], told: str) -> None:
+    refused = LabDesk(Settings, state).prepare(replace(QUICK, **damage))
+    assert isinstance(refused, Refusal)
+    assert told in refused.message
 
 
 def test_what_cannot_be_measured_is_refused_with_the_reason(state: Path) -> None:

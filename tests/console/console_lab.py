@@ -66,7 +66,12 @@ class ScriptedLab:
 
     def report(self, run: PastRun) -> LabReport:
         sentence = "preset scenes video: stage scenes limits it, 97% of the time of all stages."
-        return LabReport(run, (VALID, DOUBTFUL, LOST), (sentence,), (("machine", "box: a CPU, 2 cores"),))
+        facts, gate = (
+            (("machine", "box: a CPU, 2 cores"),),
+            (("regression", f"{VALID.name}: +20.0 %, 10 % is allowed"),),
+        )
+        against = self.compare(past(3), run)
+        return LabReport(run, (VALID, DOUBTFUL, LOST), (sentence,), facts, comparison=against, gate=gate)
 
     def compare(self, before: PastRun, after: PastRun) -> LabComparison:
         change = LabChange(VALID.name, 0.00213, 0.00256, 0.2, 0.18, 0.23, "slower", trusted=True)

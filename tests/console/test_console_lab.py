@@ -47,13 +47,32 @@ async def test_what_is_chosen_is_asked_for_and_started() -> None:
         await pilot.press(*"/data/videos", "enter")
         await until(pilot, lambda: "│ /data/videos" in picture(app))
         app.screen.query_one("#sweep").focus()
-        await pilot.press(*"batch_size=1,8", "f5")
+        await pilot.press(*"batch_size=1,8")
+        app.screen.query_one("#baseline").focus()
+        await pilot.press(*"/data/old.json", "tab", *"10", "f5")
         await until(pilot, lambda: engine.sent)
     assert lab.asked == [
-        LabRequest(("tiny-shapes",), ("scenes",), inputs=("/data/videos",), sweep="batch_size=1,8"),
+        LabRequest(
+            ("tiny-shapes",),
+            ("scenes",),
+            inputs=("/data/videos",),
+            sweep="batch_size=1,8",
+            baseline="/data/old.json",
+            allowed_percent="10",
+        ),
     ]
     assert isinstance(engine.sent[0], StartRun)
     assert engine.sent[0].kind is RunKind.BENCHMARK
+
+
+async def test_what_the_gate_says_is_in_the_report() -> None:
+    app = app_over(idle(), lab=ScriptedLab())
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("B", "enter")
+        await until(
+            pilot, lambda: "✗ regression: extractor tiny-shapes image: +20.0 %" in " ".join(picture(app).split())
+        )
+        assert "10 % is allowed" in " ".join(picture(app).split())
 
 
 async def test_a_refusal_stays_with_the_form() -> None:
@@ -159,13 +178,14 @@ def test_hostile_names_fit_every_width(width: int) -> None:
     for name in HOSTILE:
         valid, lost = replace(VALID, name=name, reasons=(name,)), replace(LOST, name=name, message=name)
         run = replace(past(5), preset=name, out=name)
-        view = LabView(5, (name, "next"), name, name, 3, 5, (0.1, 0.2), (replace(valid, name="first"), lost))
         change = LabChange(name, 1.0, 1.2, 0.2, 0.1, 0.3, "slower", trusted=False)
         found = LabComparison(name, name, (change,), (name,), (name,), ((name, name, name),))
+        view = LabView(5, (name, "next"), name, name, 3, 5, (0.1, 0.2), (replace(valid, name="first"), lost))
         lines = (
             lab_row(run, "A", 0.0, width),
             *live_lines(view, 3.0, width),
             *report_lines(LabReport(run, (valid, DOUBTFUL, lost), (name,), (("machine", name),)), width),
+            *report_lines(LabReport(run, comparison=found, gate=(("passed", name), ("not judged", name))), width),
             *report_lines(LabReport(run, untold=name), width),
             *comparison_lines(found, width),
             *offer_lines((Offer("extractor", name, here=False),), (), width),

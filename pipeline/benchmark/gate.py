@@ -1,0 +1,29 @@
+"""What a regression gate says of a comparison, in sentences, the same in every form of a report."""
+
+from collections.abc import Iterator
+
+from pipeline.benchmark.compare import doubtful, regressions
+from pipeline.benchmark.numbers import change
+from pipeline.benchmark.report import Comparison
+from pipeline.text import plural
+
+REGRESSION, NOT_JUDGED, PASSED = "regression", "not judged", "passed"
+
+
+def gate(found: Comparison | None, allowed_percent: float | None) -> Iterator[tuple[str, str]]:
+    """Yield a verdict and its sentence for each subject that the gate found something of; nothing where there is none.
+
+    What is the same or quicker has no sentence of its own, but a gate that refuses nothing says so.
+    """
+    if found is None or allowed_percent is None:
+        return
+    slower = regressions(found, allowed_percent)
+    for one in slower:
+        yield REGRESSION, f"{one.name}: {change(one)}, {allowed_percent:g} % is allowed"
+    for one in doubtful(found, allowed_percent):
+        yield NOT_JUDGED, f"{one.name}: {change(one)}, but one of both results is INVALID; measure it again"
+    judged = sum(one.trusted for one in found.differences)
+    if not judged:
+        yield NOT_JUDGED, "nothing is VALID in both reports, so that this gate says nothing"
+    elif not slower:
+        yield PASSED, f"{plural(judged, 'result')} judged, and none got slower by more than {allowed_percent:g} %"

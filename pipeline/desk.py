@@ -178,6 +178,7 @@ def _extractor(run: dict[str, Any]) -> Doer:
         fingerprints=run["fingerprints"],
         host_socket=run["host_socket"],
         out_device=run["out_device"],
+        state_dir=run["state_dir"],
     )
     return lambda message, report: extract(_extract_job(message), context, report)
 

@@ -69,7 +69,13 @@ class DividedExtraction(Extraction):
             clock.stage = self._decoding_stage
             threads = self._job.decode_threads
             record = sweep_chunk(
-                task, span, decode_threads=threads, on_frame=on_frame, progress=progress, onlooker=text
+                task,
+                span,
+                decode_threads=threads,
+                on_frame=on_frame,
+                progress=progress,
+                onlooker=text,
+                engines=self._engines,
             )
             self._video.check()
             if embedder:
@@ -108,7 +114,8 @@ class ChunkExtraction(DividedExtraction):
         adopted = chunk is not None
         chunk = chunk or self._make(number)
         frames = chunk.record.frame_count
-        return Outcome(JobState.DONE, {"chunk": number, "frames_decoded": frames, "adopted": adopted})
+        told = {"chunk": number, "frames_decoded": frames, "adopted": adopted}
+        return Outcome(JobState.DONE, told | self._engines.told())
 
 
 def made_by(spec: PictureSpec) -> str:

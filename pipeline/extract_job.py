@@ -19,6 +19,8 @@ class RunContext:
     """Where the model host listens, empty if the run needs none."""
     out_device: int = 0
     """Device number of the output folder when the run began: nothing is written to another. 0 = any."""
+    state_dir: str = ""
+    """The state folder, where measurements of the machine are kept."""
 
 
 @dataclass(frozen=True, slots=True)

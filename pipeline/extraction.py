@@ -11,6 +11,7 @@ from pipeline.errors import JobError
 from pipeline.extract_job import Division, ExtractJob, RunContext
 from pipeline.held import HeldVideo
 from pipeline.media.chunk import UncuttableError, borders_s, find_cuts
+from pipeline.media.engines import Engines
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import FailureClass, JobState, Stage
@@ -66,6 +67,7 @@ class Extraction:
         self._anew = False
         """Whether scenes and frames are looked for, not taken from an earlier output."""
         self._video = HeldVideo(job.source, job.identity)
+        self._engines = Engines(run.settings.decode, run.state_dir)
 
     def outcome(self) -> Outcome:
         """Do the job; every exception becomes a failure."""
@@ -137,6 +139,7 @@ class Extraction:
             saved=self._saved,
             adopted=adopted,
         )
+        outcome.result.update(self._engines.told())
         if self._whole_because:
             outcome.result["whole_because"] = self._whole_because
         return outcome
@@ -218,6 +221,7 @@ class Extraction:
                 progress=progress,
                 known=known,
                 onlooker=reading,
+                engines=self._engines,
             )
             self._video.check()
             self._refuse_loss(swept.lost, swept.frames_lost, self._decoding_stage)

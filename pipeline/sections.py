@@ -104,6 +104,22 @@ class ProbeSettings(Section):
     )
 
 
+class DecodeSettings(Section):
+    """How the pictures of a video are decoded."""
+
+    hwaccel: Literal["auto", "none", "cuda"] = Field(
+        "none",
+        description="Whether the GPU's decoder engines are used (H.264, HEVC, VP9, AV1): auto = where they are "
+        "quicker, as measured once for each codec and size; cuda = always; none = never, for a GPU does not tell of "
+        "damage inside a picture as software does.",
+    )
+    engines: Auto | Annotated[int, Field(ge=1, le=256)] = Field(
+        "auto",
+        description="Hardware decoders at work at once, over all workers; auto = the engines that the GPUs have, by "
+        "their names. Who finds none free decodes by software.",
+    )
+
+
 class CropSettings(Section):
     """Letterbox and pillarbox removal."""
 

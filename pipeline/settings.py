@@ -14,6 +14,7 @@ from pipeline.section import Section
 from pipeline.sections import (
     ConsoleSettings,
     CropSettings,
+    DecodeSettings,
     DedupeSettings,
     EmbedSettings,
     EngineSettings,
@@ -36,6 +37,7 @@ class PipelineSettings(Section):
 
     engine: EngineSettings = EngineSettings()
     probe: ProbeSettings = ProbeSettings()
+    decode: DecodeSettings = DecodeSettings()
     crop: CropSettings = CropSettings()
     scenes: ScenesSettings = ScenesSettings()
     frames: FramesSettings = FramesSettings()
@@ -160,7 +162,7 @@ READ_AT_START: frozenset[tuple[str, ...]] = frozenset(
 
 READ_BY: dict[RunKind, tuple[str, ...]] = {
     RunKind.EXTRACT: tuple(name for name in PipelineSettings.model_fields if name != "transcode"),
-    RunKind.TRANSCODE: ("engine", "probe", "crop", "transcode"),
+    RunKind.TRANSCODE: ("engine", "probe", "decode", "crop", "transcode"),
 }
 """The sections that a run of each kind reads."""
 

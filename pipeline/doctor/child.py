@@ -19,6 +19,7 @@ LOOKS = {
     "sound": "pipeline.doctor.codecs:sound",
     "driver": "pipeline.doctor.hardware:driver",
     "device": "pipeline.doctor.hardware:device",
+    "hwaccel": "pipeline.doctor.hardware:hwaccel",
     "cuda": "pipeline.doctor.hardware:cuda",
     "encode": "pipeline.doctor.hardware:encoder",
     "decode": "pipeline.doctor.hardware:decoder",

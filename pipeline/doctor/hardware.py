@@ -12,7 +12,7 @@ from av.codec.hwaccel import HWAccel
 
 from pipeline.doctor.codecs import CodecError, Luma, can_encode, compare, decode, encode, luma_of, said
 from pipeline.doctor.recipes import NVDEC, NVENC, VIDEO, Recipe
-from pipeline.engine.preflight import check_device
+from pipeline.engine.preflight import check_device, check_hwaccel
 from pipeline.errors import SettingsError
 from pipeline.health import Check, Grade
 
@@ -60,6 +60,15 @@ def device(device: str) -> list[Check]:
     except SettingsError as error:
         return [Check(GROUP, "host.device", Grade.FAULT, str(error), error.remedy)]
     return [Check(GROUP, "host.device", Grade.OK, device)]
+
+
+def hwaccel(hwaccel: str) -> list[Check]:
+    """Return whether videos can be decoded as the settings ask; the engines themselves are tried one by one."""
+    try:
+        check_hwaccel(hwaccel)
+    except SettingsError as error:
+        return [Check(GROUP, "decode.hwaccel", Grade.FAULT, str(error), error.remedy)]
+    return [Check(GROUP, "decode.hwaccel", Grade.OK, hwaccel)]
 
 
 def cuda(index: int) -> list[Check]:

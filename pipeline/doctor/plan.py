@@ -32,6 +32,7 @@ def plan(settings: Settings, state_dir: Path, out: bytes = b"") -> list[Look]:
 
 def _gpus(settings: Settings) -> list[Look]:
     looks = [Look("GPU", "driver", "driver"), Look("GPU", "host.device", "device", {"device": settings.host.device})]
+    looks.append(Look("GPU", "decode.hwaccel", "hwaccel", {"hwaccel": settings.decode.hwaccel}))
     for index in range(_gpus_shown()):
         looks.append(Look("GPU", f"torch on GPU {index}", "cuda", {"index": index}, IMPORT_S))
         for function, codecs in (("encode", NVENC), ("decode", NVDEC)):

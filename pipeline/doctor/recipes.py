@@ -34,5 +34,5 @@ SOUND: dict[str, Recipe] = {
 }
 NVENC = {"H.264": "h264_nvenc", "HEVC": "hevc_nvenc", "AV1": "av1_nvenc"}
 """Encoders of NVIDIA GPUs."""
-NVDEC = {"H.264": "h264", "HEVC": "hevc", "AV1": "av1"}
+NVDEC = {"H.264": "h264", "HEVC": "hevc", "AV1": "av1", "VP9": "vp9"}
 """FFmpeg's own decoders, which hand their work to NVDEC; for AV1 it would take dav1d, which cannot."""

@@ -299,6 +299,8 @@ def _note(job: JobRecord) -> str:
     told += job.result.get("missing", ())
     if job.result.get("whole_because"):
         told.append(f"read in one piece: {job.result['whole_because']}")
+    if job.result.get("decode_fallback"):
+        told.append(job.result["decode_fallback"])
     if job.result.get("cut_off"):
         told.append("cut off where probe.max_frames says")
     if job.reused:

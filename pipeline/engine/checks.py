@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pipeline.commands import StartRun
 from pipeline.engine.plan import check_out, check_transcode
-from pipeline.engine.preflight import check_checkpoint, check_device, gpu_count
+from pipeline.engine.preflight import check_checkpoint, check_device, check_hwaccel, gpu_count
 from pipeline.errors import MissingWeightsError, VconsoleError
 from pipeline.forecast import Check
 from pipeline.health import Grade
@@ -27,6 +27,8 @@ def checks(command: StartRun) -> Iterator[Check]:
         yield _readable(path)
     yield _writable(command.out)
     settings = command.settings
+    if settings.decode.hwaccel != "none":
+        yield _decoder(settings.decode.hwaccel)
     if command.kind is RunKind.TRANSCODE:
         yield _transcodable(command)
     elif settings.model_keys:
@@ -95,6 +97,22 @@ def _device(device: str) -> Check:
     if device == "auto" and not count:
         return Check("device", Grade.OK, "There is no NVIDIA GPU; vectors are computed on the CPU.")
     return Check("device", Grade.OK, f"{device}: the NVIDIA driver reports {plural(count, 'GPU')}.")
+
+
+def _decoder(hwaccel: str) -> Check:
+    try:
+        check_hwaccel(hwaccel)
+    except VconsoleError as error:
+        return Check("decoder", Grade.FAULT, str(error), error.remedy)
+    if gpu_count() == 0:
+        return Check("decoder", Grade.OK, "There is no NVIDIA GPU; videos are decoded on the CPU.")
+    return Check(
+        "decoder",
+        Grade.OK,
+        f"{hwaccel}: the GPU decodes what it is the quicker one for."
+        if hwaccel == "auto"
+        else "The GPU decodes what it can.",
+    )
 
 
 def _weights(key: str, settings: PipelineSettings) -> Check:

@@ -152,6 +152,7 @@ class Dispatcher:
                     "kind": run.record.kind,
                     "settings": run.settings.model_dump(mode="json"),
                     "out": os.fsdecode(run.record.out),
+                    "state_dir": str(core.state_dir),
                     "out_device": run.surroundings.out_device,
                     "fingerprints": run.fingerprints,
                     "host_socket": str(core.host.socket_path) if run.needs_host else "",

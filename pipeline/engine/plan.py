@@ -9,7 +9,7 @@ from pipeline.commands import StartRun
 from pipeline.engine.kinds import fingerprints
 from pipeline.engine.ledger import recorded
 from pipeline.engine.planner import Planner
-from pipeline.engine.preflight import check_models
+from pipeline.engine.preflight import check_hwaccel, check_models
 from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import NewJob, RunRecord
 from pipeline.engine.store import LEDGER_NAME
@@ -47,6 +47,7 @@ def check_again(command: StartRun) -> None:
     Inputs that are not there are no reason: their volume may be gone, and the run waits for it.
     """
     check_out(command.out)
+    check_hwaccel(command.settings.decode.hwaccel)
     if command.kind is RunKind.TRANSCODE:
         check_transcode(command)
     else:

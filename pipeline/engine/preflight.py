@@ -46,6 +46,15 @@ def check_device(device: str, nvml: Any = pynvml) -> None:
         )
 
 
+def check_hwaccel(hwaccel: str, nvml: Any = pynvml) -> None:
+    """Raise SettingsError if a GPU has to decode (`cuda`) and the driver reports none."""
+    if hwaccel == "cuda" and gpu_count(nvml) == 0:
+        raise SettingsError(
+            "decode.hwaccel is cuda, and the NVIDIA driver reports no GPU on this machine.",
+            remedy="Set decode.hwaccel to auto or none; `vconsole doctor` tells of the driver.",
+        )
+
+
 def check_checkpoint(status: WeightsStatus) -> None:
     """Raise SettingsError if a checkpoint is not what its checksum says, or no readable safetensors file."""
     path = status.path

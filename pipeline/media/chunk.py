@@ -10,6 +10,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.collect import Batches, Collector, OnFrame, Progress
 from pipeline.media.decode import TextTimes
+from pipeline.media.engines import Engines
 from pipeline.media.open import open_media
 from pipeline.media.picture import Box
 from pipeline.media.record import FrameRecorder, Gap, Record, Replay
@@ -17,7 +18,7 @@ from pipeline.media.result import KeptFrame, Onlooker, Sweep
 from pipeline.media.score import Measure
 from pipeline.media.seen import IrregularError
 from pipeline.media.stretch import Span, Tally, look_at_structure
-from pipeline.media.sweep import Way, conveyor_of, is_splittable, keys_only, view_of
+from pipeline.media.sweep import Way, asked, conveyor_of, is_splittable, keys_only, view_of
 from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
 from pipeline.stages.dedupe import candidate_dhash
@@ -116,6 +117,7 @@ def sweep_chunk(
     on_frame: OnFrame,
     progress: Progress,
     onlooker: Onlooker | None = None,
+    engines: Engines | None = None,
 ) -> Record:
     """Decode one chunk and return what was measured.
 
@@ -123,6 +125,8 @@ def sweep_chunk(
     frame's `frame_index` counts from the start of the chunk. Raises UncuttableError where the chunk shows that the
     video must be read in one piece, JobError, and what the callbacks raise.
     """
+    if engines:
+        engines.choose(asked(task.path, task.probe, task.settings, decode_threads, _share(span, task.probe)))
     ways = (Way(True, max(1, decode_threads), 1, True), _SOFT)
     for way in ways:
         view = view_of(task.probe, task.crop_xywh, task.settings, way)
@@ -134,13 +138,21 @@ def sweep_chunk(
             task.probe, task.crop_xywh, task.settings, view, on_frame, progress, onlooker, recorder
         )
         try:
-            with conveyor_of(task.path, task.probe, task.settings, view, way, span) as conveyor:
+            with conveyor_of(task.path, task.probe, task.settings, view, way, span, engines) as conveyor:
                 last = collector.gather(conveyor, conveyor.tally, strict=way.strict, at_end=span.end is None)
                 return recorder.record(last, conveyor.tally)
         except IrregularError as reason:
             if not reason.damaged or way is _SOFT:
                 raise UncuttableError(str(reason)) from reason
     raise AssertionError("the last way takes every damage or raises")
+
+
+def _share(span: Span, probe: Probe) -> float:
+    """Return how much of the video a chunk is."""
+    ticks = probe.duration_s / probe.tick_s
+    start = span.start or probe.start_s / probe.tick_s
+    end = span.end if span.end is not None else start + ticks
+    return max(0.0, min(1.0, (end - start) / ticks))
 
 
 def decide(task: Task, parts: Sequence[Record | Gap], progress: Progress) -> Sweep:

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from pipeline.media.decode import Decoder, View
+from pipeline.media.engines import Engines
 from pipeline.media.open import prepare_decoder
 from pipeline.media.seen import Seen, VideoPacket, held_bytes
 from pipeline.media.stretch import WHOLE, Source, Span, Stretch, Tally, read_packets
@@ -45,9 +46,11 @@ class Conveyor:
         pending_bytes: int,
         every_stream: bool,
         span: Span = WHOLE,
+        engines: Engines | None = None,
     ) -> None:
+        """With `engines`, those that are free on a GPU take the place of software decoders."""
         self.tally = Tally()
-        self._span = span
+        self._span, self._engines = span, engines
         self._open, self._index, self._view = open_container, stream_index, view
         self._decoders, self._codec_threads, self._max_pixels = decoders, codec_threads, max_pixels
         self._pending_bytes, self._every = pending_bytes, every_stream
@@ -112,10 +115,11 @@ class Conveyor:
 
     def _work(self) -> None:
         try:
-            with self._open() as container:
+            with self._open() as container, ExitStack() as held:
                 stream = self._stream(container)
                 prepare_decoder(stream, self._max_pixels, self._codec_threads)
-                self._decode_all(Decoder(stream, self._view))
+                decoding = held.enter_context(self._engines.decoder(stream)) if self._engines else stream.codec_context
+                self._decode_all(Decoder(decoding, self._view))
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it.
             with self._change:
                 self._error = self._error or error

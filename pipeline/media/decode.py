@@ -6,8 +6,8 @@ from heapq import heappop, heappush
 
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
+from pipeline.media.hwaccel import Decoding
 from pipeline.media.picture import Box, frame_bytes
 from pipeline.media.score import DetectorName, Measure, Meter, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen, VideoPacket
@@ -216,8 +216,8 @@ class _Watch:
 class Decoder:
     """Decodes stretches one after another with one codec context."""
 
-    def __init__(self, stream: VideoStream, view: View) -> None:
-        self._context = stream.codec_context
+    def __init__(self, context: Decoding, view: View) -> None:
+        self._context = context
         self._view = view
         self._errors = 0
         self._meter = None

@@ -9,6 +9,7 @@ from pipeline.errors import JobError
 from pipeline.media.collect import Collector
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import TextTimes, View
+from pipeline.media.engines import Asked, Engines
 from pipeline.media.fetch import fetch
 from pipeline.media.open import open_media, reorders
 from pipeline.media.picture import coded_box
@@ -41,6 +42,7 @@ def sweep(
     progress: Callable[[float, int], None],
     known: KnownFrames | None = None,
     onlooker: Onlooker | None = None,
+    engines: Engines | None = None,
 ) -> Sweep:
     """Decode the video at `path` (absolute) once and return what was found.
 
@@ -50,8 +52,8 @@ def sweep(
     `frame_index`, after such a new start; the last one counts, and `Sweep.frames` says which frames count at all
     (and their scenes). With `known`, only those frames are decoded, by seeking, and the known result is returned;
     where they cannot be found so, the whole video is swept. An `onlooker` sees frames of the whole sweep, so it is not
-    given with `known`. Raises JobError, and whatever those two raise; nothing is
-    left open or running then.
+    given with `known`. With `engines` a GPU may decode what can be split. Raises JobError, and whatever those two
+    raise; nothing is left open or running then.
     """
     if not probe.width or not probe.height:
         raise JobError(FailureClass.CORRUPT, "None of its pictures can be decoded.", stage=Stage.SCENES)
@@ -61,6 +63,8 @@ def sweep(
             return _as_known(known, time.monotonic() - began)
     damaged, only_keys = False, keys_only(probe, settings)
     by_order = probe.container in _NO_TIMES and reorders(probe.video_codec)
+    if engines and is_splittable(probe) and not only_keys:
+        engines.choose(asked(path, probe, settings, decode_threads))
     for attempt in _attempts(probe, 1 if only_keys else max(1, decode_threads)):
         if damaged and attempt.strict:
             continue
@@ -70,7 +74,7 @@ def sweep(
             onlooker.begin()
         collector = Collector(probe, crop_xywh, settings, view, on_frame, progress, onlooker)
         try:
-            with conveyor_of(path, probe, settings, view, attempt) as conveyor:
+            with conveyor_of(path, probe, settings, view, attempt, engines=engines) as conveyor:
                 return collector.collect(conveyor, conveyor.tally, strict=attempt.strict)
         except IrregularError as reason:
             damaged = damaged or reason.damaged
@@ -107,9 +111,15 @@ class Way:
 
 
 def conveyor_of(
-    path: bytes, probe: Probe, settings: PipelineSettings, view: View, attempt: Way, span: Span = WHOLE
+    path: bytes,
+    probe: Probe,
+    settings: PipelineSettings,
+    view: View,
+    attempt: Way,
+    span: Span = WHOLE,
+    engines: Engines | None = None,
 ) -> Conveyor:
-    """Return the threads that decode a span of a video in one way."""
+    """Return the threads that decode a span of a video in one way; a GPU only where stretches are decoded singly."""
     return Conveyor(
         partial(open_media, path, Stage.SCENES, settings.probe.max_pixels),
         probe.video_stream,
@@ -120,6 +130,22 @@ def conveyor_of(
         pending_bytes=settings.frames.hold_mb * _MB // 8,
         every_stream=not probe.frames,
         span=span,
+        engines=engines if view.split else None,
+    )
+
+
+def asked(path: bytes, probe: Probe, settings: PipelineSettings, threads: int, share: float = 1.0) -> Asked:
+    """Return what the choice of a decoder depends on, for a share of a video."""
+    return Asked(
+        path,
+        probe.video_stream,
+        probe.video_codec,
+        probe.pixel_format,
+        probe.width,
+        probe.height,
+        frames=round(share * (probe.frames or probe.duration_s * probe.fps)),
+        max_pixels=settings.probe.max_pixels,
+        threads=max(1, threads),
     )
 
 

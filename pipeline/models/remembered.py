@@ -1,4 +1,4 @@
-"""What was measured of models on this machine, kept in one small file in the state folder."""
+"""What was measured of models, and of decoders, on this machine, kept in small files in the state folder."""
 
 import contextlib
 import json
@@ -13,7 +13,10 @@ MOST = 256
 """Measurements kept; the oldest make room."""
 
 Measured = Mapping[str, Any]
-"""`key`, `device`, `precision`, `load_s`, and where it was measured `batch_size` and `pictures_per_s`."""
+"""`key`, `device`, `precision`, `load_s`, and where it was measured `batch_size` and `pictures_per_s`.
+
+Of decoders the codec as `key`, and what `media.engines` measured.
+"""
 
 
 def read(path: Path) -> dict[str, Measured]:
@@ -34,7 +37,7 @@ def write(path: Path, name: str, entry: Measured) -> None:
     for oldest in list(kept)[: max(0, len(kept) - MOST)]:
         del kept[oldest]
     with contextlib.suppress(OSError):
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{FILE}.", suffix=".part")
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         with os.fdopen(handle, "w") as file:
             json.dump(kept, file, indent=1)
         os.replace(part, path)

@@ -167,11 +167,11 @@ def test_the_plan_tries_each_engine_of_each_gpu_that_is_shown(tmp_path: Path, mo
     monkeypatch.setattr("pipeline.doctor.plan.gpu_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     names = [look.name for look in plan(Settings(), tmp_path) if look.group == "GPU"]
-    assert len(names) == 2 + 2 * 7
+    assert len(names) == 3 + 2 * 8
     assert "decode AV1 on GPU 1" in names
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     names = [look.name for look in plan(Settings(), tmp_path) if look.group == "GPU"]
-    assert len(names) == 2 + 7
+    assert len(names) == 3 + 8
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from engine_harness import Bench, settings
 from PIL import Image
 
 from pipeline.engine.plan import check
-from pipeline.engine.preflight import check_device, check_models
+from pipeline.engine.preflight import check_device, check_hwaccel, check_models
 from pipeline.errors import MissingWeightsError, SettingsError
 from pipeline.models import registry
 from pipeline.outputs.manifest import read_manifest
@@ -60,6 +60,13 @@ def test_a_device_that_is_there_may_be_asked_for(device: str, gpus: int | None) 
 def test_a_device_that_the_driver_does_not_report_is_refused(device: str, gpus: int | None, words: str) -> None:
     with pytest.raises(SettingsError, match=f"{device}.*{words}"):
         check_device(device, driver(gpus))
+
+
+def test_a_gpu_that_has_to_decode_must_be_there() -> None:
+    with pytest.raises(SettingsError, match=r"decode\.hwaccel is cuda.*no GPU"):
+        check_hwaccel("cuda", driver(None))
+    for hwaccel, gpus in (("cuda", 1), ("auto", None), ("none", None)):
+        check_hwaccel(hwaccel, driver(gpus))
 
 
 def test_a_driver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ def write_video(
     rotation: int = 0,
     times: Callable[[int], int] | None = None,
     audio_s: float = 0.0,
+    pixel_format: str = "yuv420p",
 ) -> Path:
     """Encode RGB frames. `times` maps a frame's number to milliseconds (variable rate)."""
     with av.open(str(path), "w") as container:
@@ -47,7 +48,7 @@ def write_video(
             if stream is None:
                 stream = container.add_stream(codec, rate=fps, options=options or {"preset": "ultrafast"})
                 stream.width, stream.height = picture.shape[1], picture.shape[0]
-                stream.pix_fmt = "yuv420p"
+                stream.pix_fmt = pixel_format
                 stream.codec_context.thread_count = 1
                 if times is not None:
                     stream.codec_context.time_base = Fraction(1, 1000)

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.media.engines import Engines
 from pipeline.media.result import KeptFrame, KnownFrames, Picture, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.settings import PipelineSettings
@@ -34,6 +35,7 @@ def run_sweep(
     threads: int = 2,
     crop: Box | None = None,
     known: KnownFrames | None = None,
+    engines: Engines | None = None,
 ) -> Swept:
     settings = settings or PipelineSettings()
     found = probe(os.fsencode(path), settings.probe)
@@ -52,5 +54,6 @@ def run_sweep(
         on_frame=on_frame,
         progress=lambda done_s, frames: calls.append((done_s, frames)),
         known=known,
+        engines=engines,
     )
     return Swept(found, result, pictures, calls)

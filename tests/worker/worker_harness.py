@@ -64,6 +64,7 @@ class Engine:
                 "fingerprints": fingerprints or {},
                 "host_socket": host_socket,
                 "out_device": 0,
+                "state_dir": str(self.out.parent),
             }
         )
 

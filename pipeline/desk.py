@@ -176,7 +176,7 @@ def _extractor(run: dict[str, Any]) -> Doer:
         settings=PipelineSettings.model_validate(run["settings"]),
         out=os.fsencode(run["out"]),
         fingerprints=run["fingerprints"],
-        host_socket=run["host_socket"],
+        host_sockets=run["host_sockets"],
         out_device=run["out_device"],
         state_dir=run["state_dir"],
     )
@@ -219,6 +219,7 @@ def _extract_job(message: dict[str, Any]) -> ExtractJob:
         known_pictures_sha256=message["known_pictures_sha256"],
         may_divide=message.get("division") is None,
         division=_division(message.get("division")),
+        host=message["host"],
     )
 
 

@@ -1,6 +1,6 @@
 """What a worker is told of an extract run and of each of its jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.identity import Identity
@@ -15,8 +15,8 @@ class RunContext:
     out: bytes
     fingerprints: Mapping[str, str]
     """Fingerprint of the weights by model key, and what reads text."""
-    host_socket: str
-    """Where the model host listens, empty if the run needs none."""
+    host_sockets: Sequence[str] = ()
+    """Where the model hosts listen, none if the run needs none."""
     out_device: int = 0
     """Device number of the output folder when the run began: nothing is written to another. 0 = any."""
     state_dir: str = ""
@@ -67,3 +67,5 @@ class ExtractJob:
     may_divide: bool = False
     """Whether a long video may be answered with the chunks to do it in."""
     division: Division | None = None
+    host: int = 0
+    """The number of the model host that it goes to, as long as that is there."""

@@ -349,7 +349,11 @@ class Extraction:
             client.close()
 
     def _client(self, stage: Stage) -> HostClient:
-        return HostClient(self._run.host_socket, self._settings.host.window_bytes, progress=self._waits, stage=stage)
+        """Return a connection to the model host that the job goes to, or else to one of the others."""
+        sockets = self._run.host_sockets
+        mine = self._job.host
+        first, *others = (*sockets[mine:], *sockets[:mine])
+        return HostClient(first, self._settings.host.window_bytes, others=others, progress=self._waits, stage=stage)
 
     def _waits(self, waiting: str) -> None:
         self._clock.moved(waiting=waiting)

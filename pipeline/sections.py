@@ -289,7 +289,12 @@ class WriteSettings(Section):
 class HostSettings(Section):
     """The model host: one process per device that loads models and serves batches."""
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu or cuda:N.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|(cpu|cuda:\d+)(,(cpu|cuda:\d+))*)$",
+        description="auto, cpu or cuda:N, or several with commas, each with a host of its own; auto = every GPU that "
+        "CUDA may use, else the CPU.",
+    )
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto",
         description="Precision of the forward pass; auto = fp32 on the CPU, on a GPU bf16 or fp16 where its vectors "
@@ -331,6 +336,11 @@ class HostSettings(Section):
         "itself eight times as often.",
     )
     max_restarts: Count = Field(3, description="Restarts without a batch done in between before the run is paused.")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that `device` names."""
+        return tuple(self.device.split(","))
 
     @property
     def window_bytes(self) -> int:

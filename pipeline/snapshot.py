@@ -122,6 +122,11 @@ class GpuView:
     fault: str = ""
     history: tuple[float, ...] = ()
     clock_mhz: int | None = None
+    uuid: str = ""
+    mig: tuple[str, ...] = ()
+    """The UUIDs of its MIG instances, none where it is not divided."""
+    lost: bool = False
+    """Whether NVML says that it has fallen off the bus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ class HostView:
 
     device: str
     state: str
-    """off | starting | loading | ready | restarting | failed"""
+    """off | starting | loading | ready | restarting | failed | out (failed, and others do its work)"""
     models: tuple[str, ...] = ()
     batch_size: int = 0
     queue_pictures: int = 0
@@ -184,6 +189,8 @@ class HostView:
     """Pictures and texts that it was asked for."""
     cache_hits: int = 0
     """Those of them that it answered from its cache."""
+    gpu: int = -1
+    """The GPU as NVML counts, -1 = unknown or none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def add_extract(commands: Commands) -> None:
         "--model", metavar="KEY", action="append", help="model for the vectors, see `vconsole models list`; repeatable"
     )
     parser.add_argument("--workers", metavar="N|auto", help="worker processes")
-    parser.add_argument("--device", metavar="DEVICE", help="device of the models: auto, cpu or cuda:N")
+    parser.add_argument("--device", metavar="DEVICE", help="device of the models: auto, cpu, cuda:N or cuda:0,cuda:1")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--force", action="store_true", help="do again what is whole already")
     add_json(parser)

@@ -80,8 +80,8 @@ def stages(request: Request) -> Iterator[Opened]:
     alone = request.subject.target if request.subject.kind is Kind.STAGE else ""
     models = {key: catalogue(settings)[key] for key in keys}
     with ExitStack() as stack:
-        socket = stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path if keys else ""
-        context = RunContext(settings, os.fsencode(request.scratch), fingerprints(RunKind.EXTRACT, settings), socket)
+        sockets = [stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path] if keys else []
+        context = RunContext(settings, os.fsencode(request.scratch), fingerprints(RunKind.EXTRACT, settings), sockets)
         jobs = [_job(path, place) for path in request.subject.inputs for place in range(workers)]
         if workers == 1:
             run: Callable[[ExtractJob], dict[str, Any]] = partial(_extracted, context)

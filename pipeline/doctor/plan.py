@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.doctor.examination import Look
 from pipeline.doctor.libraries import LIBRARIES
 from pipeline.doctor.recipes import NVDEC, NVENC, SOUND, VIDEO
+from pipeline.engine.devices import shown_to_cuda
 from pipeline.engine.preflight import gpu_count
 from pipeline.settings import PRESETS, Settings, with_preset
 
@@ -31,7 +32,8 @@ def plan(settings: Settings, state_dir: Path, out: bytes = b"") -> list[Look]:
 
 
 def _gpus(settings: Settings) -> list[Look]:
-    looks = [Look("GPU", "driver", "driver"), Look("GPU", "host.device", "device", {"device": settings.host.device})]
+    looks = [Look("GPU", "driver", "driver")]
+    looks += [Look("GPU", "host.device", "device", {"device": one}) for one in dict.fromkeys(settings.host.devices)]
     looks.append(Look("GPU", "decode.hwaccel", "hwaccel", {"hwaccel": settings.decode.hwaccel}))
     for index in range(_gpus_shown()):
         looks.append(Look("GPU", f"torch on GPU {index}", "cuda", {"index": index}, IMPORT_S))
@@ -45,9 +47,8 @@ def _gpus(settings: Settings) -> list[Look]:
 
 def _gpus_shown() -> int:
     """Return how many GPUs CUDA may use; it numbers those that CUDA_VISIBLE_DEVICES leaves."""
-    there = gpu_count() or 0
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return there if shown is None else min(there, len([part for part in shown.split(",") if part.strip()]))
+    there, shown = gpu_count() or 0, shown_to_cuda(os.environ)
+    return there if shown is None else min(there, len(shown))
 
 
 def _models(settings: Settings) -> list[Look]:

@@ -32,7 +32,7 @@ def checks(command: StartRun) -> Iterator[Check]:
     if command.kind is RunKind.TRANSCODE:
         yield _transcodable(command)
     elif settings.model_keys:
-        yield _device(settings.host.device)
+        yield from (_device(device) for device in dict.fromkeys(settings.host.devices))
         yield from (_weights(key, settings) for key in settings.model_keys)
     else:
         yield Check("model weights", Grade.OK, "None needed: this run computes no vectors.")

@@ -5,7 +5,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -77,8 +77,9 @@ class Child:
         *,
         on_message: Callable[[wire.Message], None],
         on_end: Callable[[Death], None],
+        environment: Mapping[str, str] | None = None,
     ) -> "Child":
-        """Start `command --fd N`. Raises OSError if it cannot be started."""
+        """Start `command --fd N`, with `environment` added to ours. Raises OSError if it cannot be started."""
         need_room()
         ours, theirs = socket.socketpair()
         stderr, stderr_end = -1, -1
@@ -93,7 +94,7 @@ class Child:
                 stderr=stderr_end,
                 start_new_session=True,
                 pass_fds=(theirs.fileno(),),
-                env={**MEMORY_ENVIRONMENT, **os.environ},
+                env={**MEMORY_ENVIRONMENT, **os.environ, **(environment or {})},
             )
         except RuntimeError as error:  # asyncio has a thread wait for each child
             ours.close()

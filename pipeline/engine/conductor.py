@@ -84,8 +84,8 @@ class Conductor:
         slept = passed > core.pool.limits.stall_s / 2
         core.pool.watch()
         if slept:
-            core.host.woke()
-        core.host.tick()
+            core.hosts.woke()
+        core.hosts.tick()
         self._settling.tick()
         if run is None or core.closing:
             return
@@ -147,7 +147,7 @@ class Conductor:
             self._next()
 
     def host_changed(self) -> None:
-        """The view of the model host is another."""
+        """The view of a model host is another."""
         self._core.dirty = True
 
     def host_noted(self, level: str, text: str) -> None:
@@ -157,7 +157,7 @@ class Conductor:
     def host_failed(self, why: str) -> None:
         """The model host cannot serve: hold the run up."""
         if self._core.active and self.is_active():
-            self.holds.hold(self._core.active, Trouble(self._core.host.fault, why=why))
+            self.holds.hold(self._core.active, Trouble(self._core.hosts.fault, why=why))
 
     def host_hopeless(self, why: str) -> None:
         """The model host can never serve this configuration: stop the run that asked for it."""
@@ -230,6 +230,8 @@ class Conductor:
         core.active = run
         core.pool.start_anew()
         self.set_state(run, RunState.RUNNING)
+        if run.needs_host:
+            await core.hosts.look()
         await self._take_up(run)
 
     async def _take_up(self, run: ActiveRun) -> None:

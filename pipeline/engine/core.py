@@ -1,14 +1,14 @@
 """What the parts of the engine share on its loop."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.active import ActiveRun
-from pipeline.engine.hosts import ModelHost
+from pipeline.engine.fleet import Hosts
 from pipeline.engine.kinds import KINDS
 from pipeline.engine.ledger_thread import LedgerThread
 from pipeline.engine.tuning import EXTRACTING, cores, free_memory_bytes, plan_workers
@@ -46,7 +46,7 @@ class Core:
     notices: deque[Notice] = field(default_factory=deque)
     worker_plan: WorkerPlan = field(init=False)
     pool: Pool = field(init=False)
-    host: ModelHost = field(init=False)
+    hosts: Hosts = field(init=False)
 
     def plan_workers(self, limits: EngineSettings, wanted: int | None = None) -> None:
         """Set how many workers there are to be: `wanted`, or what the settings say, for the kind of the active run."""
@@ -62,6 +62,12 @@ class Core:
         self.pool.limits = limits
         self.pool.target = self.worker_plan.workers
         self.dirty = True
+
+    def shortest_host(self) -> int:
+        """Return the number of the model host that the next video goes to."""
+        workers = self.pool.workers.values()
+        under_way = [one for worker in workers for one in (worker.running, *worker.leased) if one is not None]
+        return self.hosts.shortest(Counter(one.host for one in under_way))
 
     def note(self, level: str, text: str) -> None:
         """Tell the operator something; the oldest notices make room."""

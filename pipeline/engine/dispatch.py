@@ -142,7 +142,8 @@ class Dispatcher:
         core, job = self._core, running.job
         assert worker.child is not None
         if run.needs_host:
-            core.host.need(run.settings)
+            core.hosts.need(run.settings)
+            running.host = core.shortest_host()
         if worker.told_run != run.record.run_id:
             worker.told_run = run.record.run_id
             worker.child.send(
@@ -155,12 +156,12 @@ class Dispatcher:
                     "state_dir": str(core.state_dir),
                     "out_device": run.surroundings.out_device,
                     "fingerprints": run.fingerprints,
-                    "host_socket": str(core.host.socket_path) if run.needs_host else "",
+                    "host_sockets": [str(path) for path in core.hosts.sockets] if run.needs_host else [],
                 }
             )
         worker.running = running
         worker.heard_s = core.clock()
-        worker.child.send(job_message(run, job, known, core.worker_plan))
+        worker.child.send(job_message(run, running, known, core.worker_plan))
         run.set(job.job_id, worker=worker.slot)
         core.dirty = True
 
@@ -261,14 +262,14 @@ class Dispatcher:
             report,
             run.settings.engine,
             alone=running.alone,
-            host_ready=core.host.ready,
+            host_ready=core.hosts.ready,
             keep_partial=KINDS[run.record.kind].keeps_partial(run.settings),
             trouble=trouble,
         )
         if verdict.hold is Fault.PROCESSES and core.pool.fewer():
             self.crowded(core.pool.room, OSError(report.errno, ""))
         elif verdict.hold is Fault.HOST:
-            self._held(run, Trouble(core.host.fault, why=report.message))
+            self._held(run, Trouble(core.hosts.fault, why=report.message))
         elif verdict.hold is not None:
             self._held(run, trouble or Trouble(verdict.hold, run.record.out))
         if verdict.ending.outcome in {"done", "partial", "skipped"}:

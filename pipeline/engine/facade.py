@@ -12,8 +12,9 @@ from pipeline.commands import Command
 from pipeline.engine.active import LIVE
 from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
+from pipeline.engine.fleet import Hosts
 from pipeline.engine.folder import state_folder
-from pipeline.engine.hosts import ModelHost, runtime_folder
+from pipeline.engine.hosts import runtime_folder
 from pipeline.engine.labels import Labels
 from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.ledger_thread import LedgerThread
@@ -159,8 +160,15 @@ class Engine:
         conductor = Conductor(core)
         core.pool = Pool(self._worker_command, limits, conductor.dispatcher, core.clock)
         core.plan_workers(limits)
-        socket = runtime_folder(self._state_dir) / "host.sock"
-        core.host = ModelHost(self._host_command, socket, conductor, core.clock, self._state_dir / remembered.FILE)
+        core.hosts = Hosts(
+            self._host_command,
+            runtime_folder(self._state_dir),
+            conductor,
+            core.clock,
+            self._state_dir / remembered.FILE,
+            lambda: gpus.view()[0],
+            gpus.first,
+        )
         core.runs = runs
         if closed:
             core.note("warning", f"An engine died before this one; {closed} attempts were given back to their videos.")
@@ -204,7 +212,7 @@ class Engine:
         for worker in core.pool.running():
             conductor.dispatcher.stop_job(worker, "stopped")
         await core.pool.close(lambda: self._grace_s * CLOSE_SHARE)
-        await core.host.close(0.0)
+        await core.hosts.close(0.0)
         await conductor.lab.close(self._grace_s * CLOSE_SHARE)
         conductor.dispatcher.give_back()
         now_s = core.wall_clock()

@@ -90,18 +90,27 @@ class GpuReader:
         self.first.set()
 
     def _read(self) -> tuple[tuple[GpuView, ...], str]:
-        count = self._ask(self._nvml.nvmlDeviceGetCount)
+        try:
+            count = self._nvml.nvmlDeviceGetCount()
+        except self._nvml.NVMLError:
+            count = 0
         if not count:
             return (), "NVML finds no GPU."
         return tuple(self._read_one(index) for index in range(count)), ""
 
     def _read_one(self, index: int) -> GpuView:
-        nvml = self._nvml
+        """Return a GPU with its fault, if it cannot be asked at all or is lost."""
         try:
-            device = nvml.nvmlDeviceGetHandleByIndex(index)
-            name = self._ask(nvml.nvmlDeviceGetName, device) or ""
-        except nvml.NVMLError as error:
-            return GpuView(index, "", None, None, None, None, None, None, None, fault=str(error))
+            return self._read_device(index, self._nvml.nvmlDeviceGetHandleByIndex(index))
+        except self._nvml.NVMLError as error:
+            known = next((gpu for gpu in self._last.gpus if gpu.index == index), None)
+            gpu = _blind(known or GpuView(index, "", None, None, None, None, None, None, None), str(error))
+            return replace(gpu, lost=_is_loss(self._nvml, error))
+
+    def _read_device(self, index: int, device: Any) -> GpuView:
+        nvml = self._nvml
+        name = self._ask(nvml.nvmlDeviceGetName, device) or ""
+        uuid = self._ask(nvml.nvmlDeviceGetUUID, device) or ""
         memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, device)
         rates = self._ask(nvml.nvmlDeviceGetUtilizationRates, device)
         encoder = self._ask(nvml.nvmlDeviceGetEncoderUtilization, device)
@@ -113,7 +122,7 @@ class GpuReader:
         history.add(time.monotonic(), utilisation or 0.0)
         return GpuView(
             index=index,
-            name=name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name),
+            name=_text(name),
             utilisation=utilisation,
             memory_used_bytes=None if memory is None else int(memory.used),
             memory_total_bytes=None if memory is None else int(memory.total),
@@ -124,6 +133,8 @@ class GpuReader:
             throttle=self._throttle(device),
             history=history.view(),
             clock_mhz=self._ask(nvml.nvmlDeviceGetClockInfo, device, nvml.NVML_CLOCK_SM),
+            uuid=_text(uuid),
+            mig=mig_instances(nvml, index),
         )
 
     def _throttle(self, device: Any) -> str | None:
@@ -135,11 +146,34 @@ class GpuReader:
         return ", ".join(dict.fromkeys(held))
 
     def _ask(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Return what one call gives, None if this sensor cannot be read."""
+        """Return what one call gives, None if this sensor cannot be read. Raises NVMLError if the GPU is lost."""
         try:
             return call(*args)
-        except self._nvml.NVMLError:
+        except self._nvml.NVMLError as error:
+            if _is_loss(self._nvml, error):
+                raise
             return None
+
+
+def mig_instances(nvml: Any, index: int) -> tuple[str, ...]:
+    """Return the UUIDs of the MIG instances of a GPU, none where it is not divided or cannot be."""
+    found: list[str] = []
+    with suppress(nvml.NVMLError):
+        device = nvml.nvmlDeviceGetHandleByIndex(index)
+        if nvml.nvmlDeviceGetMigMode(device)[0]:
+            for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(device)):
+                with suppress(nvml.NVMLError):  # a place that no instance takes
+                    instance = nvml.nvmlDeviceGetMigDeviceHandleByIndex(device, number)
+                    found.append(_text(nvml.nvmlDeviceGetUUID(instance)))
+    return tuple(found)
+
+
+def _is_loss(nvml: Any, error: Exception) -> bool:
+    return bool(getattr(error, "value", None) == nvml.NVML_ERROR_GPU_IS_LOST)
+
+
+def _text(told: str | bytes) -> str:
+    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
 
 
 def _blind(gpu: GpuView, fault: str) -> GpuView:

@@ -34,7 +34,7 @@ class Holds:
         core = self._core
         if run.hold is not None and (run.hold.fault, run.hold.where) == (trouble.fault, trouble.where):
             return
-        if trouble.fault not in HOSTS or core.host.view.state == "failed":  # else the host's own end tells it
+        if trouble.fault not in HOSTS or core.hosts.failed:  # else the host's own end tells it
             core.note("error", str(trouble))
         if run.hold is None and run.state is not RunState.RUNNING:
             return
@@ -58,7 +58,7 @@ class Holds:
         if run.hold is not None and run.hold.fault in SEEN:
             run.hold_due_s = self._core.clock()
             run.asked = True
-            self._core.host.try_now()
+            self._core.hosts.try_now()
             return
         self._resume(run)
 
@@ -66,13 +66,13 @@ class Holds:
         run.hold, run.asked = None, False
         self._core.pool.start_anew()
         self._set_state(run, RunState.RUNNING, "")
-        if run.needs_host and self._core.host.view.state == "failed":
-            self.hold(run, Trouble(self._core.host.fault, why=self._core.host.view.note))
+        if run.needs_host and self._core.hosts.failed:
+            self.hold(run, Trouble(self._core.hosts.fault, why=self._core.hosts.why))
         self._released()
 
     async def _look(self, run: ActiveRun, trouble: Trouble) -> None:
         if trouble.fault in HOSTS:
-            passed = self._core.host.ready
+            passed = self._core.hosts.ready
         else:
             try:
                 passed = await in_thread(lambda: run.surroundings.has_passed(trouble))

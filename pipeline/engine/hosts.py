@@ -1,4 +1,4 @@
-"""The life of the model host: started when a job first needs it, restarted when it dies, given up for a while."""
+"""The life of a model host: started when a job first needs it, restarted when it dies, given up for a while."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pipeline import wire
 from pipeline.engine.child import Child, Death
+from pipeline.engine.devices import SHOWN, Device
 from pipeline.engine.faults import Fault
 from pipeline.engine.host_figures import HostFigures
 from pipeline.errors import LedgerError
@@ -35,7 +36,7 @@ def runtime_folder(state_dir: Path) -> Path:
     Raises LedgerError if another user has made it before us.
     """
     folder = state_dir / "run"
-    if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/host.sock"):
+    if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/host-999.sock"):
         name = blake2b(os.fsencode(state_dir), digest_size=8).hexdigest()
         folder = Path(tempfile.gettempdir()) / f"vconsole-{os.getuid()}-{name}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -66,7 +67,7 @@ class HostListener(Protocol):
 
 
 class ModelHost:
-    """The one model host of this engine."""
+    """The model host of one device."""
 
     def __init__(
         self,
@@ -85,6 +86,10 @@ class ModelHost:
         self._child: Child | None = None
         self._starting: asyncio.Task[None] | None = None
         self._settings: PipelineSettings | None = None
+        self._device, self._threads = Device("auto"), 0
+        self._changed_device = False
+        self._device_gone = False
+        """Whether NVML said so just now."""
         self._deaths = 0
         self._failed = False
         self._has_served = False
@@ -110,8 +115,29 @@ class ModelHost:
     @property
     def fault(self) -> Fault:
         """What its failure is to be called: a device that it served on before, or was told to, is lost with it."""
-        told = self._settings.host.device if self._settings else ""
-        return Fault.GPU if self._lost and (self.view.device or told).startswith("cuda") else Fault.HOST
+        return Fault.GPU if self._lost and (self.view.device or self._device.name).startswith("cuda") else Fault.HOST
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether it has ended, and does not serve again yet."""
+        return self._deaths > 0 and not self.ready
+
+    def view_as(self, state: str) -> HostView:
+        """Return its view; `state`, unless empty, is what the others know better."""
+        return replace(self.view, state=state) if state else self.view
+
+    def use(self, device: Device, threads: int) -> None:
+        """Serve on `device` when it is needed next, with so many CPU threads where the settings name none."""
+        self._changed_device = (device, threads) != (self._device, self._threads)
+        self._device, self._threads = device, threads
+        self.view = HostView(device.name if device.name != "auto" else "", self.view.state, gpu=device.gpu)
+
+    def give_up_device(self, why: str) -> None:
+        """End it without the usual restarts: its device is gone."""
+        if self._child and self._settings:
+            self._ended_because, self._device_gone = why, True
+            self._deaths = max(self._deaths, self._settings.host.max_restarts)
+            self._child.kill()
 
     def try_now(self) -> None:
         """Start it at once, if it is waiting to be started again."""
@@ -127,7 +153,7 @@ class ModelHost:
         """Start it, if it is not there, for the models of these settings; another configuration replaces it."""
         if self._settings is not None and self._asks_the_same(settings):
             return
-        self._settings = settings
+        self._settings, self._changed_device = settings, False
         self._deaths = 0
         self._has_served = False
         if self._child:
@@ -148,6 +174,12 @@ class ModelHost:
             self._start()
         elif self._child and self._settings:
             self._watch(self._child, self._settings.host)
+
+    def leave(self) -> None:
+        """Ask it to end; it is not needed again."""
+        self._closing = True
+        if self._child:
+            self._child.hang_up()
 
     async def close(self, grace_s: float) -> None:
         """Let it end by itself for `grace_s`, then end it."""
@@ -179,7 +211,7 @@ class ModelHost:
     def _asks_the_same(self, settings: PipelineSettings) -> bool:
         assert self._settings is not None
         mine, theirs = self._settings, settings
-        return (mine.host, mine.models, set(mine.model_keys)) == (
+        return not self._changed_device and (mine.host, mine.models, set(mine.model_keys)) == (
             theirs.host,
             theirs.models,
             set(theirs.model_keys),
@@ -193,12 +225,15 @@ class ModelHost:
         self._starting = asyncio.create_task(self._spawn())
 
     async def _spawn(self) -> None:
-        settings = self._settings
+        settings, shown = self._settings, self._device.shown
         assert settings is not None
         try:
             self.socket_path.unlink(missing_ok=True)
             self._child = await Child.spawn(
-                [*self._command, "--nice", str(settings.engine.nice)], on_message=self._heard, on_end=self._ended
+                [*self._command, "--nice", str(settings.engine.nice)],
+                on_message=self._heard,
+                on_end=self._ended,
+                environment={SHOWN: shown} if shown else None,
             )
         except OSError as error:
             self._starting = None
@@ -206,11 +241,15 @@ class ModelHost:
             return
         self._starting = None
         models = registry.catalogue(settings)
-        same = {"device": self.view.device} if self._has_served else {}
+        # A lost GPU is waited for, not done without.
+        same = self._device.name == "auto" and self._has_served
+        own: wire.Message = {"device": self.view.device if same else self._device.inside}
+        if self._threads and not settings.host.threads:
+            own["threads"] = self._threads
         self._child.send(
             {
                 "type": "configure",
-                "host": settings.host.model_dump(mode="json") | same,  # a lost GPU is waited for, not done without
+                "host": settings.host.model_dump(mode="json") | own,
                 "models": {key: models[key].model_dump(mode="json") for key in settings.model_keys},
                 "socket": str(self.socket_path),
                 "remember": str(self._remember or ""),
@@ -235,6 +274,8 @@ class ModelHost:
     def _take_stats(self, message: wire.Message) -> None:
         self._figures = message
         view = self._read.taken(self.view, message, self._clock())
+        if self._device.name != "auto":
+            view = replace(view, device=self._device.name)
         if int(wire.number(message, "batches_done")) > 0:
             self._deaths = 0
         wanted = set(self._settings.model_keys) if self._settings else set()
@@ -248,7 +289,8 @@ class ModelHost:
 
     def _ended(self, death: Death) -> None:
         self._child = None
-        self._lost = death.code in {POISONED, CANNOT_LOAD}
+        self._lost = death.code in {POISONED, CANNOT_LOAD} or self._device_gone
+        self._device_gone = False
         self._read.clear()
         why = self._why(death)
         if self._closing:

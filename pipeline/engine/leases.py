@@ -128,15 +128,17 @@ class Leases:
             core.pool.let_go(worker)
             return
         for job, known in jobs:
-            worker.leased.append(Running(job, alone=False, started_s=core.clock()))
-            worker.child.send(job_message(run, job, known, core.worker_plan))
+            running = Running(job, alone=False, started_s=core.clock(), host=core.shortest_host())
+            worker.leased.append(running)
+            worker.child.send(job_message(run, running, known, core.worker_plan))
         if worker.running is None and worker.leased:
             worker.running = worker.leased.popleft()
             self.begin(run, worker, worker.running)
 
 
-def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, plan: WorkerPlan) -> wire.Message:
+def job_message(run: ActiveRun, running: Running, known: OutputRecord | None, plan: WorkerPlan) -> wire.Message:
     """Return the message that hands a job to a worker."""
+    job = running.job
     assert job.state is JobState.RUNNING
     return {
         "type": "job",
@@ -155,6 +157,7 @@ def job_message(run: ActiveRun, job: JobRecord, known: OutputRecord | None, plan
         "known_pictures_sha256": str(known.result.get("pictures_sha256", "")) if known else "",
         "force": run.record.force,
         "division": _division(job),
+        "host": running.host,
     }
 
 

@@ -1,6 +1,7 @@
 """Finds out without torch whether the device and the checkpoints of a run can be used at all."""
 
 import json
+import os
 import queue
 import struct
 import threading
@@ -9,6 +10,8 @@ from typing import Any
 
 import pynvml
 
+from pipeline.engine.devices import SHOWN, shown_to_cuda
+from pipeline.engine.gpus import mig_instances
 from pipeline.errors import SettingsError
 from pipeline.models import registry
 from pipeline.models.registry import WeightsStatus
@@ -27,7 +30,8 @@ def check_models(settings: PipelineSettings, nvml: Any = pynvml) -> None:
     if not settings.model_keys:
         return
     registry.require(settings.model_keys, settings)
-    check_device(settings.host.device, nvml)
+    for device in settings.host.devices:
+        check_device(device, nvml)
     models = registry.catalogue(settings)
     for key in settings.model_keys:
         check_checkpoint(registry.locate(key, models[key]))
@@ -37,8 +41,14 @@ def check_device(device: str, nvml: Any = pynvml) -> None:
     """Raise SettingsError for a `cuda:N` that the driver does not report; `auto` and `cpu` are always there."""
     if not device.startswith("cuda:"):
         return
-    count = gpu_count(nvml)
-    if count is not None and int(device.removeprefix("cuda:")) >= count:
+    count, number = gpu_count(nvml), int(device.removeprefix("cuda:"))
+    shown = shown_to_cuda(os.environ) if count else None
+    if shown is not None and number >= len(shown):
+        raise SettingsError(
+            f"host.device is {device}, and {SHOWN} shows {plural(len(shown), 'device')}.",
+            remedy="Choose --device auto, --device cpu or a GPU that is shown.",
+        )
+    if shown is None and count is not None and number >= count:
         there = plural(count, "GPU") if count else "no GPU"
         raise SettingsError(
             f"host.device is {device}, and the NVIDIA driver reports {there} on this machine.",
@@ -78,7 +88,7 @@ def check_checkpoint(status: WeightsStatus) -> None:
 
 
 def gpu_count(nvml: Any = pynvml) -> int | None:
-    """Return how many GPUs the driver reports, 0 without a driver, None if it does not answer in time."""
+    """Return how many GPUs (MIG instances where one is divided) there are, 0 without a driver, None if it hangs."""
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -88,7 +98,7 @@ def gpu_count(nvml: Any = pynvml) -> int | None:
             told.put(0)
             return
         try:
-            told.put(int(nvml.nvmlDeviceGetCount()))
+            told.put(sum(max(1, len(mig_instances(nvml, index))) for index in range(nvml.nvmlDeviceGetCount())))
         except nvml.NVMLError:
             told.put(0)
         finally:

@@ -19,7 +19,8 @@ async def report(core: Core, run: ActiveRun, state: RunState, in_time: Callable[
         return
     ended = replace(run.record, state=state, ended_s=max(core.wall_clock(), run.record.started_s))
     wall_s = run.elapsed_s(core.clock())
-    gpus, device = tuple(core.gpu_names()), core.host.view.device if run.needs_host else ""
+    gpus = tuple(core.gpu_names())
+    device = ", ".join(dict.fromkeys(host.device for host in core.hosts.views)) if run.needs_host else ""
     await in_thread(
         lambda: write_reports(core.state_dir, ended, wall_s=wall_s, gpus=gpus, device=device, in_time=in_time)
     )

@@ -16,6 +16,8 @@ class Running:
     job: JobRecord
     alone: bool
     started_s: float
+    host: int = 0
+    """The number of the model host that its pictures go to."""
     stage: Stage | None = None
     share: float = 0.0
     """How much of it is done, 0 to 1."""

@@ -23,7 +23,6 @@ class View:
         """Return the engine as it is now. Rows that did not change are the same objects as before."""
         core, run = self._core, self._core.active
         self._serial += 1
-        host = core.host.view
         return Snapshot(
             serial=self._serial,
             taken_s=core.wall_clock(),
@@ -34,7 +33,7 @@ class View:
             workers=tuple(worker.view() for _, worker in sorted(core.pool.workers.items())),
             workers_recycled=core.pool.recycled,
             worker_plan=core.worker_plan,
-            hosts=(host,) if host.state != "off" or host.device else (),
+            hosts=core.hosts.views,
             machine=machine,
             notices=tuple(core.notices),
             runs=core.runs,
@@ -62,7 +61,7 @@ class View:
             rates.history.add(now, rates.items.per_s(now))
 
     def _stages(self, run: ActiveRun) -> tuple[StageView, ...]:
-        now, host = run.rates_at(self._core.clock()), self._core.host.view
+        now, hosts = run.rates_at(self._core.clock()), self._core.hosts
         queued = run.counts[JobState.QUEUED] + run.counts[JobState.WAITING]
         views = []
         for stage, rates in run.stages.items():
@@ -77,8 +76,8 @@ class View:
                     p50_s=rates.percentile(0.5),
                     p95_s=rates.percentile(0.95),
                     queue_depth=queued if first else self._in_stage(stage, waiting=True),
-                    busy_share=round(host.busy_share if embeds else min(1.0, rates.busy.per_s(now)), 3),
-                    bytes_waiting=host.queue_bytes if embeds else 0,
+                    busy_share=round(hosts.busy_share if embeds else min(1.0, rates.busy.per_s(now)), 3),
+                    bytes_waiting=sum(host.queue_bytes for host in hosts.views) if embeds else 0,
                     history=rates.history.view(),
                 )
             )
@@ -134,5 +133,5 @@ class View:
             waiting_for_host=sum(1 for one in running if one.waiting == "model host"),
             busy=len(running),
             workers=core.pool.target,
-            host_share=core.host.view.busy_share,
+            host_share=core.hosts.busy_share,
         )

@@ -56,10 +56,12 @@ class HostClient:
         window_bytes: int,
         *,
         progress: Callable[[str], None],
+        others: Sequence[str] = (),
         reconnect_s: float = 120.0,
         stage: Stage = Stage.EMBED,
     ) -> None:
-        self._path = socket_path
+        """`others` are the sockets of hosts that serve the same models, for when the first is not there."""
+        self._paths = (socket_path, *others)
         self._window_bytes = window_bytes
         self._progress = progress
         self._reconnect_s = reconnect_s
@@ -232,15 +234,17 @@ class HostClient:
     def _dial(self) -> socket.socket:
         until = time.monotonic() + self._reconnect_s
         while True:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.connect(self._path)
-            except OSError as error:
-                sock.close()
-                if time.monotonic() > until:
-                    raise self._refused(f"no model host for {self._reconnect_s:.0f} s", str(error)) from error
-            else:
-                return sock
+            for path in self._paths:
+                sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                try:
+                    sock.connect(path)
+                except OSError as error:
+                    sock.close()
+                    refusal = error
+                else:
+                    return sock
+            if time.monotonic() > until:
+                raise self._refused(f"no model host for {self._reconnect_s:.0f} s", str(refusal)) from refusal
             self._progress(WAITING_FOR)
             with self._changed:
                 self._changed.wait(POLL_S)

@@ -160,6 +160,7 @@ def _set_environment(host: HostSettings) -> None:
     threads = str(host.threads or len(os.sched_getaffinity(0)))
     os.environ["OMP_NUM_THREADS"] = threads
     os.environ["MKL_NUM_THREADS"] = threads
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # GPUs are numbered as NVML does it
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_OFFLINE"] = "1"
 

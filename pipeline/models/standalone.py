@@ -29,6 +29,7 @@ class StandaloneHost:
                 pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         entries = {key: model.model_dump(mode="json") for key, model in models.items()}
+        host = host.model_copy(update={"device": host.devices[0]})
         configuration = {"host": host.model_dump(mode="json"), "models": entries, "socket": socket_path}
         try:
             wire.send(self.control, {"type": "configure", **configuration})

@@ -107,7 +107,8 @@ def _disk(machine: MachineView, width: int, *, with_rates: bool) -> list[Line]:
 
 
 def _host(host: HostView, width: int) -> Line:
-    parts = [f"{host.device} {host.state}", *(() if host.loaded else host.models)]
+    state = "taken out" if host.state == "out" else host.state
+    parts = [f"{host.device} {state}", *(() if host.loaded else host.models)]
     if host.restarts:
         parts.append(plural(host.restarts, "restart"))
     if host.state == "ready":
@@ -120,7 +121,7 @@ def _host(host: HostView, width: int) -> Line:
         parts.append(f"{number(host.pictures_per_s)}/s")
     if host.cache_hits:
         parts.append(f"cache {percent(host.cache_hits / max(1, host.cache_asked))}")
-    tone: Tone = "bad" if host.state == "failed" else "warn" if host.state == "restarting" else ""
+    tone: Tone = "bad" if host.state in {"failed", "out"} else "warn" if host.state == "restarting" else ""
     return cell("host", LABEL), cell(joined(parts, width - LABEL), width - LABEL, tone)
 
 

@@ -54,7 +54,11 @@ def _clocks(throttle: str | None) -> tuple[str, Tone]:
 
 def _users(gpu: GpuView, snapshot: Snapshot) -> str:
     """Return the stage and the videos that the model host on this GPU works for now."""
-    hosts = [host for host in snapshot.hosts if host.device == f"cuda:{gpu.index}"]
+    hosts = [
+        host
+        for host in snapshot.hosts
+        if host.gpu == gpu.index or (host.gpu < 0 and host.device == f"cuda:{gpu.index}")
+    ]
     if not any(host.busy_share >= _BUSY or host.queue_pictures for host in hosts):
         return NONE
     jobs = [job for worker in snapshot.workers if (job := _job(snapshot, worker.job_id)) is not None]

@@ -271,7 +271,12 @@ def test_a_link_stays_a_link_and_the_mode_stays(own: Path, tmp_path: Path) -> No
         (WORKERS, "0", "must be auto or a whole number from 1 to 256"),
         (WORKERS, "many", "must be auto or a whole number from 1 to 256"),
         (("crop", "enabled"), "maybe", "must be true or false"),
-        (("host", "device"), "gpu", "not understood (auto, cpu or cuda:N.)"),
+        (
+            ("host", "device"),
+            "gpu",
+            "not understood (auto, cpu or cuda:N, or several with commas, each with a host of its own; auto = every "
+            "GPU that CUDA may use, else the CPU.)",
+        ),
         (("frames", "method"), "all", "must be scenes or interval or uniform or keyframes"),
         (("engine", "stall_s"), "0", "must be a number above 0"),
     ],

@@ -9,6 +9,7 @@ Every start adds its process number to SCRIPT.pids.
 """
 
 import argparse
+import fcntl
 import os
 import select
 import signal
@@ -38,9 +39,7 @@ def main() -> None:
     end_with_parent()
     with arguments.script.with_suffix(".pids").open("a") as file:
         file.write(f"{os.getpid()}\n")
-    lines = arguments.script.read_text().splitlines() or ["serve"]
-    arguments.script.write_text("\n".join(lines[1:]))
-    word, *rest = lines[0].split()
+    word, *rest = next_line(arguments.script).split()
     if word == "dead":
         raise SystemExit("CUDA is not there")
     sock = socket.socket(fileno=arguments.fd)
@@ -71,6 +70,17 @@ def main() -> None:
         )
         if select.select([sock], [], [], BEAT_S)[0] and not sock.recv(1 << 16):
             return
+
+
+def next_line(script: Path) -> str:
+    """Take the first line away, under a lock."""
+    with script.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        first, *others = file.read().splitlines() or ["serve"]
+        file.seek(0)
+        file.write("\n".join(others))
+        file.truncate()
+    return first
 
 
 if __name__ == "__main__":

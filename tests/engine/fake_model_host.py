@@ -4,7 +4,7 @@
 More than `memory_for` pictures at once are out of memory. A red picture is guilty, in one of these ways: `device` (a
 CUDA error, and every later batch fails too), `segv`, `hang`; "" = it is not. Each start takes the first entry of
 `starts` away, such as "kill 5": in its 5th batch this host does so (kill | stop | hang | device); "lost" = no
-batch ever works.
+batch ever works. `gone` names a socket: the host there loses its device for good in its third batch.
 """
 
 import fcntl
@@ -41,6 +41,8 @@ class FakeModel:
         self.when = int(when or 0)
         self.batches = 0
         self.lost = self.misdeed == "lost"
+        self.gone: Path | None = None
+        """What is there once the device of this host is gone for good."""
         self.spec = PictureSpec(
             key="tiny-shapes",
             height=SIDE,
@@ -61,6 +63,9 @@ class FakeModel:
     def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         self.batches += 1
         time.sleep(BATCH_S)
+        if self.gone and (self.batches == 3 or self.gone.exists()):
+            self.gone.touch()
+            self.lost = True
         if self.batches == self.when:
             MISDEEDS[self.misdeed](self)
         if self.plan["guilty"] and any(is_red(picture) for picture in pictures):
@@ -125,6 +130,14 @@ def main() -> None:
     path = Path(sys.argv.pop(1))
     model = FakeModel(json.loads(path.read_text()), next_start(path))
     loader.load = lambda *_: model
+    listen = host._listen
+
+    def listen_there(socket_path: str) -> Any:
+        if Path(socket_path).name == model.plan.get("gone"):
+            model.gone = path.with_suffix(".gone")
+        return listen(socket_path)
+
+    host._listen = listen_there
     host.main(sys.argv[1:])
 
 

@@ -19,6 +19,9 @@ def nvml(**changes: Any) -> Any:
     calls: dict[str, Any] = {
         "NVMLError": FakeNvmlError,
         "NVML_TEMPERATURE_GPU": 0,
+        "NVML_ERROR_GPU_IS_LOST": pynvml.NVML_ERROR_GPU_IS_LOST,
+        "nvmlDeviceGetUUID": lambda device: f"GPU-{device}",
+        "nvmlDeviceGetMigMode": unsupported,
         "nvmlInit": lambda: None,
         "nvmlShutdown": lambda: None,
         "nvmlDeviceGetCount": lambda: 1,

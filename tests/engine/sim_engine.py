@@ -30,7 +30,9 @@ CALM_TICK_S = 2.0
 class SimHost:
     """A model host that is up or down."""
 
-    socket_path = Path("/simulated/host.sock")
+    sockets = (Path("/simulated/host-0.sock"),)
+    why = ""
+    busy_share = 0.0
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -40,12 +42,22 @@ class SimHost:
         return self._world.faults.host_up
 
     @property
-    def view(self) -> HostView:
-        return HostView("cpu", "ready" if self._world.faults.host_up else "failed")
+    def failed(self) -> bool:
+        return not self._world.faults.host_up
+
+    @property
+    def views(self) -> tuple[HostView, ...]:
+        return (HostView("cpu", "failed" if self.failed else "ready"),)
 
     @property
     def fault(self) -> Fault:
         return Fault.HOST
+
+    async def look(self) -> None:
+        return
+
+    def shortest(self, _videos: Any) -> int:
+        return 0
 
     def need(self, _settings: Any) -> None:
         return
@@ -174,7 +186,7 @@ class Life:
         self.conductor = Conductor(self.core)
         self.core.pool = Pool(("worker",), settings.engine, self.conductor.dispatcher, self.core.clock)
         self.core.plan_workers(settings.engine)
-        self.core.host = SimHost(world)
+        self.core.hosts = SimHost(world)
         self.orders = SimOrders(self.core, self.conductor)
         self.orders.world = world
         self._serving: asyncio.Task[None] | None = None

@@ -35,7 +35,12 @@ def driver(gpus: int | None) -> Any:
             raise NvmlError("no driver")
 
     return SimpleNamespace(
-        NVMLError=NvmlError, nvmlInit=start, nvmlShutdown=lambda: None, nvmlDeviceGetCount=lambda: gpus
+        NVMLError=NvmlError,
+        nvmlInit=start,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetCount=lambda: gpus,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetMigMode=lambda device: (0, 0),
     )
 
 

@@ -218,7 +218,7 @@ def test_a_name_that_leads_to_another_video_meanwhile_mixes_nothing(
         force=False,
     )
     os.close(descriptor)
-    run = RunContext(settings(), os.fsencode(tmp_path / "out"), {}, "")
+    run = RunContext(settings(), os.fsencode(tmp_path / "out"), {})
     swapper = Swapper(path, videos["other"])
     outcome = extract(job, run, swapper)
     assert (outcome.state, swapper.seen) == (JobState.DONE, ["swapped", "swapped back"]), outcome.failure

@@ -7,6 +7,7 @@ import pytest
 from model_runs import RED, make_videos, options, run, unlike
 
 from pipeline.model import FailureClass, JobState
+from pipeline.settings import Settings
 from pipeline.snapshot import Snapshot
 
 
@@ -68,3 +69,26 @@ def test_a_device_that_is_lost_for_a_while_is_no_videos_fault(calm: Path, tmp_pa
     assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
     assert unlike(calm, tmp_path) == []
     assert noted(done, "The model host is back")
+
+
+def on_two_hosts() -> Settings:
+    """Settings of a run with two model hosts, each with a CPU of its own as far as it knows."""
+    usual = options(retry_pause_s=1000.0, retry_pause_max_s=1000.0)
+    return usual.model_copy(update={"host": usual.host.model_copy(update={"device": "cpu,cpu"})})
+
+
+def test_two_hosts_make_the_same_vectors_as_one_and_the_killed_one_is_done_without(calm: Path, tmp_path: Path) -> None:
+    done = run(tmp_path, calm / "in", on_two_hosts(), starts=["kill 4", "kill 6"])
+    assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    assert unlike(calm, tmp_path) == []
+    assert sum(host.restarts for host in done.hosts) == 2
+
+
+@pytest.mark.parametrize("gone", ["host-0.sock", "host-1.sock"])
+def test_a_device_that_fails_for_good_is_taken_out_and_the_other_does_its_work(
+    calm: Path, tmp_path: Path, gone: str
+) -> None:
+    done = run(tmp_path, calm / "in", on_two_hosts(), gone=gone)
+    assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    assert unlike(calm, tmp_path) == [], "no vector is missing, wrong or twice"
+    assert (tmp_path / "plan.gone").exists(), "it had work, and lost its device in the middle of it"

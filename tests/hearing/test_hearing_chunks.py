@@ -45,7 +45,7 @@ def test_chunks_put_together_say_what_the_whole_says(
     settings = PipelineSettings.model_validate(sections)
 
     def spoken(out: Path, *, chunks: bool) -> Speech:
-        run = RunContext(settings, os.fsencode(out), {"mine": fingerprint("mine", mine)}, host.socket_path)
+        run = RunContext(settings, os.fsencode(out), {"mine": fingerprint("mine", mine)}, [host.socket_path])
         job = ExtractJob(os.fsencode(video), b"talk.mp4", identity, content, 1, "", force=False)
         if chunks:
             asked = extract(replace(job, may_divide=True), run, Stages())

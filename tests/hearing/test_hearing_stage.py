@@ -39,7 +39,7 @@ class Runs:
         speech = {"enabled": True, "model": "mine", **sections.pop("speech", {})}
         prints = {"mine": self._print}
         self.engine.start_run(
-            self._run, fingerprints=prints, host_socket=self._host.socket_path, speech=speech, **sections
+            self._run, fingerprints=prints, host_sockets=[self._host.socket_path], speech=speech, **sections
         )
         seen: list[dict[str, Any]] = []
         ended = self.engine.do(video, seen, run_id=self._run, **(job or {}))
@@ -175,7 +175,7 @@ def test_a_host_that_is_killed_in_mid_speech_costs_nothing(
         runs._run += 1
         speech = {"enabled": True, "model": "mine"}
         runs.engine.start_run(
-            runs._run, fingerprints={"mine": runs._print}, host_socket=first.socket_path, speech=speech
+            runs._run, fingerprints={"mine": runs._print}, host_sockets=[first.socket_path], speech=speech
         )
         runs.engine.send_job(talk, run_id=runs._run, force=True)
         while runs.engine.receive().get("waiting") != "model host":

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pynvml
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.engine.devices import SHOWN
 from pipeline.models.load import load
 from pipeline.models.measure import measured_batch_size
 from pipeline.models.network import LEAST_AGREEMENT
@@ -22,7 +24,7 @@ def _gpu(open_clip: Any) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA device; it would check precision, batch size and memory on one")
+        pytest.skip("no CUDA device; it would check precision, batch size, memory and a GPU shown by its UUID")
 
 
 @pytest.fixture
@@ -77,3 +79,14 @@ def test_a_batch_that_does_not_fit_is_halved_and_every_vector_comes(
     settings = HostSettings(device="cuda:0", batch_size=4096, memory_fraction=0.01, cache_mb=0)
     with standalone_host(settings, model_folder.models) as host:
         assert embed(connect(host.socket_path), "shortest", pictures * 400).shape[0] == 400 * len(pictures)
+
+
+def test_a_host_that_is_shown_one_gpu_by_its_uuid_serves_on_it(
+    model_folder: Any, connect: Callable[..., Any], pictures: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_models_host import embed
+
+    pynvml.nvmlInit()
+    monkeypatch.setenv(SHOWN, pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(0)))
+    with standalone_host(HostSettings(device="cuda:0", batch_size=8), model_folder.models) as host:
+        assert embed(connect(host.socket_path), "shortest", pictures).shape[0] == len(pictures)

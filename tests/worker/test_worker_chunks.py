@@ -61,7 +61,7 @@ class Desk:
         os.close(descriptor)
         self.out, self.host = out, host
         settings = PipelineSettings.model_validate(sections)
-        self._run = RunContext(settings, os.fsencode(out), PRINTS, str(host.path))
+        self._run = RunContext(settings, os.fsencode(out), PRINTS, [str(host.path)])
         self._job = ExtractJob(os.fsencode(video), NAME, identity, content, 1, "", force=False)
 
     def do(self, **changes: Any) -> Outcome:

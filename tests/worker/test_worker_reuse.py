@@ -46,7 +46,7 @@ class Runs:
         sections.setdefault("embed", {"enabled": False})
         if sections["embed"].get("models"):
             sections["embed"] = {"enabled": True, **sections["embed"]}
-        self._engine.start_run(self._run, fingerprints=PRINTS, host_socket=str(self._host.path), **sections)
+        self._engine.start_run(self._run, fingerprints=PRINTS, host_sockets=[str(self._host.path)], **sections)
         seen: list[dict[str, Any]] = []
         message = self._engine.do(self._video, seen, run_id=self._run, **(job or {}))
         assert message["failure"] is None, message["failure"]
@@ -188,7 +188,7 @@ def test_vectors_belong_to_their_frames(engine: Engine, runs: Runs) -> None:
 def test_waiting_for_the_model_host_is_told(engine: Engine, video: Path, host: FakeHost) -> None:
     """And a job that waits can be stopped."""
     host.gate.clear()
-    engine.start_run(fingerprints=PRINTS, host_socket=str(host.path), embed={"enabled": True, **ONE})
+    engine.start_run(fingerprints=PRINTS, host_sockets=[str(host.path)], embed={"enabled": True, **ONE})
     engine.send_job(video)
     while engine.receive().get("waiting") != "model host":
         pass

@@ -63,7 +63,7 @@ class Runs:
         """Return the feature file and, of each stage told, whether it was reused."""
         self._run += 1
         sections = {"embed": {"enabled": False}, "text": TEXT, **sections}
-        self._engine.start_run(self._run, fingerprints=PRINTS, host_socket=str(self._host.path), **sections)
+        self._engine.start_run(self._run, fingerprints=PRINTS, host_sockets=[str(self._host.path)], **sections)
         seen: list[dict[str, Any]] = []
         message = self._engine.do(self._video, seen, run_id=self._run, **(job or {}))
         assert message["failure"] is None, message["failure"]

@@ -50,7 +50,12 @@ class Engine:
         return wire.receive(self._sock)[0]
 
     def start_run(
-        self, run_id: int = 1, *, fingerprints: dict[str, str] | None = None, host_socket: str = "", **sections: Any
+        self,
+        run_id: int = 1,
+        *,
+        fingerprints: dict[str, str] | None = None,
+        host_sockets: Sequence[str] = (),
+        **sections: Any,
     ) -> None:
         """Announce a run; `embed` is off unless `sections` turns it on."""
         settings = PipelineSettings.model_validate({"embed": {"enabled": False}, **sections})
@@ -62,7 +67,7 @@ class Engine:
                 "settings": settings.model_dump(mode="json"),
                 "out": str(self.out),
                 "fingerprints": fingerprints or {},
-                "host_socket": host_socket,
+                "host_sockets": list(host_sockets),
                 "out_device": 0,
                 "state_dir": str(self.out.parent),
             }
@@ -89,6 +94,7 @@ class Engine:
             "known_sha256": "",
             "known_pictures_sha256": "",
             "force": False,
+            "host": 0,
         }
         self.send(message | fields)
         self.under_way += 1

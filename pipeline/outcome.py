@@ -72,6 +72,8 @@ def finished(
     }
     if features.text is not None:
         result["text_lines"] = len(features.text.lines["text"])
+        if features.text.until_s is not None:
+            result["text_until_s"] = features.text.until_s
     if features.speech is not None:
         result["speech_segments"] = len(features.speech.segments["text"])
         result["speech_language"] = features.speech.language

@@ -242,6 +242,11 @@ class TextSettings(Section):
         0.5, description="Confidence below which text is left out."
     )
     batch: Annotated[int, Field(ge=1, le=256)] = Field(6, description="Pieces of text that are recognised at once.")
+    max_pieces: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        100_000,
+        description="Pieces of text from which on no further picture of a video is read; the result tells up to when "
+        "it was.",
+    )
 
     @field_validator("languages", mode="before")
     @classmethod

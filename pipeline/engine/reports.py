@@ -139,6 +139,7 @@ def manifest_row(job: JobRecord, duplicate_of: bytes = b"") -> ManifestRow:
         scenes=int(result.get("scenes", 0)),
         frames=int(result.get("frames", 0)),
         text_lines=result.get("text_lines"),
+        text_until_s=result.get("text_until_s"),
         speech_segments=result.get("speech_segments"),
         seconds=result.get("seconds", {}),
         failure=str(job.failure or ""),

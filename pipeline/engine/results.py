@@ -13,7 +13,7 @@ OUTCOMES = frozenset({"done", "partial", "failed", "skipped", "queued", "stopped
 NUMBERS = frozenset(
     {
         *("output_bytes", "output_mtime_ns", "bytes_read", "bytes_written", "bytes_out"),
-        *("scenes", "frames", "text_lines", "speech_segments"),
+        *("scenes", "frames", "text_lines", "text_until_s", "speech_segments"),
         *("duration_s", "width", "height", "lost_s", "lost_frames", "ratio", "x_real_time"),
     }
 )

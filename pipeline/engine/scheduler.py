@@ -107,7 +107,7 @@ def _after_failure(
     keep_partial: bool,
 ) -> Verdict:
     failure = report.failure
-    if failure is FailureClass.MODEL and not host_ready:
+    if failure is FailureClass.MODEL and report.stage is not Stage.TEXT and not host_ready:  # it has its own engine
         return Verdict(_ending(report, JobState.QUEUED, "surroundings", charged=False), hold=Fault.HOST, alone=alone)
     if failure is FailureClass.DISK_FULL:
         ending = _ending(report, JobState.QUEUED, "surroundings", charged=False)

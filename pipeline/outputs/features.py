@@ -196,6 +196,8 @@ def _image(features: Features, compression: str) -> bytes:
             _write_table(file, name, columns, options)
         if features.text is not None:
             file["text"].attrs["engine"] = features.text.engine
+            if features.text.until_s is not None:
+                file["text"].attrs["until_s"] = features.text.until_s
         if features.speech is not None:
             for name in SPEECH_ATTRS:
                 file["speech"].attrs[name] = getattr(features.speech, name)
@@ -257,9 +259,15 @@ def _features(file: Group, *, vectors: bool) -> Features:
         sampling=str(file["frames"].attrs["sampling"]),
         embeddings={key: _embedding(file, key) for key in file.get("embeddings", ()) if vectors},
         lost=found.get("lost"),
-        text=ScreenText(found["text"], found["lines"], str(file["text"].attrs["engine"])) if "text" in found else None,
+        text=_screen_text(file, found) if "text" in found else None,
         speech=_speech(file, found) if "speech" in found else None,
     )
+
+
+def _screen_text(file: Group, found: Mapping[str, Table]) -> ScreenText:
+    attrs = file["text"].attrs
+    until_s = float(attrs["until_s"]) if "until_s" in attrs else None
+    return ScreenText(found["text"], found["lines"], str(attrs["engine"]), until_s)
 
 
 def _speech(file: Group, found: Mapping[str, Table]) -> Speech:

@@ -118,6 +118,8 @@ class ScreenText:
     lines: Table
     engine: str
     """What read it, with its version: an attribute of `/text`."""
+    until_s: float | None = None
+    """From when on nothing was read (`text.max_pieces`), an attribute of `/text` too; None, and absent, if all was."""
 
 
 @dataclass(frozen=True, slots=True)

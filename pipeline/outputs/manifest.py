@@ -28,6 +28,8 @@ class ManifestRow:
     frames: int = 0
     text_lines: int | None = None
     """Lines of on-screen text, None where they were not asked for."""
+    text_until_s: float | None = None
+    """From when on no text was read, because there was as much as `text.max_pieces` allows."""
     speech_segments: int | None = None
     """Spoken segments, None where they were not asked for."""
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -122,6 +124,8 @@ def _entry(row: ManifestRow) -> dict[str, Any]:
         }
     if row.text_lines is not None:
         entry["text_lines"] = row.text_lines
+    if row.text_until_s is not None:
+        entry["text_until_s"] = row.text_until_s
     if row.speech_segments is not None:
         entry["speech_segments"] = row.speech_segments
     if row.media:

@@ -60,6 +60,7 @@ SETTINGS: dict[Stage, tuple[str, ...]] = {
         "text.unchanged",
         "text.longest_px",
         "text.min_confidence",
+        "text.max_pieces",
         "probe.max_frames",
     ),
     Stage.SPEECH: (

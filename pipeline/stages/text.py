@@ -15,6 +15,8 @@ from pipeline.sections import TextSettings
 from pipeline.text import visible
 
 Edges = NDArray[np.float32]
+_LONGEST = 1000
+"""Characters of a piece of text that are kept: a picture that is nothing but one line has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class FoundText:
     """Frames that were looked at."""
     read: int
     """Frames that were read, because their text areas had changed."""
+    until_s: float | None
+    """From when on nothing was read, because there was as much text as `text.max_pieces` allows; None if all was."""
 
 
 class TextStage:
@@ -60,6 +64,7 @@ class TextStage:
         self._areas, self._merger = TextAreas(), LineMerger()
         self._pieces: list[ReadPiece] = []
         self._looked_at = self._read = 0
+        self._until_s: float | None = None
 
     def see(self, frame: ShownFrame) -> None:
         """Read a frame unless its text areas look as before."""
@@ -69,6 +74,10 @@ class TextStage:
 
     def _look(self, time_s: float, frame_index: int, edges: Edges | None, read: Callable[[], list[Piece]]) -> bool:
         """Take the next frame; return whether it was read."""
+        if self._until_s is None and len(self._pieces) >= self._settings.max_pieces:
+            self._until_s = time_s
+        if self._until_s is not None:
+            return False
         self._looked_at += 1
         if edges is not None and not self._areas.differ(edges):
             self._merger.again()
@@ -81,12 +90,12 @@ class TextStage:
 
     def _pieces_in(self, picture: Picture) -> list[Piece]:
         return [
-            Piece(visible(piece.text.strip()), piece.confidence, piece.box)
+            Piece(visible(piece.text.strip(), _LONGEST), piece.confidence, piece.box)
             for piece in self._load().read(picture)
             if piece.confidence >= self._settings.min_confidence and piece.text.strip()
         ]
 
     def finish(self, end_s: float) -> FoundText:
         """Return what was found in a video that ends at `end_s`; called once."""
-        lines = self._merger.finish(end_s)
-        return FoundText(self._engine, tuple(self._pieces), tuple(lines), self._looked_at, self._read)
+        lines = self._merger.finish(end_s if self._until_s is None else self._until_s)
+        return FoundText(self._engine, tuple(self._pieces), tuple(lines), self._looked_at, self._read, self._until_s)

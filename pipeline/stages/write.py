@@ -109,7 +109,7 @@ def stored_text(found: FoundText) -> ScreenText:
         "box": [row.piece.box for row in rows],
     }
     lines = {name: [getattr(line, name) for line in found.lines] for name in TABLES["lines"]}
-    return ScreenText(table("text", pieces), table("lines", lines), found.engine)
+    return ScreenText(table("text", pieces), table("lines", lines), found.engine, found.until_s)
 
 
 def stored_speech(found: FoundSpeech) -> Speech:

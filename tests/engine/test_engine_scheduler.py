@@ -8,7 +8,7 @@ from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.records import NO_IDENTITY, JobRecord
 from pipeline.engine.scheduler import Queue, Report, judge, retry_pause, runs_alone
 from pipeline.errors import RETRY
-from pipeline.model import FailureClass, JobState
+from pipeline.model import FailureClass, JobState, Stage
 from pipeline.sections import EngineSettings
 
 LIMITS = EngineSettings()
@@ -40,6 +40,13 @@ JOB = JobRecord(
 
 def failed(failure: FailureClass) -> Report:
     return Report("failed", failure)
+
+
+def test_text_that_cannot_be_read_is_no_fault_of_a_model_host() -> None:
+    report = Report("failed", FailureClass.MODEL, Stage.TEXT)
+    tried = replace(JOB, attempts=LIMITS.max_attempts)
+    assert judge(tried, report, LIMITS, alone=False, host_ready=False).ending.state is JobState.FAILED
+    assert judge(tried, replace(report, stage=Stage.EMBED), LIMITS, alone=False, host_ready=False).hold is Fault.HOST
 
 
 @pytest.mark.parametrize("outcome", ["done", "partial", "skipped", "cancelled"])

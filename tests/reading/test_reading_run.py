@@ -15,8 +15,11 @@ from pipeline.job_facts import TextFact
 from pipeline.job_reader import read_job
 from pipeline.model import JobState, RunKind, RunState, Stage
 from pipeline.outputs.manifest import read_manifest
-from pipeline.reading.engines import choose
+from pipeline.reading.engines import choose, easyocr_files
+from pipeline.reading.trial import try_to_load
+from pipeline.sections import TextSettings
 from pipeline.settings import PipelineSettings, Settings, with_preset
+from pipeline.snapshot import Snapshot
 from vconsole.dry_run import show
 
 LIMIT_S = 120.0
@@ -43,20 +46,25 @@ def wanted(**text: object) -> PipelineSettings:
     return PipelineSettings.model_validate(values)
 
 
-def test_the_lines_are_in_the_manifest_and_in_the_facts_of_the_video(inputs: Path, tmp_path: Path) -> None:
-    state, out = tmp_path / "state", tmp_path / "out"
-    engine = Engine(Settings.model_validate({"engine": {"workers": 1}}), state_dir=state)
+def ended(inputs: Path, folder: Path, settings: PipelineSettings) -> Snapshot:
+    """Carry out a run and return the snapshot at its end."""
+    engine = Engine(Settings.model_validate({"engine": {"workers": 1}}), state_dir=folder / "state")
     engine.start()
     try:
-        command = StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), os.fsencode(out), "everything", wanted())
-        engine.send(command)
+        out = os.fsencode(folder / "out")
+        engine.send(StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), out, "everything", settings))
         deadline = time.monotonic() + LIMIT_S
-        while (run := engine.latest().run) is None or run.state is not RunState.DONE:
+        while (run := engine.latest().run) is None or run.state not in {RunState.DONE, RunState.INTERRUPTED}:
             assert time.monotonic() < deadline, engine.latest()
             time.sleep(0.05)
-        latest = engine.latest()
+        return engine.latest()
     finally:
         engine.close()
+
+
+def test_the_lines_are_in_the_manifest_and_in_the_facts_of_the_video(inputs: Path, tmp_path: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "out"
+    latest = ended(inputs, tmp_path, wanted())
     assert f"Text is read by {choose(wanted().text)}." in [notice.text for notice in latest.notices]
     assert next(view.done for view in latest.stages if view.stage is Stage.TEXT) == 1
     entries = {entry["source"]: entry for entry in read_manifest(os.fsencode(out))}
@@ -73,6 +81,30 @@ def test_a_run_whose_text_nothing_here_can_read_is_refused_before_it_begins(inpu
     command = StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), os.fsencode(tmp_path / "out"), "everything", settings)
     with pytest.raises(SettingsError, match="its model does not read ru"):
         check(command)
+
+
+def test_an_engine_that_cannot_be_loaded_ends_the_run_and_fails_no_video(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In easyocr's case its weights are there and are no weights; what it says of them is told."""
+    monkeypatch.setenv("EASYOCR_MODULE_PATH", str(tmp_path))
+    (tmp_path / "model").mkdir()
+    for name in easyocr_files(("en",)):
+        (tmp_path / "model" / name).write_bytes(b"not weights")
+    latest = ended(inputs, tmp_path, wanted(engine="easyocr", languages=("en",)))
+    assert latest.run is not None
+    assert latest.run.state is RunState.INTERRUPTED
+    assert any("easyocr" in one.text and "cannot be loaded: " in one.text for one in latest.notices), latest.notices
+    assert not [job for job in latest.jobs if job.attempts]
+
+
+def test_a_library_that_cannot_be_loaded_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rapidocr.py").write_text("raise ImportError('libGL.so.1 is\\nmissing')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    with pytest.raises(SettingsError, match=r"^rapidocr .*cannot be loaded: ImportError: libGL\.so\.1 is missing\.$"):
+        try_to_load(choose(TextSettings()), TextSettings())
 
 
 def test_a_dry_run_says_what_would_read(inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

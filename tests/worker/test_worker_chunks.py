@@ -145,6 +145,25 @@ def test_chunks_in_any_order_give_the_vectors_text_and_pictures_of_one_piece(
     assert {caption for *_, caption in CAPTIONS} <= set(found.text.lines["text"].tolist())
 
 
+@pytest.mark.parametrize("text", [{"max_pieces": 2}, {"max_pieces": 7, "unchanged": False}], ids=["few", "every one"])
+def test_the_bound_of_text_cuts_chunks_put_together_where_it_cuts_one_piece(
+    captioned: Path, tmp_path: Path, host: FakeHost, text: dict[str, Any]
+) -> None:
+    sections = SECTIONS | {"embed": {"enabled": False}, "text": TEXT["text"] | text}
+    whole, desk = (Desk(captioned, tmp_path / name, host, sections) for name in ("one-piece", "chunks"))
+    assert whole.do().state is JobState.DONE
+    division = desk.divided()
+    for number in range(len(division.cuts) + 1):
+        assert desk.do(division=replace(division, chunk=number)).state is JobState.DONE
+    done = desk.do(division=division)
+    check_same(whole.out, desk)
+    one, other = (read_features(out.output).text for out in (whole, desk))
+    assert one is not None
+    assert other is not None
+    assert one.until_s == other.until_s == done.result["text_until_s"] is not None
+    assert len(other.pieces["text"]) >= text["max_pieces"]
+
+
 def empty(desk: Desk, number: int) -> None:
     os.unlink(chunk_path(desk.output, number))
 

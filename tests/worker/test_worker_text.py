@@ -1,12 +1,14 @@
 """The text stage in a worker: lines with their times, the same however it is decoded, kept when nothing changed."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+import psutil
 import pytest
 from fake_host import FakeHost
 from PIL import Image, ImageDraw, ImageFont
@@ -139,6 +141,100 @@ def test_what_is_there_is_kept_and_only_what_a_setting_changes_is_done_again(run
     without, _ = runs.do(embed=embed, text={"enabled": False}, frames={"frames_per_scene": 1})
     assert without.text is None
     assert "one" in without.embeddings
+
+
+def test_a_worker_that_is_killed_while_it_reads_costs_nothing(
+    runs: Runs, engine: Engine, captioned: Path, host: FakeHost, tmp_path: Path
+) -> None:
+    slow = TEXT | {"unchanged": False, "interval_s": 0.04}
+    doomed = Engine(tmp_path / "out", tmp_path / "worker.log")
+    try:
+        doomed.start_run(fingerprints=PRINTS, text=slow)
+        doomed.send_job(captioned)
+        while doomed.receive().get("stage") != "text":
+            pass
+        os.kill(doomed.process.pid, signal.SIGKILL)
+        assert doomed.process.wait(60) == -signal.SIGKILL
+    finally:
+        doomed.kill()
+    assert not list((tmp_path / "out").rglob("*.h5"))
+    features, stages = runs.do(text=slow, job={"attempt": 2})
+    assert (stages["text"], list((tmp_path / "out").rglob("*.part"))) == (False, [])
+    engine.out = tmp_path / "calm"
+    calm, _ = runs.do(text=slow)
+    assert same(features, calm)
+
+
+def same(one: Features, other: Features) -> bool:
+    assert one.text is not None
+    assert other.text is not None
+    pairs = ((one.text.pieces, other.text.pieces), (one.text.lines, other.text.lines))
+    return all(np.array_equal(had[name], found[name]) for had, found in pairs for name in had)
+
+
+def test_a_video_full_of_text_is_read_as_far_as_the_bound_and_says_so(runs: Runs) -> None:
+    every = TEXT | {"unchanged": False}
+    whole, _ = runs.do(text=every)
+    features, stages = runs.do(text=every | {"max_pieces": 3})
+    assert stages["text"] is False, "another bound may be another result"
+    assert features.text is not None
+    assert whole.text is not None
+    until_s = features.text.until_s
+    assert until_s == whole.text.pieces["time_s"][3]
+    assert features.text.pieces["time_s"].tolist() == whole.text.pieces["time_s"].tolist()[:3]
+    assert lines(features) == [(0.0, until_s, CAPTIONS[0][2])]
+    assert whole.text.until_s is None
+
+
+def test_damaged_pictures_make_the_video_partial_and_the_rest_is_read(
+    runs: Runs, engine: Engine, captioned: Path, host: FakeHost, tmp_path: Path
+) -> None:
+    data = bytearray(captioned.read_bytes())
+    with av.open(str(captioned)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        for packet in packets[5:20]:
+            data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(data)
+    features, _ = Runs(engine, broken, host).do()
+    assert features.partial
+    assert CAPTIONS[1][2] in [text for _, _, text in lines(features)]
+
+
+def test_a_file_without_pictures_is_skipped_or_failed_and_no_engine_is_loaded(engine: Engine, tmp_path: Path) -> None:
+    sound = tmp_path / "sound.mp4"
+    with av.open(str(sound), "w") as container:
+        stream = container.add_stream("aac", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    engine.start_run(990, fingerprints={TEXT_ENGINE: "no such engine"}, text=TEXT)
+    ended = engine.do(sound, run_id=990)
+    assert ended["outcome"] in {"skipped", "failed"}, ended
+    assert "engine" not in str(ended), ended
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures_of_all_sizes(tmp_path: Path) -> None:
+    """Once as many as there are have been seen, the same again cost no more."""
+    pictures = []
+    for number in range(12):
+        picture = Image.new("RGB", (200 + 37 * (number % 5), 100 + 23 * (number % 4)), (10, 60, 30))
+        for row in range(1 + number % 3):
+            ImageDraw.Draw(picture).text((10, 10 + 30 * row), f"Line {row} of {number}", font_size=20 + number)
+        pictures.append(tmp_path / f"{number}.png")
+        picture.save(pictures[-1])
+    worker = Engine(tmp_path / "out", tmp_path / "worker.log")
+    try:
+        worker.start_run(fingerprints=PRINTS, text=TEXT)
+        bytes_after = []
+        for _ in range(4):
+            for picture in pictures:
+                assert worker.do(picture, force=True)["failure"] is None
+            bytes_after.append(psutil.Process(worker.process.pid).memory_info().rss)
+    finally:
+        worker.kill()
+    assert bytes_after[-1] <= 1.1 * bytes_after[1], bytes_after
 
 
 def test_a_video_without_text_has_empty_tables(runs: Runs, engine: Engine, video: Path, host: FakeHost) -> None:

@@ -83,7 +83,7 @@ class DividedExtraction(Extraction):
                     vectors = embedder.taken()
                     weights = {key: made_by(spec) for key, spec in embedder.specs.items()}
         looks = tuple(text.looks) if text else ()
-        chunk = StoredChunk(record, vectors, weights, looks, self._seconds(began))
+        chunk = StoredChunk(record, vectors, weights, looks, self._seconds(began), self._engines.told())
         self._write_down(number, chunk)
         return chunk
 

@@ -155,6 +155,8 @@ class JoinedExtraction(DividedExtraction):
         for number in range(len(self._division.cuts) + 1):
             if number not in self._division.missing:
                 chunks[number] = self._stored(number) or self._make(number)
+        for chunk in chunks.values():
+            self._engines.recall(chunk.decoding)
         if not chunks:
             raise JobError(FailureClass.CORRUPT, "None of its parts could be read.", stage=self._decoding_stage)
         return chunks

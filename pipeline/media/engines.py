@@ -4,7 +4,7 @@ import fcntl
 import functools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -109,6 +109,11 @@ class Engines:
         """Return what a job's result says: the GPU that decoded, and why software went on where it did."""
         told = {"decoded_by": self._gpu, "decode_fallback": self._fallback}
         return {name: text for name, text in told.items() if text}
+
+    def recall(self, told: Mapping[str, str]) -> None:
+        """Take in what was told of a part of the video that was decoded before."""
+        self._gpu = self._gpu or told.get("decoded_by", "")
+        self._fallback = self._fallback or told.get("decode_fallback", "")
 
     def choose(self, asked: Asked) -> None:
         """Decide whether a GPU decodes the video that comes next. Raises JobError where one has to and none is here."""

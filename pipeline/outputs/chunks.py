@@ -36,6 +36,8 @@ class StoredChunk:
     """Where text is wanted, the frames that were looked at; their `frame_index` counts from the chunk's start too."""
     seconds: Mapping[str, float]
     """Wall seconds by stage."""
+    decoding: Mapping[str, str]
+    """What the result tells of the GPU that decoded it; empty where none did."""
 
 
 def chunk_key(stage_keys: Mapping[str, str], start: int | None, end: int | None) -> str:
@@ -57,7 +59,8 @@ def pictures_folder(path: bytes) -> bytes:
 def write_chunk(path: bytes, key: str, chunk: StoredChunk) -> None:
     """Write a chunk's file, whole or not at all. Raises OSError."""
     looks = [look.told() for look in chunk.looks]
-    facts = {"key": key, "weights": dict(chunk.weights), "looks": looks, "seconds": dict(chunk.seconds)}
+    told = {"weights": dict(chunk.weights), "seconds": dict(chunk.seconds), "decoding": dict(chunk.decoding)}
+    facts = {"key": key, "looks": looks} | told
     columns = packed(chunk.record) | packed_edges(chunk.looks)
     columns["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     for model, rows in chunk.vectors.items():
@@ -79,6 +82,7 @@ def read_chunk(path: bytes, key: str) -> StoredChunk | None:
         if facts["key"] != key:
             return None
         looks = unpacked_looks(facts["looks"], columns)
-        return StoredChunk(unpacked(columns), vectors, facts["weights"], looks, facts["seconds"])
+        decoding = facts.get("decoding", {})
+        return StoredChunk(unpacked(columns), vectors, facts["weights"], looks, facts["seconds"], decoding)
     except (FileNotFoundError, NotADirectoryError, zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError):
         return None

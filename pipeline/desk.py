@@ -187,7 +187,7 @@ def _transcoder(run: dict[str, Any]) -> Doer:
     from pipeline.transcode.job import TranscodeContext, TranscodeJob, transcode
 
     settings = PipelineSettings.model_validate(run["settings"])
-    context = TranscodeContext(settings=settings, out=os.fsencode(run["out"]), out_device=run["out_device"])
+    context = TranscodeContext(settings, os.fsencode(run["out"]), run["out_device"], run["state_dir"])
 
     def do(message: dict[str, Any], report: Reporter) -> Outcome:
         job = TranscodeJob(

@@ -20,6 +20,7 @@ COLUMNS = (
 _TOLD = (
     *("action", "encoder", "ratio", "x_real_time", "duration_s", "video_codec", "width", "height", "fps"),
     *("audio_codec", "facts_in", "facts_out", "problems", "problems_after", "dropped", "fallback", "notes"),
+    *("decoded_by", "decode_fallback"),
 )
 """What a worker's result says and the report passes on as it is, where it is not empty."""
 

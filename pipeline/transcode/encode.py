@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from typing import Any
 
@@ -55,9 +56,10 @@ def make(order: Order, picture: PicturePlan | None, progress: Progress) -> Made:
     with open_media(order.path, Stage.TRANSCODE, order.probe.max_pixels) as source, PartFile(order.part) as file:
         with writing(order.part):
             output = open_output(file, order.settings, order.mark)
-        making = _Making(order, picture, source, output, progress)
-        with translated(Stage.TRANSCODE), making.encoding:
-            making.run()
+        with ExitStack() as held:
+            making = _Making(order, picture, source, output, progress, held)
+            with translated(Stage.TRANSCODE), making.encoding:
+                making.run()
         with writing(order.part):
             file.end(output.close, making.tell)
         return making.made()
@@ -73,7 +75,9 @@ class _Making:
         source: InputContainer,
         output: OutputContainer,
         progress: Progress,
+        held: ExitStack,
     ) -> None:
+        self._held = held
         self._order, self._source, self._output, self._progress = order, source, output, progress
         self._told = time.monotonic()
         self._frames = 0
@@ -197,6 +201,7 @@ class _Making:
         self._encoder = PictureEncoder(target, picture.encoder, self._write)
         self._video = PictureLine(
             stream,
+            self._held.enter_context(order.engines.decoder(stream)) if order.engines else stream.codec_context,
             graph,
             self._pace,
             self.encoding.give,

@@ -9,6 +9,7 @@ from typing import NoReturn
 from pipeline.errors import JobError
 from pipeline.held import HeldVideo
 from pipeline.identity import Identity, sha256_of
+from pipeline.media.engines import Asked, Engines
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
 from pipeline.outputs.atomic import atomic_file, check_volume, check_written, disk_error
@@ -42,6 +43,8 @@ class TranscodeContext:
     out: bytes
     out_device: int = 0
     """Device number of the output folder when the run began: nothing is written to another. 0 = any."""
+    state_dir: str = ""
+    """The state folder, where measurements of the machine are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class _Transcoding:
         self._facts: MediaFacts | None = None
         self._fallback = ""
         self._encoder = ""
+        self._engines = Engines(run.settings.decode, run.state_dir)
 
     def outcome(self) -> Outcome:
         """Do the job; every exception becomes a failure."""
@@ -173,7 +177,15 @@ class _Transcoding:
         job, run = self._job, self._run
         threads = (job.decode_threads, job.encode_threads)
         order = Order(
-            self._video.path, part, facts, plan, self._settings, run.settings.probe, self._written_mark, *threads
+            self._video.path,
+            part,
+            facts,
+            plan,
+            self._settings,
+            run.settings.probe,
+            self._written_mark,
+            *threads,
+            engines=self._gpu_for(facts) if plan.video.picture else None,
         )
         progress = partial(self._moved, facts.duration_s)
         try:
@@ -195,6 +207,26 @@ class _Transcoding:
             raise JobError(FailureClass.UNSUPPORTED, sentence, stage=Stage.TRANSCODE) from error
         except OSError as error:
             raise disk_error(error, "write", part) from error
+
+    def _gpu_for(self, facts: MediaFacts) -> Engines | None:
+        """Return where a GPU may decode; not what is odd or to be salvaged, for only software tells of all damage."""
+        settings, video = self._settings, facts.video
+        odd = video.interlaced or not facts.clock.sound or facts.damage.any
+        if odd or settings.salvage or settings.hwaccel == "none":
+            return None
+        asked = Asked(
+            self._video.path,
+            video.index,
+            video.codec,
+            video.pixel_format,
+            video.width,
+            video.height,
+            video.frames,
+            self._run.settings.probe.max_pixels,
+            self._job.decode_threads,
+        )
+        self._engines.choose(asked)
+        return self._engines
 
     def _encode(self, order: Order, encoder: str, progress: "partial[None]") -> Made:
         assert order.recipe.video.picture is not None
@@ -285,6 +317,7 @@ class _Transcoding:
                 f"{os.fsdecode(os.path.basename(other))}, made in another format before, stays beside it."
                 for other in made_before(self._path)
             ],
+            **self._engines.told(),
             "x_real_time": round(facts.duration_s / spent_s, 3) if spent_s > 0 else 0.0,
             "ratio": round(status.st_size / facts.size_bytes, 6) if facts.size_bytes else 0.0,
         }

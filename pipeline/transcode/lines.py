@@ -18,6 +18,7 @@ from av.subtitles.stream import SubtitleStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from pipeline.media.hwaccel import Decoding
 from pipeline.model import Stage
 from pipeline.shortage import refuse_shortage
 from pipeline.transcode.graph import FrameGraph
@@ -67,6 +68,7 @@ class PictureLine:
     def __init__(
         self,
         source: VideoStream,
+        decoder: Decoding,
         graph: FrameGraph[VideoFrame],
         pace: Pace,
         give: Callable[[Timed], None],
@@ -76,7 +78,8 @@ class PictureLine:
         by_order: bool,
     ) -> None:
         """With `by_order` pictures take the times of the packets in order of size: the file has no better ones."""
-        self._source, self._graph, self._pace, self._give = source, graph, pace, give
+        self._source, self._decoder = source, decoder
+        self._graph, self._pace, self._give = graph, pace, give
         self._step_s, self._end_s, self._by_order = step_s, end_s, by_order
         self._promised: list[int] = []
         self._waiting: VideoFrame | None = None
@@ -107,7 +110,7 @@ class PictureLine:
     def _decode(self, packet: Packet[Any] | None, shift_s: float) -> None:
         self._shift_s = shift_s
         try:
-            frames = self._source.codec_context.decode(packet)
+            frames = self._decoder.decode(packet)
         except EOFError:
             return
         except (FFmpegError, *_BAD_DATA) as error:

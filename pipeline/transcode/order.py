@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pipeline.media.engines import Engines
 from pipeline.sections import ProbeSettings
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.recipe import Recipe
@@ -47,6 +48,8 @@ class Order:
     mark: str
     decode_threads: int
     encode_threads: int
+    engines: Engines | None = None
+    """Where a GPU decodes; None where software does."""
 
 
 class LossError(Exception):

@@ -142,8 +142,8 @@ class TranscodeSettings(Section):
     faststart: bool = Field(True, description="Put the index of mp4 and mov at the front, so that playing can begin.")
     hwaccel: Literal["auto", "none", "cuda"] = Field(
         "auto",
-        description="auto = a hardware encoder only once it has encoded a few frames here; none = software only; "
-        "cuda = the job fails where NVENC cannot be used.",
+        description="auto = a hardware encoder only once it has encoded a few frames here; none = software only, for "
+        "decoding too; cuda = the job fails where NVENC cannot be used. Decoding is set by decode.hwaccel.",
     )
     salvage: bool = Field(False, description="Keep what decodes of a damaged file; the report says what is lost.")
     report_file: str = Field("", description="One more place for the report: a path that ends in .json or .csv.")

@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from media_run import Swept, run_sweep
 
 from pipeline.errors import JobError
 from pipeline.extract import extract
-from pipeline.extract_job import ExtractJob, RunContext
+from pipeline.extract_job import Division, ExtractJob, RunContext
 from pipeline.identity import content_id, identity_of, open_regular
 from pipeline.media import engines, hwaccel
 from pipeline.media.chunk import Task, sweep_chunk
@@ -26,6 +27,7 @@ from pipeline.media.stretch import WHOLE
 from pipeline.media.sweep import asked
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.models import remembered
+from pipeline.outcome import Outcome
 from pipeline.sections import DecodeSettings
 from pipeline.settings import PipelineSettings
 from pipeline.stages.probe import probe
@@ -122,17 +124,38 @@ def test_packets_are_kept_only_back_to_a_keyframe_and_too_many_end_it(
 
 def test_the_result_of_a_job_tells_that_software_went_on(made: Videos, gpu: FakeGpu, tmp_path: Path) -> None:
     gpu.fails_after = 30
-    settings = PipelineSettings.model_validate({"embed": {"enabled": False}, "decode": {"hwaccel": "cuda"}})
-    run = RunContext(settings, os.fsencode(tmp_path), {}, "", state_dir=str(tmp_path))
-    path = made("h264.mp4")
+    assert_told(do(made("h264.mp4"), tmp_path))
+
+
+def test_the_result_of_a_video_in_chunks_tells_it_of_one_of_them(made: Videos, gpu: FakeGpu, tmp_path: Path) -> None:
+    divided = do(made("h264.mp4"), tmp_path, may_divide=True)
+    division = Division(**divided.result["division"])
+    chunks = range(len(division.cuts) + 1)
+    assert len(chunks) > 1
+    for number in chunks:
+        gpu.fails_after = 30 if number else None
+        assert (
+            "decode_fallback" in do(made("h264.mp4"), tmp_path, division=replace(division, chunk=number)).result
+        ) is bool(number)
+    opened = gpu.opened
+    assert_told(do(made("h264.mp4"), tmp_path, division=division))
+    assert gpu.opened == opened
+
+
+def assert_told(outcome: Outcome) -> None:
+    assert outcome.state is JobState.DONE, outcome.failure
+    assert outcome.result["decoded_by"] == NAME and "LAUNCH_FAILED" in outcome.result["decode_fallback"]
+
+
+def do(path: Path, out: Path, **changes: Any) -> Outcome:
+    sections = {"embed": {"enabled": False}, "decode": {"hwaccel": "cuda"}, "engine": {"chunk_s": 4.0}}
+    run = RunContext(PipelineSettings.model_validate(sections), os.fsencode(out), {}, "", state_dir=str(out))
     descriptor = open_regular(os.fsencode(path))
     job = ExtractJob(
         os.fsencode(path), b"a.mp4", identity_of(os.fstat(descriptor)), content_id(descriptor), 1, "", force=False
     )
     os.close(descriptor)
-    outcome = extract(job, run, _Silent())
-    assert outcome.state is JobState.DONE, outcome.failure
-    assert outcome.result["decoded_by"] == NAME and "LAUNCH_FAILED" in outcome.result["decode_fallback"]
+    return extract(replace(job, **changes), run, _Silent())
 
 
 def test_a_chunk_is_decoded_on_a_gpu_too(made: Videos, gpu: FakeGpu, tmp_path: Path) -> None:

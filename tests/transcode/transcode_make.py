@@ -137,8 +137,16 @@ def settings(preset: str = "standardize", **values: Any) -> TranscodeSettings:
     return TranscodeSettings.model_validate({**TRANSCODE_PRESETS[preset][1], **values})
 
 
-def run(source: Path, out: Path, wanted: TranscodeSettings | None = None, *, report: Any = None, **job: Any) -> Outcome:
-    """Do one job."""
+def run(
+    source: Path,
+    out: Path,
+    wanted: TranscodeSettings | None = None,
+    *,
+    report: Any = None,
+    hwaccel: str = "none",
+    **job: Any,
+) -> Outcome:
+    """Do one job; `hwaccel` says what decodes."""
     wanted = wanted or settings(speed="ultrafast")
     out.mkdir(exist_ok=True)
     path = os.fsencode(source)
@@ -155,7 +163,8 @@ def run(source: Path, out: Path, wanted: TranscodeSettings | None = None, *, rep
         "encode_threads": 1,
         **job,
     }
-    context = TranscodeContext(PipelineSettings(transcode=wanted), os.fsencode(out))
+    chosen = PipelineSettings.model_validate({"transcode": wanted, "decode": {"hwaccel": hwaccel}})
+    context = TranscodeContext(chosen, os.fsencode(out), state_dir=str(out.parent))
     return transcode(TranscodeJob(**given), context, report or Report())
 
 

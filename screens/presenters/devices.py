@@ -23,11 +23,9 @@ from screens.widgets.outside import Cell, Line, Tone, cell, sentence, wrap
 
 _CORE = 16
 _ROOMY = 9
-"""Lines of a pane from which on it tells what the disks read and write."""
+"""Lines of a pane from which on it tells what the disks read and write, and how hosts spend their time."""
 _CPU_ALWAYS = 2
 """Lines that the CPU takes below its gauge where there is no GPU, if need be by scrolling others away."""
-_TOLD = 0.005
-"""Share of copying from which on it is told."""
 _GRAPH, _GPU_GRAPH = 8, 6
 """Lines of a graph at most."""
 
@@ -41,7 +39,7 @@ def devices(snapshot: Snapshot, width: int, height: int) -> tuple[Line, ...]:
     below = [
         gauge("mem", memory, of_total(machine.memory_used_bytes, machine.memory_total_bytes), width),
         *_disk(machine, width, with_rates=height >= _ROOMY),
-        *_tail(snapshot, width),
+        *_tail(snapshot, width, roomy=height >= _ROOMY),
     ]
     lines: list[Line] = []
     room = height - len(below) - 1
@@ -54,10 +52,11 @@ def devices(snapshot: Snapshot, width: int, height: int) -> tuple[Line, ...]:
     return (*lines, *_cpu(machine, width, room), *below)
 
 
-def _tail(snapshot: Snapshot, width: int) -> list[Line]:
+def _tail(snapshot: Snapshot, width: int, *, roomy: bool) -> list[Line]:
     lines: list[Line] = []
     for host in snapshot.hosts:
-        lines += [_host(host, width), *(_model(model, width) for model in host.loaded)]
+        lines.append(_host(host, width, roomy=roomy))
+        lines += [*(_time(host, width) if roomy else ()), *(_model(model, width) for model in host.loaded)]
     lines += [(cell(host.note, width, "warn"),) for host in snapshot.hosts if host.note]
     plan = snapshot.worker_plan
     if plan is not None:
@@ -106,23 +105,33 @@ def _disk(machine: MachineView, width: int, *, with_rates: bool) -> list[Line]:
     return lines
 
 
-def _host(host: HostView, width: int) -> Line:
+def _host(host: HostView, width: int, *, roomy: bool) -> Line:
     state = "taken out" if host.state == "out" else host.state
     parts = [f"{host.device} {state}", *(() if host.loaded else host.models)]
     if host.restarts:
         parts.append(plural(host.restarts, "restart"))
-    if host.state == "ready":
+    if host.state == "ready" and not roomy:
         parts.append(f"busy {percent(host.busy_share)}")
-    if host.copying_share >= _TOLD:
-        parts.append(f"copying {percent(host.copying_share)}")
-    if host.batch_size and not host.loaded:
-        parts.append(f"batch {host.batch_size}")
     if host.pictures_per_s:
         parts.append(f"{number(host.pictures_per_s)}/s")
+    if host.state == "ready":
+        parts.append(f"queue {host.queue_pictures:,}")
+    if host.batch_size and not host.loaded:
+        parts.append(f"batch {host.batch_size}")
     if host.cache_hits:
         parts.append(f"cache {percent(host.cache_hits / max(1, host.cache_asked))}")
     tone: Tone = "bad" if host.state in {"failed", "out"} else "warn" if host.state == "restarting" else ""
     return cell("host", LABEL), cell(joined(parts, width - LABEL), width - LABEL, tone)
+
+
+def _time(host: HostView, width: int) -> list[Line]:
+    """Return how a host that serves spends its time."""
+    if host.state != "ready":
+        return []
+    copies = min(host.copying_share, host.busy_share)
+    shares = (("computes", host.busy_share - copies), ("waits", 1 - host.busy_share), ("copies", copies))
+    told = joined([f"{what} {percent(share)}" for what, share in shares], width - LABEL)
+    return [(Cell(" " * LABEL), cell(told, width - LABEL, "quiet"))]
 
 
 def _model(model: ModelView, width: int) -> Line:

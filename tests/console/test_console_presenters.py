@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
-from pipeline.snapshot import GpuView, HostView, Notice, Snapshot, StageView, WorkerView
+from pipeline.snapshot import GpuView, HostView, ModelView, Notice, Snapshot, StageView, WorkerView
 from pipeline.text import clock
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_row, failures_empty
@@ -293,6 +293,19 @@ def test_a_host_in_trouble_says_so() -> None:
     said = page(devices(replace(busy(), hosts=(host,)), 50, 28))
     assert "cuda:0 restarting · 2 restarts" in said
     assert "the device was poisoned" in said
+
+
+def test_a_host_tells_its_queue_and_how_it_spends_its_time() -> None:
+    model = ModelView("clip-vit-b-32", "cuda:0", "bf16", 64, 1.0, pictures_done=9000)
+    host = HostView(
+        "cuda:0", "ready", queue_pictures=1234, busy_share=0.6, copying_share=0.1, pictures_per_s=250.0, loaded=(model,)
+    )
+    gone = HostView("cuda:1", "out", note="its device failed")
+    said = page(devices(replace(busy(), hosts=(host, gone)), 50, 28))
+    assert "cuda:0 ready · 250/s · queue 1,234" in said
+    assert "computes 50% · waits 40% · copies 10%" in said
+    assert "clip-vit-b-32 · bf16 · batch 64 · 9,000 done" in said
+    assert "cuda:1 taken out" in said and "its device failed" in said
 
 
 def test_no_failure_is_said_only_of_a_run() -> None:

@@ -24,6 +24,7 @@ LOOKS = {
     "encode": "pipeline.doctor.hardware:encoder",
     "decode": "pipeline.doctor.hardware:decoder",
     "weights": "pipeline.doctor.weights:weights",
+    "text": "pipeline.doctor.weights:text",
 }
 """Name of a look -> the function that returns its checks."""
 NICE = 10

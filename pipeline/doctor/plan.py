@@ -52,9 +52,10 @@ def _gpus_shown() -> int:
 
 
 def _models(settings: Settings) -> list[Look]:
-    """Return a look at each model that a preset would load."""
+    """Return a look at each model that a preset would load, and at what reads text."""
     catalogue = {key: model.model_dump(mode="json") for key, model in settings.models.items()}
     keys: dict[str, None] = {}
     for name in {**PRESETS, **settings.presets}:
         keys |= dict.fromkeys(with_preset(settings, name).model_keys)
-    return [Look("models", key, "weights", {"key": key, "models": catalogue}, WEIGHTS_S) for key in keys]
+    looks = [Look("models", key, "weights", {"key": key, "models": catalogue}, WEIGHTS_S) for key in keys]
+    return [*looks, Look("models", "text", "text", {"wanted": settings.text.model_dump(mode="json")}, IMPORT_S)]

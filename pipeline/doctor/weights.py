@@ -1,4 +1,4 @@
-"""Looks at the weights of one model: whether they are here, and whether they are what they should be."""
+"""Looks at the weights of one model, or of what reads text: whether they are here, and are what they should be."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from pipeline.engine.preflight import check_checkpoint
 from pipeline.errors import MissingWeightsError, SettingsError
 from pipeline.health import Check, Grade
 from pipeline.models.registry import catalogue, locate, require
+from pipeline.reading.engines import choose
+from pipeline.sections import TextSettings
 from pipeline.settings import PipelineSettings
 
 GROUP = "models"
@@ -26,3 +28,13 @@ def weights(key: str, models: dict[str, Any]) -> list[Check]:
         return [Check(GROUP, key, Grade.OK, "needs no weights")]
     checked = "checksum right" if status.expected_sha256 else "no checksum known"
     return [Check(GROUP, key, Grade.OK, f"{status.size_bytes / 1e6:.0f} MB, {checked}, {status.path}")]
+
+
+def text(wanted: dict[str, Any]) -> list[Check]:
+    """Return which engine would read text by the settings `wanted`, or what is missing for it."""
+    settings = TextSettings.model_validate(wanted)
+    try:
+        engine = choose(settings)
+    except SettingsError as error:
+        return [Check(GROUP, "text", Grade.WARNING, str(error), error.remedy)]
+    return [Check(GROUP, "text", Grade.OK, f"{engine} reads {', '.join(settings.languages)}")]

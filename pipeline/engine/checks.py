@@ -14,6 +14,7 @@ from pipeline.forecast import Check
 from pipeline.health import Grade
 from pipeline.model import RunKind
 from pipeline.models import registry
+from pipeline.reading.engines import choose
 from pipeline.settings import PipelineSettings
 from pipeline.text import plural, visible
 
@@ -36,6 +37,8 @@ def checks(command: StartRun) -> Iterator[Check]:
         yield from (_weights(key, settings) for key in settings.model_keys)
     else:
         yield Check("model weights", Grade.OK, "None needed: this run computes no vectors.")
+    if command.kind is RunKind.EXTRACT and settings.text.enabled:
+        yield _text(settings)
 
 
 def room(out: bytes, needed: float | None) -> Check:
@@ -130,6 +133,13 @@ def _weights(key: str, settings: PipelineSettings) -> Check:
     except VconsoleError as error:
         return Check(name, Grade.FAULT, _sentence(str(error)), error.remedy)
     return Check(name, Grade.OK, f"{key} is on this machine: {visible(str(status.path))}")
+
+
+def _text(settings: PipelineSettings) -> Check:
+    try:
+        return Check("text", Grade.OK, f"It is read by {choose(settings.text)}.")
+    except VconsoleError as error:
+        return Check("text", Grade.FAULT, _sentence(str(error)), error.remedy)
 
 
 def _standing(out: bytes) -> bytes:

@@ -23,7 +23,7 @@ from pipeline.doctor.folders import disk, output, state
 from pipeline.doctor.libraries import LIBRARIES, library
 from pipeline.doctor.plan import plan
 from pipeline.doctor.recipes import SOUND, VIDEO
-from pipeline.doctor.weights import weights
+from pipeline.doctor.weights import text, weights
 from pipeline.engine.folder import FolderLock, prepare_folder
 from pipeline.engine.store import LEDGER_NAME
 from pipeline.health import Check, Grade, Health
@@ -160,7 +160,7 @@ def test_closing_an_examination_from_another_thread_ends_it_and_its_children(fir
 def test_every_planned_look_exists(tmp_path: Path) -> None:
     looks = plan(Settings(), tmp_path)
     assert {look.function for look in looks} <= set(LOOKS)
-    assert [look.name for look in looks if look.group == "models"] == ["clip-vit-b-32", "whisper-base"]
+    assert [look.name for look in looks if look.group == "models"] == ["clip-vit-b-32", "whisper-base", "text"]
 
 
 def test_the_plan_tries_each_engine_of_each_gpu_that_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,3 +352,15 @@ def test_an_interrupt_ends_it_at_once(first_on_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=90)
     assert (process.returncode, told) == (130, "")
+
+
+def test_what_is_missing_to_read_text_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASYOCR_MODULE_PATH", str(tmp_path))
+    able = only(look("text", wanted={}))
+    assert (able.name, able.verdict) == ("text", Grade.OK)
+    assert able.found.startswith("rapidocr ")
+    missing = only(text({"engine": "easyocr", "languages": ["en"]}))
+    assert missing.verdict is Grade.WARNING
+    files = f"craft_mlt_25k.pth, english_g2.pth not in {tmp_path / 'model'}"
+    assert missing.found == f"the text in en cannot be read here: easyocr: {files}"
+    assert missing.fix

@@ -9,8 +9,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.commands import StartRun
 from pipeline.engine import Engine
+from pipeline.engine.checks import checks
 from pipeline.engine.plan import check
 from pipeline.errors import SettingsError
+from pipeline.health import Grade
 from pipeline.job_facts import TextFact
 from pipeline.job_reader import read_job
 from pipeline.model import JobState, RunKind, RunState, Stage
@@ -81,6 +83,9 @@ def test_a_run_whose_text_nothing_here_can_read_is_refused_before_it_begins(inpu
     command = StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), os.fsencode(tmp_path / "out"), "everything", settings)
     with pytest.raises(SettingsError, match="its model does not read ru"):
         check(command)
+    told = next(one for one in checks(command) if one.name == "text")
+    assert told.grade is Grade.FAULT
+    assert "its model does not read ru" in told.text
 
 
 def test_an_engine_that_cannot_be_loaded_ends_the_run_and_fails_no_video(

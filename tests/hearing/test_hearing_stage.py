@@ -189,3 +189,35 @@ def test_a_host_that_is_killed_in_mid_speech_costs_nothing(
             second.close()
     found = read_features(features_path(os.fsencode(runs.engine.out), b"talk.mp4"))
     assert times(found) == times(expected)
+
+
+def test_a_worker_that_is_killed_while_it_listens_costs_nothing(runs: Runs, talk: Path, tmp_path: Path) -> None:
+    expected, _ = runs.do(talk)
+    runs.engine.start_run(
+        90,
+        fingerprints={"mine": runs._print},
+        host_sockets=(runs._host.socket_path,),
+        speech={"enabled": True, "model": "mine"},
+    )
+    runs.engine.send_job(talk, run_id=90, force=True)
+    while runs.engine.receive().get("stage") != "speech":
+        pass
+    os.kill(runs.engine.process.pid, signal.SIGKILL)
+    runs.engine.process.wait(60)
+    runs.engine.kill()
+    runs.engine = Engine(tmp_path / "out", tmp_path / "second.log")
+    found, _ = runs.do(talk, job={"attempt": 2, "force": True})
+    assert times(found) == times(expected)
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_memory_does_not_grow_with_the_number_of_videos(runs: Runs, talk: Path) -> None:
+    """Of the worker and of the model host, once both have done a few."""
+    import psutil
+
+    pids = runs.engine.process.pid, runs._host.process.pid
+    bytes_after = []
+    for _ in range(9):
+        runs.do(talk, job={"force": True})
+        bytes_after.append(sum(psutil.Process(pid).memory_info().rss for pid in pids))
+    assert bytes_after[-1] <= 1.1 * bytes_after[2], bytes_after

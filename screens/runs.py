@@ -79,8 +79,10 @@ class Runs(Following):
             page.show(run_details(runs.run, self._known(runs.run), page.line_width) if runs.run else ())
         page.border_title = outside(self._alone or "details")
         page.border_subtitle = outside("checking…" if self._checking else "")
-        again = runs.run is not None and runs.run.state in RESUMABLE and runs.run.kind is not RunKind.CLASSIFY
-        self.query_one(KeyLine).rename({} if again else {"runs.resume": ""})
+        here = runs.run is None or runs.run.kind is not RunKind.CLASSIFY
+        labels = {} if here else {"runs.show": "", "runs.again": ""}
+        resumes = here and runs.run is not None and runs.run.state in RESUMABLE
+        self.query_one(KeyLine).rename(labels if resumes else labels | {"runs.resume": ""})
         self._want()
 
     @on(LineView.Chosen)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,19 +82,19 @@ def held_models(folder: Folder) -> tuple[str, ...]:
 def read_vectors(path: bytes, key: str) -> VideoVectors:
     """Return the vectors of model `key`. Raises FeatureError, OSError, and LookupError if there are none of it."""
     with opened(path) as file:
-        held = file.get("embeddings", {})
-        if key not in held:
-            has = ", ".join(held) or "none"
+        embedded = file.get(f"embeddings/{key}")
+        if embedded is None:
+            has = ", ".join(file.get("embeddings", ())) or "none"
             raise LookupError(f"it holds no vectors of {key} (it has: {has})")
-        start_s = file["scenes"]["start_s"][()]
+        start_s = _values(file, "scenes/start_s")
         scenes, video = vectors_of(file, key, len(start_s))
         return VideoVectors(
             source=str(file.attrs["source_display"]),
             start_s=start_s.tolist(),
-            end_s=file["scenes"]["end_s"][()].tolist(),
+            end_s=_values(file, "scenes/end_s").tolist(),
             scenes=scenes,
             video=video,
-            weights_sha256=str(held[key].attrs["weights_sha256"]),
+            weights_sha256=str(embedded.attrs["weights_sha256"]),
         )
 
 
@@ -105,10 +106,18 @@ def columns(file: Group, group: str, *names: str) -> list[list[Any]]:
     return [(one.asstr()[()] if one.dtype.kind == "O" else one[()]).tolist() for one in found]
 
 
+def _values(file: Group, path: str) -> NDArray[Any]:
+    """Return the numbers of a dataset, without the objects that h5py makes of it and its groups: most of the time."""
+    dataset = h5py.h5d.open(file.id, path.encode())
+    found = np.empty(dataset.shape, dataset.dtype)
+    dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, found)
+    return found
+
+
 def vectors_of(file: Group, key: str, scene_count: int) -> tuple[Vectors, Vectors]:
     """Return the vectors of the scenes and of the video: those stored, else the means of those of the frames."""
-    if "scene_vectors" in file and key in file["scene_vectors"]:
-        return file["scene_vectors"][key]["vectors"][()], file["video"][key]["vectors"][()][0]
-    frames = file["embeddings"][key]["vectors"][()]
-    scene = file["frames"]["scene"][()].astype(np.int64)
+    if f"scene_vectors/{key}" in file:
+        return _values(file, f"scene_vectors/{key}/vectors"), _values(file, f"video/{key}/vectors")[0]
+    frames = _values(file, f"embeddings/{key}/vectors")
+    scene = _values(file, "frames/scene").astype(np.int64)
     return pooled(frames, scene, scene_count), pooled(frames, np.zeros_like(scene), 1)[0]

@@ -152,12 +152,12 @@ def _classes(classes: ClassFacts, width: int) -> list[Line]:
     by = "words" if classes.method == "words" else f"examples ({classes.method})"
     lines: list[Line] = [(sentence(f"class: {classes.label or 'none is likely enough'}", width, "strong"),)]
     lines += [(Cell("  "), Cell(row, "quiet")) for row in wrap(f"by {by}, vectors of {classes.model}", width - 2)]
-    name_width = min(max([len(one.name) for one in classes.shares[:_LIKELIEST]], default=0) + 2, max(8, width - 26))
-    for one in classes.shares[:_LIKELIEST]:
-        gauge = bar(one.probability, min(_BAR, max(0, width - name_width - 8)))
-        lines.append(
-            (Cell("  "), cell(one.name, name_width), cell(percent(one.probability), 4, right=True), Cell("  "), *gauge)
-        )
+    shares = classes.shares[:_LIKELIEST]
+    name_width = min(max((len(one.name) for one in shares), default=0), width // 2)
+    for one in shares:
+        gauge = bar(one.probability, min(_BAR, max(0, width - name_width - 9)))
+        figure = cell(percent(one.probability), 5, right=True)
+        lines.append((Cell("  "), cell(one.name, name_width), figure, Cell("  "), *gauge))
     if len(classes.scenes) > 1:
         for scene in classes.scenes:
             told = f"{scene.label or NONE} {percent(scene.probability)}" if scene.probability else NONE

@@ -12,9 +12,8 @@ from pipeline.commands import Command
 from pipeline.engine.active import LIVE
 from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
-from pipeline.engine.fleet import Hosts
+from pipeline.engine.fleet import Hosts, runtime_folder
 from pipeline.engine.folder import state_folder
-from pipeline.engine.hosts import runtime_folder
 from pipeline.engine.labels import Labels
 from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.ledger_thread import LedgerThread

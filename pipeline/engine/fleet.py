@@ -2,19 +2,43 @@
 
 import asyncio
 import os
+import stat
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from pipeline.engine.devices import Device, devices
 from pipeline.engine.faults import Fault
 from pipeline.engine.hosts import HostListener, ModelHost
 from pipeline.engine.tuning import cores
+from pipeline.errors import LedgerError
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import GpuView, HostView
 
 FIRST_ANSWER_S = 5.0
 """How long a run waits for NVML; a driver that hangs is done without."""
+
+LONGEST_SOCKET_PATH = 90
+"""A Unix socket's path has room for 107 bytes."""
+
+
+def runtime_folder(state_dir: Path) -> Path:
+    """Return a folder for sockets that only we can enter: in the state folder, or elsewhere if its path is too long.
+
+    Raises LedgerError if another user has made it before us.
+    """
+    folder = state_dir / "run"
+    if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/host-999.sock"):
+        name = blake2b(os.fsencode(state_dir), digest_size=8).hexdigest()
+        folder = Path(tempfile.gettempdir()) / f"vconsole-{os.getuid()}-{name}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise LedgerError(f"{folder} belongs to another user.", remedy="Remove it, or set TMPDIR to a folder of yours.")
+    folder.chmod(0o700)
+    return folder
 
 
 class Member:

@@ -1,13 +1,9 @@
 """The life of a model host: started when a job first needs it, restarted when it dies, given up for a while."""
 
 import asyncio
-import os
-import stat
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +12,6 @@ from pipeline.engine.child import Child, Death
 from pipeline.engine.devices import SHOWN, Device
 from pipeline.engine.faults import Fault
 from pipeline.engine.host_figures import HostFigures
-from pipeline.errors import LedgerError
 from pipeline.models import registry
 from pipeline.sections import HostSettings
 from pipeline.settings import PipelineSettings
@@ -24,27 +19,8 @@ from pipeline.snapshot import HostView
 
 ERROR_HELD_S = 2.0
 """How long an error that the host tells is held back: if the host dies of it, both are told in one sentence."""
-LONGEST_SOCKET_PATH = 90
-"""A Unix socket's path has room for 107 bytes."""
 POISONED = 70
 CANNOT_LOAD = 71
-
-
-def runtime_folder(state_dir: Path) -> Path:
-    """Return a folder for sockets that only we can enter: in the state folder, or elsewhere if its path is too long.
-
-    Raises LedgerError if another user has made it before us.
-    """
-    folder = state_dir / "run"
-    if len(os.fsencode(folder)) > LONGEST_SOCKET_PATH - len("/host-999.sock"):
-        name = blake2b(os.fsencode(state_dir), digest_size=8).hexdigest()
-        folder = Path(tempfile.gettempdir()) / f"vconsole-{os.getuid()}-{name}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise LedgerError(f"{folder} belongs to another user.", remedy="Remove it, or set TMPDIR to a folder of yours.")
-    folder.chmod(0o700)
-    return folder
 
 
 class HostListener(Protocol):

@@ -15,13 +15,17 @@ from pipeline.benchmark.facts import fact_of
 from pipeline.benchmark.gate import gate
 from pipeline.benchmark.markdown import comparison_markdown
 from pipeline.benchmark.numbers import change, seconds, throughput
-from pipeline.benchmark.order import REPORT, write_order
-from pipeline.benchmark.report import Comparison, Missing, Report, Result, read_report
+from pipeline.benchmark.order import REPORT, Order, read_order, write_order
+from pipeline.benchmark.report import Comparison, Missing, Report, Result, measured_before, read_report
 from pipeline.benchmark.runner import Progress
 from pipeline.benchmark.runner import run as measure_all
-from pipeline.benchmark.write import write_reports
+from pipeline.benchmark.write import ENDINGS, write_reports
+from pipeline.benchmark.write import write_json as write_so_far
+from pipeline.commands import StartRun
 from pipeline.engine.apart import recorded
 from pipeline.engine.lab import job_of
+from pipeline.engine.records import RunRecord
+from pipeline.engine.redo import as_command
 from pipeline.errors import SettingsError
 from pipeline.lab import LabRequest
 from pipeline.model import RunState
@@ -52,12 +56,34 @@ def run(args: argparse.Namespace) -> int:
         Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".vconsole-benchmark-", dir=folder) as scratch:
         report = _measured(args, settings, scratch)
-    paths = write_reports(report, prefix) if prefix else ()
-    slower = regressions(report.comparison, args.fail_on_regression or 0.0) if report.comparison else ()
-    code = _exit_code(report, failed=args.fail_on_regression is not None and bool(slower))
-    _sum_up(report, paths, code, as_json=args.json)
-    if report.comparison and not args.json:
-        _say_gate((report.comparison,), args.fail_on_regression)
+    return _told(report, write_reports(report, prefix) if prefix else (), as_json=args.json)
+
+
+def go_on(record: RunRecord, settings: Settings, *, as_json: bool) -> int:
+    """Measure what an unfinished benchmark had not measured, keep the rest, and return the exit code of the whole.
+
+    Raises SettingsError if it is not known any more what it was to measure.
+    """
+    with tempfile.TemporaryDirectory(prefix=b".measuring-", dir=record.out) as scratch:
+        try:
+            order = read_order(record.out, os.fsdecode(scratch))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise SettingsError(f"what run {record.run_id} measured is not known any more: {error}") from error
+        report = _carried_out(order, as_command(record), settings, record.run_id, as_json=as_json)
+    prefix = os.path.join(os.fsdecode(record.out), os.fsdecode(REPORT))  # noqa: PTH118 - the path may hold any bytes
+    return _told(report, [prefix + ending for ending in ENDINGS], as_json=as_json)
+
+
+def _told(report: Report, paths: Sequence[str], *, as_json: bool) -> int:
+    """Say how it went and return the exit code."""
+    found, allowed = report.comparison, report.allowed_percent
+    slower = regressions(found, allowed) if found is not None and allowed is not None else ()
+    code = _exit_code(report, failed=bool(slower))
+    _sum_up(report, paths, code, as_json=as_json)
+    if found and not as_json:
+        _say_gate((found,), allowed)
+    if not report.complete and not as_json:
+        say("to go on: vconsole resume")
     return code
 
 
@@ -67,11 +93,19 @@ def _measured(args: argparse.Namespace, settings: Settings, scratch: str) -> Rep
     place = cache(lambda: new_folder(folder))
     order, inputs = order_of(_request(args), settings, place, ("vconsole", *sys.argv[1:]))
     write_order(order, bytes(place()))
-    with recorded(folder, command_of(order, inputs, place())) as ended:
-        teller = _Teller(as_json=args.json)
-        report = measure_all(replace(order, scratch=scratch), teller.progress, teller.over)
-        write_reports(report, os.path.join(place(), os.fsdecode(REPORT)))  # noqa: PTH118 - as a prefix
-        how = RunState.DONE if report.complete else RunState.CANCELLED
+    command = command_of(order, inputs, place())
+    return _carried_out(replace(order, scratch=scratch), command, settings, as_json=args.json)
+
+
+def _carried_out(order: Order, command: StartRun, settings: Settings, run_id: int = 0, *, as_json: bool) -> Report:
+    """Measure what the folder of a benchmark does not hold yet; after each subject it is there, however this ends."""
+    prefix = os.path.join(command.out, REPORT)  # noqa: PTH118 - the path may hold any bytes
+    known = measured_before(Path(os.fsdecode(prefix + b".json")))
+    teller = _Teller(as_json=as_json)
+    with recorded(state_dir(settings), command, run_id) as ended:
+        report = measure_all(order, teller.progress, teller.over, known, lambda so_far: write_so_far(so_far, prefix))
+        write_reports(report, os.fsdecode(prefix))
+        how = RunState.DONE if report.complete else RunState.INTERRUPTED
         ended(how, [job_of(one) for one in (*map(fact_of, report.results), *map(fact_of, report.missing))])
     return report
 

@@ -24,6 +24,9 @@ _UNFINISHED = (
 )  # fmt: skip
 """States of a run that its engine left behind; one that was killed left the ledger saying that it runs."""
 
+_RESUMED = {*STAGES, RunKind.BENCHMARK}
+"""Kinds of runs that are gone on with where no number is given."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Go on with the run named, else with the newest interrupted one, and return the exit code.
@@ -39,6 +42,10 @@ def run(args: argparse.Namespace) -> int:
         from vconsole.classify import go_on  # it needs numpy, which other runs do not before they begin
 
         return go_on(record, settings, as_json=args.json)
+    if record.kind is RunKind.BENCHMARK:
+        from vconsole.benchmark import go_on as measure_on  # as above
+
+        return measure_on(record, settings, as_json=args.json)
     check_again(as_command(record))
     return carry_out(ResumeRun(record.run_id), settings, folder, as_json=args.json).exit_code
 
@@ -49,12 +56,10 @@ def _find(folder: Path, run_id: int) -> RunRecord | None:
         return None
     with LedgerReader.read_only(folder) as ledger:
         if not run_id:
-            return next((run for run in ledger.runs(*_UNFINISHED) if run.kind in STAGES), None)
+            return next((run for run in ledger.runs(*_UNFINISHED) if run.kind in _RESUMED), None)
         record = ledger.run(run_id)
     if record is None:
         raise SettingsError(f"there is no run {run_id}", remedy="`vconsole runs` lists them.")
-    if record.kind is RunKind.BENCHMARK:
-        raise SettingsError(f"run {run_id} is a benchmark", remedy="The console goes on with it, among its runs.")
     if record.state is RunState.DONE:
         raise SettingsError(
             f"run {run_id} is done",

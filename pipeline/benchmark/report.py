@@ -226,6 +226,15 @@ class Report(Part):
     )
 
 
+def measured_before(path: Path) -> tuple[Result, ...]:
+    """Return what an unfinished report in a file has measured already; nothing if there is none."""
+    try:
+        report = read_report(path)
+    except SettingsError:
+        return ()
+    return () if report.complete else report.results
+
+
 def read_report(path: Path) -> Report:
     """Return the report in a file. Raises SettingsError if it is none of this version."""
     try:

@@ -12,17 +12,15 @@ import signal
 import sys
 import tempfile
 import threading
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pipeline.benchmark.facts import fact_of
 from pipeline.benchmark.order import REPORT, read_order
-from pipeline.benchmark.report import Missing, Report, Result, read_report
+from pipeline.benchmark.report import Missing, Result, measured_before
 from pipeline.benchmark.runner import Progress, run
 from pipeline.benchmark.write import write_json, write_reports
-from pipeline.errors import SettingsError
 
 
 def main() -> int:
@@ -34,7 +32,7 @@ def main() -> int:
     threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
         _tell("planned", names=[subject.name for subject in order.subjects], wanted=order.method.iterations)
-        known = _known(prefix + b".json")
+        known = measured_before(Path(os.fsdecode(prefix + b".json")))
         for result in known:
             _over(result)
         report = run(order, _progress, _over, known, lambda so_far: write_json(so_far, prefix))
@@ -44,14 +42,6 @@ def main() -> int:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return 0
-
-
-def _known(path: bytes) -> tuple[Result, ...]:
-    """Return what an unfinished report has measured already."""
-    with suppress(SettingsError):
-        report: Report = read_report(Path(os.fsdecode(path)))
-        return () if report.complete else report.results
-    return ()
 
 
 def _stop_with_stdin() -> None:

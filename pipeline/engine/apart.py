@@ -15,10 +15,11 @@ Ended = Callable[[RunState, Sequence[NewJob]], None]
 
 
 @contextmanager
-def recorded(state_dir: Path, command: StartRun) -> Iterator[Ended]:
+def recorded(state_dir: Path, command: StartRun, run_id: int = 0) -> Iterator[Ended]:
     """Hold the ledger while a run is carried out; one that does not tell its end is interrupted.
 
-    An interrupted run that asked for the same is gone on with. Raises LedgerError, EngineRunningError.
+    An interrupted run that asked for the same is gone on with, or the one that `run_id` names. Raises LedgerError,
+    EngineRunningError.
     """
     ledger = Ledger(state_dir)
     state, jobs = RunState.INTERRUPTED, list[NewJob]()
@@ -31,7 +32,8 @@ def recorded(state_dir: Path, command: StartRun) -> Iterator[Ended]:
     try:
         with ledger.transaction():
             ledger.recover(time.time(), max_engine_deaths=command.settings.engine.max_engine_deaths)
-            run = ledger.equal_run(command) or ledger.create_run(command, time.time())
+            run = ledger.run(run_id) if run_id else ledger.equal_run(command)
+            run = run or ledger.create_run(command, time.time())
             ledger.move_run(run.run_id, RunState.RUNNING, time.time())
         try:
             yield ended

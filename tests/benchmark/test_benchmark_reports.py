@@ -198,6 +198,16 @@ def test_a_comparison_lists_what_else_differs() -> None:
     assert len(comparison.only_after) == 3
 
 
+def test_every_floor_is_planned_before_what_stands_on_it() -> None:
+    videos = {"h264": ("a.mp4",), "vp9": ("b.webm",)}
+    wanted = Wanted(extractors=("toy",), presets=("scenes",), images=("a.png",), videos=videos, cuda=True)
+    names = [subject.name for subject in subjects_of(wanted)]
+    floors = ["write storage file", "read storage file", "copy host to device file"]
+    floors += [f"{what} {codec} video" for codec in videos for what in ("demux", "decode")]
+    assert names[: len(floors) + 1] == [*floors, "forward toy image"]
+    assert {f"preset scenes video {codec}" for codec in videos} <= set(names)
+
+
 def test_a_sweep_gives_every_combination_and_a_floor_for_each() -> None:
     sweep = parse_sweep(["batch_size=1,8", "precision=fp32,bf16", "workers=2"])
     wanted = Wanted(extractors=("toy",), images=("a.png",), sweep=sweep)

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import report_make
 
+from pipeline.benchmark import runner
 from pipeline.benchmark.order import read_order
 from pipeline.benchmark.report import read_report
+from pipeline.benchmark.request import Request
 from pipeline.commands import CancelRun, ResumeRun, StartRun
 from pipeline.engine import Engine
 from pipeline.lab import LabRequest
@@ -161,6 +164,35 @@ def test_what_cannot_be_measured_is_refused_with_the_reason(state: Path) -> None
     assert isinstance(refused, Refusal)
     assert "colour" in refused.message
     assert desk.reports() == ()
+
+
+@pytest.mark.parametrize("how", ["named", "newest"])
+def test_resume_measures_the_rest_and_keeps_what_was_measured(
+    state: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    measured = runner._measured
+    asked: list[str] = []
+
+    def interrupted(request: Request, *others: Any) -> Any:
+        asked.append(request.subject.name)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return measured(request, *others)
+
+    monkeypatch.setattr(runner, "_measured", interrupted)
+    typed = ["--iterations", "3", "--warmup-iterations", "0", "--min-seconds", "0"]
+    assert main(["benchmark", "--extractors", "perceptual", *typed]) == 130
+    (run,) = LabDesk(Settings, state).reports()
+    kept = read_report(Path(run.out) / "report.json").results
+    assert (run.state, len(kept)) == (RunState.INTERRUPTED, 2)
+    assert main(["resume", *([str(run.run_id)] if how == "named" else [])]) == 0
+    (after,) = LabDesk(Settings, state).reports()
+    report = read_report(Path(run.out) / "report.json")
+    assert (after.run_id, after.state, report.complete) == (run.run_id, RunState.DONE, True)
+    assert [one.times_s for one in report.results[:2]] == [one.times_s for one in kept]
+    assert asked.count(asked[0]) == asked.count(asked[1]) == 1
+    assert len(report.results) > 2
+    assert main(["resume", str(run.run_id)]) == 2
 
 
 def test_the_command_line_records_its_run_too(state: Path) -> None:

@@ -51,7 +51,7 @@ def _quickest(results: Iterable[Result]) -> Iterator[str]:
     """Of every sweep, name the quickest; one that is VALID where there is any."""
 
     def subject(result: Result) -> tuple[str, str, str]:
-        return result.kind, result.target, result.input
+        return result.kind, result.target, f"{result.input} {result.codec}".rstrip()
 
     for (kind, target, kind_of_input), group in groupby(sorted(results, key=subject), subject):
         several = list(group)

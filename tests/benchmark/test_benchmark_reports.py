@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from pipeline.benchmark.compare import compare
+from pipeline.benchmark.findings import findings
 from pipeline.benchmark.markdown import markdown
 from pipeline.benchmark.numbers import rate, seconds
 from pipeline.benchmark.page import page
@@ -206,6 +207,11 @@ def test_every_floor_is_planned_before_what_stands_on_it() -> None:
     floors += [f"{what} {codec} video" for codec in videos for what in ("demux", "decode")]
     assert names[: len(floors) + 1] == [*floors, "forward toy image"]
     assert {f"preset scenes video {codec}" for codec in videos} <= set(names)
+
+
+def test_videos_of_two_codecs_are_no_sweep() -> None:
+    made = [result(f"preset scenes video {codec}", codec=codec) for codec in ("h264", "vp9")]
+    assert not [sentence for sentence in findings(report(*made)) if "quickest" in sentence]
 
 
 def test_a_sweep_gives_every_combination_and_a_floor_for_each() -> None:

@@ -109,7 +109,7 @@ class JobMoves(ChunkMoves):
     def lease(self, job_id: int, token: str) -> JobRecord | None:
         """Return a job as it will run once started with this token; None if it is not to be run. Changes nothing."""
         job = self.job(job_id)
-        if job is None or job.state not in {JobState.QUEUED, JobState.WAITING} or job.chunks:
+        if job is None or job.state not in {JobState.QUEUED, JobState.WAITING} or job.open_chunks():
             return None
         attempt, attempts = job.attempt + 1, job.attempts + 1
         return replace(job, state=JobState.RUNNING, token=token, attempt=attempt, attempts=attempts)

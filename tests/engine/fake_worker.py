@@ -7,7 +7,7 @@ on and on without more), `flood S` (progress as fast as the socket takes it), `b
 `long` (a progress message of a megabyte), `odd FIELD JSON` (progress with that in it), `result FIELD JSON` (a result
 with that in it), `cut N` (dies after N bytes of a message of a megabyte), `stream` (a gigabyte, announced and sent),
 `deep` (a megabyte of brackets), `deaf` (never reads again), `unless NAME LINE` (does LINE unless it is called NAME,
-then `done`),
+then `done`), `divide N` (is done in N chunks),
 `late` (a result under an old token first), `gate PATH` (works until PATH exists), `log` is always written to
 `<out>/log`. A line may begin with `first:`: then it holds only for the first attempt and the next ones are `done`.
 """
@@ -24,12 +24,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stopping import stop
 
 from pipeline import wire
+from pipeline.extract_job import Division
 from pipeline.model import RunKind
 from pipeline.outputs.atomic import FULL
 from pipeline.settings import PipelineSettings
@@ -269,6 +271,17 @@ def _deaf(worker: FakeWorker, job: dict[str, Any]) -> None:
     worker.deaf = True
 
 
+def _divide(worker: FakeWorker, job: dict[str, Any], chunks: str) -> bool:
+    if job["division"] is None:
+        division = Division(cuts=tuple(range(1, int(chunks))), borders_s=tuple(map(float, range(int(chunks) + 1))))
+        worker.finish(job, "queued", {"division": asdict(division)})
+    elif job["division"]["chunk"] is not None:
+        worker.finish(job, "done", {})
+    else:
+        return False
+    return True
+
+
 DEEDS: dict[str, Callable[..., bool | None]] = {
     "sleep": _sleep,
     "slow": _slow,
@@ -282,8 +295,9 @@ DEEDS: dict[str, Callable[..., bool | None]] = {
     "odd": _odd,
     "result": _result,
     "deaf": _deaf,
+    "divide": _divide,
 }
-"""What to do before a job is done; a true answer says that it was given back instead."""
+"""What to do before a job is done; a true answer says that it was ended or given back instead."""
 
 
 def _stall(worker: FakeWorker) -> None:

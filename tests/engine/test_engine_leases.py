@@ -110,3 +110,17 @@ def test_a_job_cancelled_while_it_is_ahead_stays_cancelled(bench: Bench, tmp_pat
         gate.touch()
         driven.until_done()
     assert bench.oracle() == {JobState.DONE: 2 * QUICK, JobState.CANCELLED: 1}
+
+
+def test_quick_videos_that_are_done_in_chunks_are_all_put_together(bench: Bench) -> None:
+    """The last attempt, at what the chunks are put together to, may be handed ahead as that at any other video."""
+    for number in range(QUICK):
+        bench.video(f"a{number:02}.mp4")
+        bench.video(f"b{number:02}.mp4", "divide 3")
+    options = settings(workers=2)
+    with bench.engine(options) as driven:
+        driven.engine.send(bench.start(options))
+        driven.until_done()
+    with LedgerReader.read_only(bench.state) as ledger:
+        assert {(len(job.chunks), job.attempt) for job in ledger.jobs(1)} == {(0, 1), (3, 5)}
+    assert bench.oracle() == {JobState.DONE: 2 * QUICK}

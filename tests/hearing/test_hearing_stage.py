@@ -57,9 +57,9 @@ class Runs:
 
 @pytest.fixture
 def runs(tmp_path: Path, host: StandaloneHost, mine: ModelSettings) -> Iterator[Runs]:
-    engine = Engine(tmp_path / "out", tmp_path / "worker.log")
-    yield Runs(engine, host, mine)
-    engine.kill()
+    runs = Runs(Engine(tmp_path / "out", tmp_path / "worker.log"), host, mine)
+    yield runs
+    runs.engine.kill()
 
 
 @pytest.fixture(scope="module")

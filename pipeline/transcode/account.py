@@ -92,7 +92,7 @@ def _lost_tags(facts: MediaFacts, found: MediaFacts) -> list[str]:
     lost = [
         name
         for name, value in facts.tags
-        if words.PLAIN_NAMES.get(name, name) not in names and name not in names and value not in values
+        if names.isdisjoint({name, words.PLAIN_NAMES.get(name, name)}) and value not in values
     ]
     return [f"the {'tag' if len(lost) == 1 else 'tags'} {', '.join(lost[:MOST_TOLD])}"] if lost else []
 

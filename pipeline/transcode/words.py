@@ -61,13 +61,10 @@ OF_THE_CONTAINER = frozenset(
 """Tags that tell of the source's container and would be false of the output."""
 
 PLAIN_NAMES = {
-    f"com.apple.quicktime.{apple}": name
-    for apple, name in (
-        ("location.iso6709", "location"),
-        ("make", "make"),
-        ("model", "model"),
-        ("creationdate", "date"),
-    )
+    "com.apple.quicktime.location.iso6709": "location",
+    "com.apple.quicktime.creationdate": "date",
+    "com.apple.quicktime.make": "make",
+    "com.apple.quicktime.model": "model",
 }
 """What phones write, in lower case, and the names by which other containers hold it, if they can."""
 

@@ -120,7 +120,7 @@ class View:
     def _estimate(self, run: ActiveRun) -> tuple[float, float, float] | None:
         if run.state is not RunState.RUNNING:
             return None
-        jobs = [worker.running.job.job_id for worker in self._core.pool.running() if worker.running]
+        jobs = {worker.running.job.job_id for worker in self._core.pool.running() if worker.running}
         return run.estimate.seconds_left(run.active_s, [row.progress for job in jobs if (row := run.row(job))])
 
     def _bottleneck(self, run: ActiveRun) -> str:

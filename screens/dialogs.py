@@ -9,7 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from screens.actions import ACTIONS, Action, Place, key_of, readable
+from screens.action import Action, Place, readable
+from screens.actions import ACTIONS, key_of
 from screens.widgets.lines import LineView
 from screens.widgets.outside import Cell, Line, Tone, cell, outside, wrap
 

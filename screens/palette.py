@@ -11,7 +11,8 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from screens.actions import ACTIONS, Action
+from screens.action import Action
+from screens.actions import ACTIONS
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import LineView
 from screens.widgets.outside import Cell, Line, cell, outside, sentence

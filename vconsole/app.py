@@ -25,7 +25,8 @@ import themes
 from pipeline.commands import Drain, Unpause
 from pipeline.errors import VconsoleError
 from pipeline.model import JobState
-from screens.actions import bindings, remap
+from screens.action import remap
+from screens.actions import bindings
 from screens.monitor import STYLESHEET, Monitor
 from screens.presenters.header import is_live
 from screens.widgets.keyline import KeyLine

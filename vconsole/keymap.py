@@ -8,7 +8,8 @@ from textual.keys import REPLACED_KEYS, key_to_character
 
 from pipeline.errors import SettingsError
 from pipeline.text import visible
-from screens.actions import ACTIONS, Action, meet, readable
+from screens.action import Action, meet, readable
+from screens.actions import ACTIONS
 
 Keymap = dict[str, tuple[str, ...]]
 """Keys by action, as Textual names them."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from screens.actions import ACTIONS, Action, Place, prominent
+from screens.action import Action, Place
+from screens.actions import ACTIONS, prominent
 from screens.widgets.lines import Lines
 from screens.widgets.outside import Cell, Line, line_width
 

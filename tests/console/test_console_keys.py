@@ -19,7 +19,8 @@ from console_script import (
 from pipeline.commands import CancelJob, CancelRun, Drain, Pause, ResumeRun, Retry, SetWorkers, Unpause
 from pipeline.model import JobState, RunState
 from pipeline.snapshot import Snapshot, WorkerView
-from screens.actions import ACTIONS, meet
+from screens.action import meet
+from screens.actions import ACTIONS
 from screens.dialogs import Question, Stopping
 
 

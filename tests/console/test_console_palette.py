@@ -7,7 +7,8 @@ from console_script import SMALL, ScriptedEngine, app_over, busy, interrupted_be
 from textual.pilot import Pilot
 
 from pipeline.commands import Drain, ResumeRun
-from screens.actions import ACTIONS, Place, readable
+from screens.action import Place, readable
+from screens.actions import ACTIONS
 from screens.dialogs import GROUPS, Page, Question, help_lines
 from screens.new_run import NewRun
 from screens.palette import Palette, offers

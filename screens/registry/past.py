@@ -1,0 +1,141 @@
+"""What can be done with what there is: a job, failures, runs and their analysis."""
+
+from screens.action import Action
+
+PAST: tuple[Action, ...] = (
+    Action("job.before", ("left",), "frame(-1)", "frame before", "Show the kept frame before.", "job", 1, True),
+    Action("job.next", ("right",), "frame(1)", "next frame", "Show the next kept frame.", "job", 2, True),
+    Action("job.zoom", ("z",), "zoom", "zoom", "Show the picture on the whole screen, and back.", "job", 5),
+    Action(
+        "job.find", ("slash",), "find", "find words", "Show only what is said or shown with the words typed.", "job", 8
+    ),
+    Action("job.copy", ("y",), "copy('output')", "copy path", "Copy the path of the output.", "job", 6),
+    Action("job.copy-source", ("Y",), "copy('source')", "copy source", "Copy the path of the video.", "job"),
+    Action("job.retry", ("r",), "retry", "retry", "Try the video again.", "job", 7),
+    Action("job.back", ("escape",), "back", "back", "Leave the zoom, then go back.", "job", 3),
+    Action("failures.details", ("enter",), "open", "details", "Show a video in full; fold a group.", "failures", 2),
+    Action("failures.retry", ("r",), "retry", "retry", "Try the video again, or the whole group.", "failures", 3),
+    Action("failures.retry-all", ("R",), "retry_all", "retry all", "Try all of the list again.", "failures", 9),
+    Action(
+        "failures.preset",
+        ("p",),
+        "preset",
+        "other preset",
+        "Start a new run over the video or the group with another preset; asks first.",
+        "failures",
+        5,
+    ),
+    Action(
+        "failures.export",
+        ("e",),
+        "export",
+        "export",
+        "Write all failed videos of the run as JSON and CSV; asks where.",
+        "failures",
+        6,
+    ),
+    Action(
+        "failures.dismiss",
+        ("m", "delete"),
+        "set_aside",
+        "dismiss",
+        "Take the video or the group out of this list; on a dismissed one, put it back.",
+        "failures",
+        8,
+    ),
+    Action("failures.show", ("M",), "show_dismissed", "dismissed", "Show the dismissed ones too.", "failures"),
+    Action("failures.copy", ("y",), "copy", "copy path", "Copy the path of the video.", "failures", 10),
+    Action(
+        "failures.filter",
+        ("slash",),
+        "filter",
+        "filter",
+        "Show only the videos whose name, sentence, class, stage or codec contains a text.",
+        "failures",
+        11,
+    ),
+    Action(
+        "failures.next", ("n",), "match(1)", "next", "Next video of the filter; without one, next group.", "failures"
+    ),
+    Action("failures.previous", ("N",), "match(-1)", "previous", "The one before.", "failures"),
+    Action(
+        "failures.sort",
+        ("o",),
+        "sort",
+        "sort",
+        "Take the next order of the groups: most videos first, by class, by stage, by codec.",
+        "failures",
+        12,
+    ),
+    Action("failures.back", ("escape",), "leave", "back", "Leave the filter, or go back.", "failures", 1),
+    Action(
+        "runs.details", ("enter",), "read", "details", "Show all that is remembered of the selected run.", "runs", 1
+    ),
+    Action(
+        "runs.show",
+        ("v",),
+        "show",
+        "in the monitor",
+        "Show a run that is over in the monitor again, a benchmark in its lab.",
+        "runs",
+        3,
+    ),
+    Action("runs.resume", ("u",), "resume", "resume", "Go on with an interrupted or cancelled run.", "runs", 2),
+    Action("runs.again", ("a",), "again", "start again", "Start the same run once more; asks first.", "runs", 5),
+    Action("runs.mark", ("m",), "mark", "mark", "Mark a run to compare it, or take the mark away.", "runs", 6),
+    Action(
+        "runs.compare",
+        ("c",),
+        "compare",
+        "compare",
+        "Compare the two marked runs, or the marked one with the selected one.",
+        "runs",
+        7,
+    ),
+    Action(
+        "runs.filter",
+        ("slash",),
+        "filter",
+        "filter",
+        "Show only the runs whose number, state, kind, preset or folder contains a text.",
+        "runs",
+        9,
+    ),
+    Action("runs.next", ("n",), "match(1)", "next", "Next run that the filter leaves.", "runs"),
+    Action("runs.previous", ("N",), "match(-1)", "previous", "The one before.", "runs"),
+    Action(
+        "runs.sort",
+        ("o",),
+        "sort",
+        "sort",
+        "Take the next order: newest, longest, most failed or most videos first.",
+        "runs",
+        11,
+    ),
+    Action(
+        "runs.analysis",
+        ("i",),
+        "analyse",
+        "analysis",
+        "Show what the videos of the selected run are, all together.",
+        "runs",
+        4,
+    ),
+    Action("runs.copy", ("y",), "copy", "copy path", "Copy the path of the run's outputs.", "runs", 10),
+    Action("runs.back", ("escape",), "leave", "back", "Leave the details or the comparison, then the runs.", "runs", 8),
+    Action(
+        "analysis.make",
+        ("a",),
+        "make",
+        "analyse",
+        "Analyse the feature files of the run, or do it again; writes the reports into its folder.",
+        "analysis",
+        1,
+    ),
+    Action(
+        "analysis.copy", ("y",), "copy", "copy path", "Copy the path of the report with plots (HTML).", "analysis", 3
+    ),
+    Action(
+        "analysis.back", ("escape",), "leave", "back", "Go back to the runs; an analysis under way ends.", "analysis", 2
+    ),
+)

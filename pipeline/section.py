@@ -1,8 +1,15 @@
 """What every group of settings and every preset is made of."""
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.model import RunKind
+
+Auto = Literal["auto"]
+Count = Annotated[int, Field(ge=1)]
+ModelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+"""A model's key names a group in the feature file, so it holds no slash."""
 
 
 class Section(BaseModel):

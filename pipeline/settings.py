@@ -9,20 +9,15 @@ from pydantic import BeforeValidator, Field
 from pipeline.analysis.settings import AnalysisSettings, ClassifySettings
 from pipeline.errors import SettingsError
 from pipeline.model import RunKind
+from pipeline.section import ModelKey, Section
 from pipeline.section import Preset as Preset
-from pipeline.section import Section
-from pipeline.sections import (
-    ConsoleSettings,
+from pipeline.sections import ConsoleSettings, EngineSettings, HostSettings, LogSettings, ModelSettings
+from pipeline.stage_sections import (
     CropSettings,
     DecodeSettings,
     DedupeSettings,
     EmbedSettings,
-    EngineSettings,
     FramesSettings,
-    HostSettings,
-    LogSettings,
-    ModelKey,
-    ModelSettings,
     ProbeSettings,
     ScenesSettings,
     SpeechSettings,

@@ -7,8 +7,8 @@ from pipeline.errors import MissingWeightsError, SettingsError
 from pipeline.health import Check, Grade
 from pipeline.models.registry import catalogue, locate, require
 from pipeline.reading.engines import choose
-from pipeline.sections import TextSettings
 from pipeline.settings import PipelineSettings
+from pipeline.stage_sections import TextSettings
 
 GROUP = "models"
 

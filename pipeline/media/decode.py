@@ -13,8 +13,8 @@ from pipeline.media.score import DetectorName, Measure, Meter, compare, weigh
 from pipeline.media.seen import Candidate, IrregularError, Seen, VideoPacket
 from pipeline.media.stretch import Stretch
 from pipeline.model import Stage
-from pipeline.sections import FramesSettings
 from pipeline.shortage import refuse_shortage
+from pipeline.stage_sections import FramesSettings
 
 CUT_HINT = 15.0
 """Score from which a frame may begin a scene and is weighed as a candidate too (AdaptiveDetector's own least)."""

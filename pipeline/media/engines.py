@@ -24,7 +24,7 @@ from pipeline.media.open import open_media, prepare_decoder, translated
 from pipeline.media.seen import VideoPacket
 from pipeline.model import FailureClass, Stage
 from pipeline.models import remembered
-from pipeline.sections import DecodeSettings
+from pipeline.stage_sections import DecodeSettings
 
 FILE = "decoders.json"
 """Where measurements are kept, in the state folder."""

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import SettingsError
-from pipeline.sections import TextSettings
+from pipeline.stage_sections import TextSettings
 
 if TYPE_CHECKING:
     from pipeline.media.result import Picture

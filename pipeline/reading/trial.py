@@ -10,7 +10,7 @@ import sys
 
 from pipeline.errors import SettingsError
 from pipeline.reading.engines import reader
-from pipeline.sections import TextSettings
+from pipeline.stage_sections import TextSettings
 from pipeline.text import visible
 
 LIMIT_S = 120

@@ -14,8 +14,8 @@ from pipeline.errors import JobError
 from pipeline.media.open import open_media, prepare_decoder, video_stream
 from pipeline.media.picture import full_range, luma
 from pipeline.model import FailureClass, Stage
-from pipeline.sections import CropSettings
 from pipeline.shortage import refuse_shortage
+from pipeline.stage_sections import CropSettings
 from pipeline.stages.probe import Probe, coded_size
 
 Box = tuple[int, int, int, int]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.picture import Box, luma
 from pipeline.media.seen import Candidate
-from pipeline.sections import DedupeSettings
+from pipeline.stage_sections import DedupeSettings
 
 HASHED_LONGEST = 256
 """Longest side of the luma that a hash is taken of."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.result import KeptFrame
 from pipeline.models.client import HostClient, PictureSpec, prepare
-from pipeline.sections import EmbedSettings
+from pipeline.stage_sections import EmbedSettings
 
 Vectors = NDArray[np.float32]
 

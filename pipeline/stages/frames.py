@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from pipeline.media.seen import Candidate
-from pipeline.sections import FramesSettings
+from pipeline.stage_sections import FramesSettings
 
 _RECENT = 2
 _MB = 1 << 20

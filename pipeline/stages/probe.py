@@ -19,8 +19,8 @@ from pipeline.media.seen import VideoPacket
 from pipeline.media.still import still_size
 from pipeline.media.timing import uneven
 from pipeline.model import FailureClass, Stage
-from pipeline.sections import ProbeSettings
 from pipeline.shortage import refuse_shortage
+from pipeline.stage_sections import ProbeSettings
 
 _PACKETS_SEEN = 240
 _BYTES_SEEN = 16 << 20

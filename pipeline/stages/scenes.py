@@ -13,7 +13,7 @@ from scenedetect.detector import SceneDetector
 
 from pipeline.media.result import SceneSpan
 from pipeline.media.score import Score
-from pipeline.sections import ScenesSettings
+from pipeline.stage_sections import ScenesSettings
 
 _LEAST_FPS = 1e-3
 """A rate below this is a broken clock; PySceneDetect refuses it below a billionth."""

@@ -15,8 +15,8 @@ from pipeline.models.client import HostClient
 from pipeline.models.speech import RATE_HZ, Heard, Samples, Window
 from pipeline.outputs.format import FeatureInfo
 from pipeline.progress import StageClock
-from pipeline.sections import SpeechSettings
 from pipeline.settings import PipelineSettings
+from pipeline.stage_sections import SpeechSettings
 from pipeline.text import visible
 
 LISTENED_SHARE = 0.95

@@ -11,7 +11,7 @@ from pipeline.media.result import Picture, ShownFrame
 from pipeline.reading.areas import LONGEST_PX, TextAreas, edges_of
 from pipeline.reading.engines import Piece, Reader
 from pipeline.reading.merge import LineMerger, TextLine
-from pipeline.sections import TextSettings
+from pipeline.stage_sections import TextSettings
 from pipeline.text import visible
 
 Edges = NDArray[np.float32]

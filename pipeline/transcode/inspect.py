@@ -15,7 +15,7 @@ from pipeline.media.header import header_seconds, track_end
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
 from pipeline.model import FailureClass, Stage
 from pipeline.progress import Tick, no_tick
-from pipeline.sections import ProbeSettings
+from pipeline.stage_sections import ProbeSettings
 from pipeline.stages.probe import check_size
 from pipeline.transcode import words
 from pipeline.transcode.atoms import index_place, lacks_index

@@ -7,8 +7,8 @@ from av.video.stream import VideoStream
 from pipeline.media.open import open_media, prepare_decoder, translated
 from pipeline.model import Stage
 from pipeline.progress import Tick, no_tick
-from pipeline.sections import ProbeSettings
 from pipeline.shortage import refuse_shortage
+from pipeline.stage_sections import ProbeSettings
 from pipeline.transcode.facts import Decoded, MediaFacts
 
 EXACT = frozenset({"h264", "hevc", "av1", "mpeg2video", "mpeg1video", "prores", "dnxhd", "mjpeg", "ffv1", "vp9"})

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from pipeline.media.engines import Engines
-from pipeline.sections import ProbeSettings
+from pipeline.stage_sections import ProbeSettings
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.recipe import Recipe
 from pipeline.transcode.settings import TranscodeSettings

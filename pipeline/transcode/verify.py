@@ -12,7 +12,7 @@ from pipeline.errors import JobError
 from pipeline.media.open import open_media, video_stream
 from pipeline.model import FailureClass, Stage
 from pipeline.progress import Tick, no_tick
-from pipeline.sections import ProbeSettings
+from pipeline.stage_sections import ProbeSettings
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.inspect import inspect
 from pipeline.transcode.order import Made

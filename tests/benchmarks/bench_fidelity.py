@@ -23,7 +23,7 @@ from transcode_make import settings
 from transcode_measure import ssim
 
 from pipeline.errors import JobError
-from pipeline.sections import ProbeSettings
+from pipeline.stage_sections import ProbeSettings
 from pipeline.transcode.encode import make
 from pipeline.transcode.facts import MediaFacts
 from pipeline.transcode.inspect import inspect

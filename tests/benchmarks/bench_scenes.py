@@ -17,8 +17,8 @@ from scenedetect import AdaptiveDetector, ContentDetector, HashDetector, Thresho
 
 from pipeline.errors import JobError
 from pipeline.media.sweep import sweep
-from pipeline.sections import FramesSettings, ScenesSettings
 from pipeline.settings import PipelineSettings
+from pipeline.stage_sections import FramesSettings, ScenesSettings
 from pipeline.stages.probe import probe
 
 DETECTORS = {

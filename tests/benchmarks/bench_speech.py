@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.sound import Sound, SoundTrack
 from pipeline.models.speech import RATE_HZ
-from pipeline.sections import SpeechSettings
+from pipeline.stage_sections import SpeechSettings
 from pipeline.stages.speech import windows
 
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"

@@ -30,8 +30,8 @@ import numpy as np
 
 from pipeline.media.sweep import sweep
 from pipeline.reading.engines import choose, reader
-from pipeline.sections import TextSettings
 from pipeline.settings import PipelineSettings
+from pipeline.stage_sections import TextSettings
 from pipeline.stages.probe import probe
 from pipeline.stages.text import FoundText, TextStage
 

@@ -8,7 +8,7 @@ import pytest
 from media_make import Pixels, textured, write_video
 from media_run import run_sweep
 
-from pipeline.sections import CropSettings, ProbeSettings
+from pipeline.stage_sections import CropSettings, ProbeSettings
 from pipeline.stages.crop import find_crop
 from pipeline.stages.probe import probe
 

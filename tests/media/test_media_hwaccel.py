@@ -28,8 +28,8 @@ from pipeline.media.sweep import asked
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.models import remembered
 from pipeline.outcome import Outcome
-from pipeline.sections import DecodeSettings
 from pipeline.settings import PipelineSettings
+from pipeline.stage_sections import DecodeSettings
 from pipeline.stages.probe import probe
 
 Videos = Callable[[str], Path]

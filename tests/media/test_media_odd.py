@@ -153,7 +153,7 @@ def test_a_picture_of_8192_squared_in_200_kilobytes_costs_no_memory(tmp_path: Pa
     program = (
         "import os, resource, sys\n"
         "from pipeline.errors import JobError\n"
-        "from pipeline.sections import ProbeSettings\n"
+        "from pipeline.stage_sections import ProbeSettings\n"
         "from pipeline.stages.probe import probe\n"
         "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = used()\n"

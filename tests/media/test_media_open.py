@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
-from pipeline.sections import ProbeSettings
+from pipeline.stage_sections import ProbeSettings
 from pipeline.stages.probe import probe
 
 Videos = Callable[[str], Path]

@@ -12,8 +12,8 @@ from media_make import textured, write_video
 from media_run import CUTS, run_sweep
 
 from pipeline.media.result import KnownFrames
-from pipeline.sections import DedupeSettings, FramesSettings, ScenesSettings
 from pipeline.settings import PipelineSettings
+from pipeline.stage_sections import DedupeSettings, FramesSettings, ScenesSettings
 
 Videos = Callable[[str], Path]
 EVERY_KIND = ["plain.mp4", "open_gop.mp4", "mpeg4.avi", "mpeg4.mp4", "mpeg2.ts", "sound.mkv", "variable.mp4"]

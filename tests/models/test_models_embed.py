@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.result import KeptFrame
 from pipeline.models.pictures import PictureSpec
-from pipeline.sections import EmbedSettings
+from pipeline.stage_sections import EmbedSettings
 from pipeline.stages.embed import Embedder, normalised, pooled
 
 SPEC = PictureSpec("m", 4, 4, "squash", "bicubic", (0, 0, 0), (0, 0, 0), (1, 1, 1), 2, "a", "w", "", "fp32", "cpu")

@@ -13,7 +13,7 @@ from likeness import distance
 from pipeline.errors import SettingsError
 from pipeline.models.operators import declare_missing_operators
 from pipeline.reading.engines import choose, easyocr_files, reader
-from pipeline.sections import TextSettings
+from pipeline.stage_sections import TextSettings
 
 RAPID = f"rapidocr {version('rapidocr')}"
 EASY = f"easyocr {version('easyocr')}"

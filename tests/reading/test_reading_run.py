@@ -19,9 +19,9 @@ from pipeline.model import JobState, RunKind, RunState, Stage
 from pipeline.outputs.manifest import read_manifest
 from pipeline.reading.engines import choose, easyocr_files
 from pipeline.reading.trial import try_to_load
-from pipeline.sections import TextSettings
 from pipeline.settings import PipelineSettings, Settings, with_preset
 from pipeline.snapshot import Snapshot
+from pipeline.stage_sections import TextSettings
 from vconsole.dry_run import show
 
 LIMIT_S = 120.0

@@ -23,8 +23,8 @@ from pipeline.outputs.chunks import chunk_path, pictures_folder
 from pipeline.outputs.features import read_features
 from pipeline.outputs.paths import chunks_folder, features_path
 from pipeline.reading.engines import choose
-from pipeline.sections import TextSettings
 from pipeline.settings import PipelineSettings
+from pipeline.stage_sections import TextSettings
 from pipeline.stages.keys import TEXT_ENGINE
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "torture"))

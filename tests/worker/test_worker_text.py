@@ -18,7 +18,7 @@ from pipeline.outputs.features import check_features, read_features
 from pipeline.outputs.format import Features
 from pipeline.outputs.paths import features_path
 from pipeline.reading.engines import choose
-from pipeline.sections import TextSettings
+from pipeline.stage_sections import TextSettings
 from pipeline.stages.keys import TEXT_ENGINE
 
 RATE, SECONDS = 25, 6

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.engine.reader import LedgerReader, marks
+from pipeline.engine.reader import LedgerReader
 from pipeline.engine.records import ChunkRecord, Ending, JobRecord
-from pipeline.engine.text_cells import storable
+from pipeline.engine.stored import marks, storable
 from pipeline.model import BAD, TERMINAL, JobState
 
 OPEN = frozenset({JobState.QUEUED, JobState.WAITING})

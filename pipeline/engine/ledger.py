@@ -11,7 +11,7 @@ from pipeline.engine.folder import FolderLock, prepare_folder
 from pipeline.engine.moves import JobMoves
 from pipeline.engine.records import Ending, RunRecord
 from pipeline.engine.store import abandon_ledger, close_ledger, open_ledger
-from pipeline.engine.text_cells import storable
+from pipeline.engine.stored import storable
 from pipeline.errors import LedgerError
 from pipeline.model import FailureClass, JobState, RunState
 from pipeline.settings import PipelineSettings, Settings

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.engine.chunk_moves import ChunkMoves
-from pipeline.engine.reader import marks, signed
 from pipeline.engine.records import DISTRUSTED_NS, Ending, JobRecord, NewJob
-from pipeline.engine.text_cells import storable
+from pipeline.engine.stored import marks, signed, storable
 from pipeline.errors import RETRY, LedgerError
 from pipeline.identity import Identity
 from pipeline.model import BAD, JOB_TRANSITIONS, RETRYABLE, TERMINAL, FailureClass, JobState

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from pipeline.engine.reader import marks, unsigned
 from pipeline.engine.store import LEDGER_NAME, ledger_error, open_read_only
+from pipeline.engine.stored import marks, unsigned
 from pipeline.forecast import Pace
 from pipeline.identity import Identity
 from pipeline.model import BAD, JobState, RunKind

@@ -3,33 +3,22 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from pipeline.engine.records import ChunkRecord, JobRecord, OutputRecord, RunRecord
+from pipeline.engine.ledger_rows import chunk_of, count_of, job_of, output_of, run_of, stage_time_of
+from pipeline.engine.records import JobRecord, OutputRecord, RunRecord
 from pipeline.engine.store import LEDGER_NAME, ledger_error, open_read_only
+from pipeline.engine.stored import marks, text_of
 from pipeline.history import StageTime
-from pipeline.identity import Identity
-from pipeline.model import BAD, STAGES, FailureClass, JobState, RunKind, RunState, Stage
+from pipeline.model import BAD, STAGES, JobState, RunKind, RunState
 from pipeline.snapshot import RunSummary
 
-T = TypeVar("T")
 _WHOLE = (JobState.DONE, JobState.PARTIAL)
 MOST_INTERRUPTED = 100
 """Interrupted runs among which one of videos is looked for."""
-
-
-def signed(number: int) -> int:
-    """Return an unsigned 64-bit number (an inode may be one) as the signed one that SQLite can hold."""
-    return number - (1 << 64) if number >= 1 << 63 else number
-
-
-def unsigned(number: int) -> int:
-    """Return what `signed` was given."""
-    return number + (1 << 64) if number < 0 else number
 
 
 class LedgerReader:
@@ -64,7 +53,7 @@ class LedgerReader:
     def run(self, run_id: int) -> RunRecord | None:
         """Return one run, or None."""
         row = self._db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def runs(self, *states: RunState, limit: int = 100) -> list[RunRecord]:
         """Return the newest runs, newest first; in any of `states` if given."""
@@ -73,7 +62,7 @@ class LedgerReader:
             f"SELECT * FROM runs {where} ORDER BY run_id DESC LIMIT ?",  # noqa: S608 - marks only
             (*states, limit),
         )
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     def interrupted_run(self) -> RunRecord | None:
         """Return the newest interrupted run through stages; another is gone on with only where it is named."""
@@ -83,7 +72,7 @@ class LedgerReader:
     def run_of_output(self, out: bytes) -> RunRecord | None:
         """Return the newest run that wrote to the folder `out`, or None."""
         row = self._db.execute("SELECT * FROM runs WHERE out = ? ORDER BY run_id DESC LIMIT 1", (out,)).fetchone()
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def reporting_run(self, out: bytes) -> RunRecord | None:
         """Return the run whose reports lie in `out`: the one that ended last there, or is not over; None if none."""
@@ -92,7 +81,7 @@ class LedgerReader:
             " ORDER BY state IN (?, ?, ?), ended_s DESC, run_id DESC LIMIT 1",
             (out, RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED),
         ).fetchone()
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def maker(self, out: bytes, relative: bytes) -> JobRecord | None:
         """Return the newest job that made, or found whole, the output of a video in `out`; None if there is none."""
@@ -117,7 +106,7 @@ class LedgerReader:
     def counts(self, run_id: int) -> dict[JobState, int]:
         """Return the number of jobs by state."""
         rows = self._db.execute("SELECT state, count(*) FROM jobs WHERE run_id = ? GROUP BY state", (run_id,))
-        return dict(map(_count, rows))
+        return dict(map(count_of, rows))
 
     def run_count(self) -> int:
         """Return how many runs there are."""
@@ -128,7 +117,7 @@ class LedgerReader:
         counts: dict[int, dict[JobState, int]] = {}
         query = "SELECT state, count(*), run_id FROM jobs WHERE run_id >= ? GROUP BY run_id, state"
         for row in self._db.execute(query, (first,)):
-            state, number = _count(row)
+            state, number = count_of(row)
             counts.setdefault(row["run_id"], {})[state] = number
         return counts
 
@@ -149,7 +138,7 @@ class LedgerReader:
             " WHERE run_id = ? AND jobs.state IN (?, ?) AND reused = 0 GROUP BY key",
             (run_id, *_WHOLE),
         )
-        return list(map(_stage_time, rows))
+        return list(map(stage_time_of, rows))
 
     def attempt_spans(self, run_id: int) -> Iterator[tuple[float, float]]:
         """Yield begin and end of each attempt of a run, the first begun first; one that its engine left has no end."""
@@ -229,7 +218,7 @@ class LedgerReader:
     def output(self, out: bytes, relative: bytes) -> OutputRecord | None:
         """Return what is known of one output file, or None."""
         row = self._db.execute("SELECT * FROM outputs WHERE out = ? AND relative = ?", (out, relative)).fetchone()
-        return _output(row) if row else None
+        return output_of(row) if row else None
 
     def names_of_outputs(self, run_id: int, out: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield each input with the name of its output: those that stand in `out`, then those that a run has chosen."""
@@ -248,128 +237,16 @@ class LedgerReader:
     def outputs(self, out: bytes) -> Iterator[OutputRecord]:
         """Yield what is known of every output file in the folder `out`, by relative path."""
         for row in self._db.execute("SELECT * FROM outputs WHERE out = ? ORDER BY relative", (out,)):
-            yield _output(row)
+            yield output_of(row)
 
     def _job(self, row: sqlite3.Row) -> JobRecord:
-        job = _job(row)
+        job = job_of(row)
         if not job.division:
             return job
         rows = self._db.execute("SELECT * FROM chunks WHERE job_id = ? ORDER BY number", (job.job_id,))
-        return replace(job, chunks=tuple(map(_chunk, rows)))
+        return replace(job, chunks=tuple(map(chunk_of, rows)))
 
     def attempts(self, job_id: int) -> list[dict[str, Any]]:
         """Return every attempt at a job, oldest first, with outcome, failure and message."""
         rows = self._db.execute("SELECT * FROM attempts WHERE job_id = ? ORDER BY attempt", (job_id,))
-        return [dict(row) | {"message": _text(row["message"])} for row in rows]
-
-
-def _whole(make: Callable[[sqlite3.Row], T]) -> Callable[[sqlite3.Row], T]:
-    """Let a row that cannot be what we wrote be an error of the database, as SQLite's own findings are."""
-
-    @wraps(make)
-    def record(row: sqlite3.Row) -> T:
-        try:
-            return make(row)
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
-            raise sqlite3.DatabaseError(f"a row is damaged: {error}") from error
-
-    return record
-
-
-def marks(values: Sequence[object]) -> str:
-    """Return the placeholders of a list of values."""
-    return ", ".join("?" * len(values))
-
-
-def _text(stored: str | bytes) -> str:
-    """Return a text as it was given to the ledger (see `pipeline.engine.moves.storable`)."""
-    return os.fsdecode(stored)
-
-
-@_whole
-def _count(row: sqlite3.Row) -> tuple[JobState, int]:
-    return JobState(row[0]), row[1]
-
-
-@_whole
-def _stage_time(row: sqlite3.Row) -> StageTime:
-    return StageTime(Stage(row[0]), row[1], row[2], row[3])
-
-
-@_whole
-def _run(row: sqlite3.Row) -> RunRecord:
-    return RunRecord(
-        run_id=row["run_id"],
-        kind=RunKind(row["kind"]),
-        state=RunState(row["state"]),
-        preset=_text(row["preset"]),
-        inputs=tuple(path for path in bytes(row["inputs"]).split(b"\0") if path),
-        out=bytes(row["out"]),
-        settings=json.loads(row["settings"]),
-        force=bool(row["force"]),
-        created_s=row["created_s"],
-        started_s=row["started_s"],
-        ended_s=row["ended_s"],
-        discovered=bool(row["discovered"]),
-    )
-
-
-@_whole
-def _job(row: sqlite3.Row) -> JobRecord:
-    return JobRecord(
-        job_id=row["job_id"],
-        run_id=row["run_id"],
-        source=bytes(row["source"]),
-        relative=bytes(row["relative"]),
-        identity=Identity(unsigned(row["device"]), unsigned(row["inode"]), row["size_bytes"], row["mtime_ns"]),
-        content_id=row["content_id"],
-        state=JobState(row["state"]),
-        attempt=row["attempt"],
-        attempts=row["attempts"],
-        crashes=row["crashes"],
-        engine_deaths=row["engine_deaths"],
-        kills=row["kills"],
-        token=row["token"],
-        failure=FailureClass(row["failure"]) if row["failure"] else None,
-        stage=Stage(row["stage"]) if row["stage"] else None,
-        message=_text(row["message"]),
-        detail=_text(row["detail"]),
-        reason=_text(row["reason"]),
-        duplicate_of=row["duplicate_of"],
-        reused=bool(row["reused"]),
-        ended_s=row["ended_s"],
-        result=json.loads(row["result"]),
-        division=json.loads(row["division"] or "{}"),
-    )
-
-
-@_whole
-def _chunk(row: sqlite3.Row) -> ChunkRecord:
-    return ChunkRecord(
-        number=row["number"],
-        state=JobState(row["state"]),
-        attempt=row["attempt"],
-        attempts=row["attempts"],
-        crashes=row["crashes"],
-        engine_deaths=row["engine_deaths"],
-        kills=row["kills"],
-        token=row["token"],
-        failure=FailureClass(row["failure"]) if row["failure"] else None,
-        message=_text(row["message"]),
-    )
-
-
-@_whole
-def _output(row: sqlite3.Row) -> OutputRecord:
-    return OutputRecord(
-        out=bytes(row["out"]),
-        relative=bytes(row["relative"]),
-        output=os.fsdecode(bytes(row["output"])),
-        output_bytes=row["output_bytes"],
-        sha256=row["sha256"],
-        mtime_ns=row["mtime_ns"],
-        content_id=row["content_id"],
-        stage_keys=json.loads(row["stage_keys"]),
-        identity=Identity(unsigned(row["device"]), unsigned(row["inode"]), row["size_bytes"], row["source_mtime_ns"]),
-        result=json.loads(row["result"]),
-    )
+        return [dict(row) | {"message": text_of(row["message"])} for row in rows]

@@ -57,11 +57,13 @@ class NewJob:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRecord:
-    """One chunk of a long video; its numbers are what those of the same names are of a job."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What is counted of the attempts at a job, or at a chunk of one.
 
-    number: int
+    `attempt` numbers the attempts for fencing; `attempts` counts only those that are charged to the video.
+    """
+
     state: JobState
     attempt: int
     attempts: int
@@ -73,11 +75,17 @@ class ChunkRecord:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobRecord:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkRecord(Tried):
+    """One chunk of a long video."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord(Tried):
     """One job, all that the ledger knows of it.
 
-    `attempt` numbers the attempts for fencing; `attempts` counts only those that are charged to the video.
     `result` is what the worker told when it finished (see the contract of `pipeline.worker`), empty before.
     """
 
@@ -87,16 +95,7 @@ class JobRecord:
     relative: bytes
     identity: Identity
     content_id: str
-    state: JobState
-    attempt: int
-    attempts: int
-    crashes: int
-    engine_deaths: int
-    kills: int
-    token: str
-    failure: FailureClass | None
     stage: Stage | None
-    message: str
     detail: str
     reason: str
     duplicate_of: int
@@ -112,7 +111,7 @@ class JobRecord:
     chunk's."""
 
     @property
-    def tried(self) -> "JobRecord | ChunkRecord":
+    def tried(self) -> Tried:
         """What attempts are counted for: the chunk that runs, else the job."""
         return self if self.chunk is None else self.chunks[self.chunk]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.engine.faults import Fault, Trouble
-from pipeline.engine.records import ChunkRecord, Ending, JobRecord
+from pipeline.engine.records import Ending, JobRecord, Tried
 from pipeline.errors import RETRY
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.sections import EngineSettings
@@ -46,9 +46,9 @@ class Verdict:
     """Whether the next attempt runs with no other job beside it."""
 
 
-def runs_alone(job: JobRecord | ChunkRecord, limits: EngineSettings) -> bool:
+def runs_alone(tried: Tried, limits: EngineSettings) -> bool:
     """Whether so many engines died or workers were killed during this job that it must run alone."""
-    return max(job.engine_deaths, job.kills) >= limits.max_engine_deaths
+    return max(tried.engine_deaths, tried.kills) >= limits.max_engine_deaths
 
 
 def judge(
@@ -88,17 +88,17 @@ def judge(
     return _after_failure(tried, report, limits, alone=alone, host_ready=host_ready, keep_partial=keep_partial)
 
 
-def _after_crash(job: JobRecord | ChunkRecord, report: Report, limits: EngineSettings, alone: bool) -> Verdict:
-    if job.crashes + 1 >= limits.max_crashes:
+def _after_crash(tried: Tried, report: Report, limits: EngineSettings, alone: bool) -> Verdict:
+    if tried.crashes + 1 >= limits.max_crashes:
         return Verdict(_ending(report, JobState.QUARANTINED, report.outcome, crash=True))
-    if job.attempts >= limits.max_attempts:
+    if tried.attempts >= limits.max_attempts:
         return Verdict(_ending(report, JobState.FAILED, report.outcome, crash=True))
     ending = _ending(report, JobState.WAITING, report.outcome, crash=True)
-    return Verdict(ending, pause_s=retry_pause(job.attempts, limits), alone=alone)
+    return Verdict(ending, pause_s=retry_pause(tried.attempts, limits), alone=alone)
 
 
 def _after_failure(
-    job: JobRecord | ChunkRecord,
+    tried: Tried,
     report: Report,
     limits: EngineSettings,
     *,
@@ -117,12 +117,12 @@ def _after_failure(
     if failure not in RETRY:
         corrupt = failure is FailureClass.CORRUPT and not keep_partial
         return Verdict(_ending(report, JobState.QUARANTINED if corrupt else JobState.FAILED, "failed"))
-    if job.attempts >= limits.max_attempts:
+    if tried.attempts >= limits.max_attempts:
         return Verdict(_ending(report, JobState.FAILED, "failed"))
     if failure is FailureClass.CHANGED:
         return Verdict(_ending(report, JobState.SETTLING, "changed"))
     ending = _ending(report, JobState.WAITING, "failed")
-    return Verdict(ending, pause_s=retry_pause(job.attempts, limits), alone=alone)
+    return Verdict(ending, pause_s=retry_pause(tried.attempts, limits), alone=alone)
 
 
 def retry_pause(attempts: int, limits: EngineSettings) -> float:

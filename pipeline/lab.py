@@ -66,11 +66,14 @@ class LabChange:
     name: str
     before_s: float
     after_s: float
+    """Seconds an item, tenth percentile."""
     change: float
     """after / before - 1."""
     low: float
     high: float
     """The 95 % interval of the change."""
+    median_change: float
+    """The same of the median."""
     verdict: str
     """slower | faster | same"""
     trusted: bool
@@ -135,9 +138,9 @@ class LabRequest:
     """KEY=A,B,C, several with spaces between."""
     iterations: str = "20"
     warmup_iterations: str = "3"
-    min_seconds: str = "1"
+    min_seconds: str = "12"
     max_seconds: str = "60"
     baseline: str = ""
     """The path of an earlier report or of its folder; none = it is compared with nothing."""
     allowed_percent: str = ""
-    """By how much a median may be slower than in the baseline; none = no gate."""
+    """By how much a subject may be slower than in the baseline; none = no gate."""

@@ -37,7 +37,7 @@ def add_benchmark(commands: Commands) -> None:
     parser.add_argument("--iterations", type=int, default=20, metavar="N", help="timed calls at least (default: 20)")
     parser.add_argument("--warmup-iterations", type=int, default=3, metavar="N", help="calls before (default: 3)")
     parser.add_argument(
-        "--min-seconds", type=float, default=1.0, metavar="S", help="timed at least so long (default: 1)"
+        "--min-seconds", type=float, default=12.0, metavar="S", help="timed at least so long (default: 12)"
     )
     parser.add_argument("--max-seconds", type=float, default=60.0, metavar="S", help="and at most (default: 60)")
     parser.add_argument(
@@ -53,7 +53,7 @@ def add_benchmark(commands: Commands) -> None:
         "--compare", nargs="+", default=[], metavar="REPORT", help="measure nothing: compare these, each with the first"
     )
     parser.add_argument(
-        "--fail-on-regression", type=float, metavar="PERCENT", help="exit 3 if a median got slower by more than this"
+        "--fail-on-regression", type=float, metavar="PERCENT", help="exit 3 if a subject got slower by more than this"
     )
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of a report and leave")
     add_json(parser)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from pipeline.benchmark.report import Comparison, Difference, Fact, Report, Result
-from pipeline.benchmark.statistics import change_of_median
+from pipeline.benchmark.statistics import change, quick
 
 LEAST_CHANGE = 0.01
 """A change below this is none, however sure."""
@@ -25,18 +25,20 @@ def compare(before: Report, after: Report) -> Comparison:
 
 
 def difference(before: Result, after: Result) -> Difference:
-    """Return by how much the median seconds an item changed."""
-    change, low, high = change_of_median(_per_item(before), _per_item(after))
+    """Return by how much the seconds an item changed."""
+    earlier, later = _per_item(before), _per_item(after)
+    grown, low, high = change(earlier, later)
     verdict: Literal["slower", "faster", "same"] = "same"
-    if abs(change) >= LEAST_CHANGE and (low > 0 or high < 0):
-        verdict = "slower" if change > 0 else "faster"
+    if abs(grown) >= LEAST_CHANGE and (low > 0 or high < 0):
+        verdict = "slower" if grown > 0 else "faster"
     return Difference(
         name=after.name,
-        before_s=before.statistics.p50,
-        after_s=after.statistics.p50,
-        change=change,
+        before_s=quick(earlier),
+        after_s=quick(later),
+        change=grown,
         low=low,
         high=high,
+        median_change=after.statistics.p50 / before.statistics.p50 - 1,
         verdict=verdict,
         trusted=before.valid and after.valid,
     )
@@ -50,6 +52,12 @@ def regressions(comparison: Comparison, percent: float) -> tuple[Difference, ...
 def doubtful(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
     """Return what would be a regression if both its results were VALID: no gate may fall for it, nor pass over it."""
     return tuple(one for one in _slower(comparison, percent) if not one.trusted)
+
+
+def wavering(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
+    """Return what is as quick as before, but slow so often that its median grew by more than `percent`."""
+    slower = tuple(_slower(comparison, percent))
+    return tuple(one for one in comparison.differences if one.median_change * 100 > percent and one not in slower)
 
 
 def _slower(comparison: Comparison, percent: float) -> Iterator[Difference]:

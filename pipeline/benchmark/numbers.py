@@ -3,7 +3,7 @@
 from pipeline.benchmark.report import Difference, Result
 from pipeline.text import precise as seconds
 
-__all__ = ["change", "megabytes", "rate", "seconds", "share", "throughput"]
+__all__ = ["change", "megabytes", "percent", "rate", "seconds", "share", "throughput"]
 
 
 def rate(value: float) -> str:
@@ -23,7 +23,12 @@ def megabytes(size_bytes: float) -> str:
 
 def change(one: Difference) -> str:
     """Return a change with its interval, e.g. `+20.1 % (18.0 to 22.3)`."""
-    return f"{one.change * 100:+.1f} % ({one.low * 100:+.1f} to {one.high * 100:+.1f})"
+    return f"{percent(one.change)} ({one.low * 100:+.1f} to {one.high * 100:+.1f})"
+
+
+def percent(value: float) -> str:
+    """Return a change as percent with its sign, e.g. `+20.1 %`."""
+    return f"{value * 100:+.1f} %"
 
 
 def throughput(result: Result) -> str:

@@ -33,7 +33,7 @@ class Order:
     command: tuple[str, ...] = ()
     baseline: Report | None = None
     allowed_percent: float | None = None
-    """By how much a median may be slower than in the baseline, None = no gate."""
+    """By how much a subject may be slower than in the baseline, None = no gate."""
 
 
 def subject_of(fields: dict[str, Any]) -> Subject:

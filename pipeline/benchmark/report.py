@@ -21,7 +21,11 @@ class Method(Part):
 
     iterations: int = Field(20, ge=1, description="Timed calls at least.")
     warmup_iterations: int = Field(3, ge=0, description="Calls before them whose times do not count.")
-    min_seconds: float = Field(1.0, ge=0, description="Calls go on until they took this long together.")
+    min_seconds: float = Field(
+        12.0,
+        ge=0,
+        description="Calls go on until they took this long together; machines have slow moments of some seconds.",
+    )
     max_seconds: float = Field(
         60.0,
         gt=0,
@@ -178,11 +182,12 @@ class Difference(Part):
     """One result of two reports."""
 
     name: str
-    before_s: float = Field(description="Median seconds an item.")
+    before_s: float = Field(description="Seconds an item, tenth percentile: what else a machine does adds least to it.")
     after_s: float
     change: float = Field(description="after / before - 1: 0.2 = a fifth slower.")
-    low: float = Field(description="The change lies within low and high at 95 % (bootstrap of the medians).")
+    low: float = Field(description="The change lies within low and high at 95 % (bootstrap of the percentiles).")
     high: float
+    median_change: float = Field(0.0, description="The same of the median seconds an item.")
     verdict: Literal["slower", "faster", "same"]
     trusted: bool = Field(description="Whether both results are VALID.")
 
@@ -222,7 +227,7 @@ class Report(Part):
     missing: tuple[Missing, ...]
     comparison: Comparison | None = None
     allowed_percent: float | None = Field(
-        None, description="By how much a median may be slower than in the baseline; null = there is no gate."
+        None, description="By how much a subject may be slower than in the baseline; null = there is no gate."
     )
 
 

@@ -197,7 +197,7 @@ def comparison_lines(found: LabComparison | Refusal | None, width: int) -> tuple
 def _change_table(changes: Sequence[LabChange], width: int) -> list[Line]:
     if not changes:
         return []
-    titles = (cell("median", 16, "quiet", right=True), cell("change", 11, "quiet", right=True))
+    titles = (cell("quick tenth", 16, "quiet", right=True), cell("change", 11, "quiet", right=True))
     name = max(8, width - 54)
     heading = cell("verdict", 12, "quiet"), cell("subject", name, "quiet"), *titles, Cell("  95 %", "quiet")
     return [heading, *(_change_row(one, name, width) for one in changes)]

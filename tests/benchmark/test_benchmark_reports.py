@@ -155,6 +155,17 @@ def test_the_gate_says_what_it_found_and_what_it_could_not_judge(slower: float, 
     assert told in tags_of(page(made)).text
 
 
+def test_a_median_that_grew_alone_is_said_and_refuses_nothing() -> None:
+    before, after = result(times_s=[0.1] * 9), result(times_s=[0.1] * 4 + [0.14] * 5)
+    made = report(after, allowed_percent=10)
+    made = made.model_copy(update={"comparison": compare(report(before), made)})
+    told = tags_of(page(made)).text
+    assert "not judged: extractor toy image: the quickest tenth of its calls: +0.0 %" in told
+    assert "but the median +40.0 %" in told
+    assert "regression:" not in told
+    assert "passed" not in told
+
+
 def test_the_page_needs_no_network_and_has_plots() -> None:
     found = tags_of(page(whole()))
     assert found.loaded == []

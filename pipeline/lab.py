@@ -119,6 +119,9 @@ class LabChoices:
     """Each model and whether its weights are here."""
     stages: tuple[str, ...]
     presets: tuple[str, ...]
+    """Those of extract runs."""
+    transcodes: tuple[str, ...]
+    """The presets of transcode runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ class LabRequest:
     extractors: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     presets: tuple[str, ...] = ()
+    """Of extract or transcode runs."""
     floors: bool = False
     """Whether this machine's floors are wanted whatever stands on them, decoding of every codec too."""
     services: str = ""

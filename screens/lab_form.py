@@ -23,7 +23,7 @@ from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import Cell, outside
 from screens.widgets.picks import Picks
 
-_KINDS = ("extractor", "stage", "preset", "floors")
+_KINDS = ("extractor", "stage", "preset", "transcode", "floors")
 _TITLES = {"baseline": "compare with", "allowed_percent": "% slower at most"}
 _NUMBERS = {
     "iterations": "timed calls at least",
@@ -126,9 +126,8 @@ class LabForm(Asking):
         }
         typed |= {name: os.fsdecode(self.query_one(f"#{name}", PathInput).path) for name in ("services", "baseline")}
         inputs = tuple(map(os.fsdecode, self._inputs))
-        return LabRequest(
-            names["extractor"], names["stage"], names["preset"], bool(names["floors"]), inputs=inputs, **typed
-        )
+        presets = (*names["preset"], *names["transcode"])
+        return LabRequest(names["extractor"], names["stage"], presets, bool(names["floors"]), inputs=inputs, **typed)
 
     def _choices_read(self, answer: LabChoices | Refusal) -> None:
         if isinstance(answer, Refusal):

@@ -93,9 +93,10 @@ class LabDesk:
                 return False
 
         models = catalogue(settings)
-        presets = presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT)
+        all_of = {**PRESETS, **settings.presets}
+        presets, transcodes = (tuple(presets_of(all_of, kind)) for kind in (RunKind.EXTRACT, RunKind.TRANSCODE))
         extractors = tuple((key, here(key)) for key in sorted(models, key=lambda key: (not here(key), key)))
-        return LabChoices(extractors, tuple(STAGES[RunKind.EXTRACT]), tuple(presets))
+        return LabChoices(extractors, tuple(STAGES[RunKind.EXTRACT]), presets, transcodes)
 
     def _prepare(self, request: LabRequest) -> StartRun:
         from pipeline.benchmark.order import write_order

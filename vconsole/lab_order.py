@@ -25,6 +25,7 @@ from pipeline.model import STAGES, RunKind, Stage
 from pipeline.models.families import KNOW_TEXTS
 from pipeline.models.registry import catalogue, require
 from pipeline.settings import PRESETS, PipelineSettings, Settings, presets_of, with_preset
+from pipeline.transcode.settings import conflict
 from vconsole.options import absolute
 
 SAMPLES_S = 120.0
@@ -58,7 +59,7 @@ def order_of(
         method=method,
         settings=PipelineSettings.model_validate(settings.model_dump(include=set(PipelineSettings.model_fields))),
         scratch="",
-        presets={name: with_preset(settings, name, RunKind.EXTRACT) for name in wanted.presets},
+        presets={name: _with_preset(settings, name) for name in (*wanted.presets, *wanted.transcodes)},
         command=tuple(command),
         baseline=baseline,
         allowed_percent=percent,
@@ -105,21 +106,25 @@ def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path])
     if not (request.extractors or request.stages or request.presets or request.services or request.floors):
         raise SettingsError("there is nothing to measure", remedy=NOTHING)
     _check_names("stage", request.stages, STAGES[RunKind.EXTRACT])
-    _check_names("preset", request.presets, presets_of({**PRESETS, **settings.presets}, RunKind.EXTRACT))
+    kinds = RunKind.EXTRACT, RunKind.TRANSCODE
+    presets, transcodes = (presets_of({**PRESETS, **settings.presets}, kind) for kind in kinds)
+    _check_names("preset", request.presets, {**presets, **transcodes})
     needed = {Stage.EMBED: settings.embed.models, Stage.SPEECH: (settings.speech.model,)}
     of_stages = (key for stage, keys in needed.items() if stage in request.stages for key in keys)
     require([*request.extractors, *of_stages], settings)
     models = catalogue(settings)
     sweep = parse_sweep(request.sweep.split())
     services = read_services(request.services) if request.services else {}
-    images, paths = _inputs(request.inputs) if request.inputs else _samples(folder() / "samples")
+    turned = any(name in transcodes for name in request.presets)
+    images, paths = _inputs(request.inputs) if request.inputs else _samples(folder() / "samples", turned=turned)
     videos = _by_codec(paths)
     others = _in_codecs(folder() / "codecs", set(CODECS) - set(videos)) if request.floors else {}
     return Wanted(
         extractors=tuple(dict.fromkeys(request.extractors)),
         texts=frozenset(key for key in request.extractors if models[key].family in KNOW_TEXTS),
         stages=tuple(dict.fromkeys(request.stages)),
-        presets=tuple(dict.fromkeys(request.presets)),
+        presets=tuple(dict.fromkeys(name for name in request.presets if name in presets)),
+        transcodes=tuple(dict.fromkeys(name for name in request.presets if name in transcodes)),
         services=services,
         images=images,
         videos=videos,
@@ -129,6 +134,15 @@ def _wanted(request: LabRequest, settings: Settings, folder: Callable[[], Path])
         sweep=sweep,
         cuda=_is_cuda(settings.host.device) or any(map(_is_cuda, sweep.get("device", ()))),
     )
+
+
+def _with_preset(settings: Settings, name: str) -> PipelineSettings:
+    """Return what a run with a preset reads. Raises SettingsError where that contradicts itself."""
+    found = with_preset(settings, name)
+    wrong = conflict(found.transcode)
+    if wrong:
+        raise SettingsError(f"the settings of preset {name} cannot go together: {wrong}", remedy="Change one of them.")
+    return found
 
 
 def _check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -154,12 +168,16 @@ def _inputs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return images, videos
 
 
-def _samples(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return a picture and a video that are made in a process of its own: this one holds no codec."""
+def _samples(folder: Path, *, turned: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return a picture and a video that are made in a process of its own: this one holds no codec.
+
+    The video is the first one, or the first that has to be `turned`, in which a transcode finds something to do.
+    """
     _program("pipeline.media.samples", str(folder))
     samples = read_truth(folder)
-    named = {kind: [str(folder / one.name) for one in samples if one.kind == kind] for kind in ("picture", "video")}
-    return tuple(named["picture"]), tuple(named["video"][:1])
+    pictures = tuple(str(folder / one.name) for one in samples if one.kind == "picture")
+    videos = (str(folder / one.name) for one in samples if one.kind == "video" and bool(one.rotation_deg) >= turned)
+    return pictures, (next(videos),)
 
 
 def _in_codecs(folder: Path, codecs: Iterable[str]) -> dict[str, tuple[str, ...]]:

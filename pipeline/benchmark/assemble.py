@@ -15,8 +15,10 @@ from pipeline.text import visible
 
 FLOORS = {
     (Kind.EXTRACTOR, "image"): Kind.FORWARD,
+    (Kind.EXTRACTOR, "text"): Kind.FORWARD,
     (Kind.EXTRACTOR, "video"): Kind.DECODE,
     (Kind.PRESET, "video"): Kind.DECODE,
+    (Kind.TRANSCODE, "video"): Kind.DECODE,
     (Kind.STAGE, "video"): Kind.DECODE,
     (Kind.DECODE, "video"): Kind.DEMUX,
 }
@@ -59,6 +61,8 @@ def result_of(
         output=output,
         errors=errors,
         retries=measured.get("retries", 0),
+        copied=measured.get("copied", 0),
+        notes=tuple(visible(note, 400) for note in measured.get("notes", ())),
         reasons=reasons_of(times_s, medians_s, samples, others, output, request.method, cores, errors, timeout_s),
     )
 
@@ -72,11 +76,16 @@ def _floor(result: Result, results: Sequence[Result]) -> Floor | None:
     kind = FLOORS.get((Kind(result.kind), result.input))
     if result.kind == Kind.STAGE and result.target != Stage.SCENES:
         return None  # the others decode nothing, or only a little
+    if result.copied:
+        kind = Kind.DEMUX if result.copied == result.items else None
     same_model = kind is Kind.FORWARD
+    decoder = result.parameters.get("hwaccel", "none") if kind is Kind.DECODE else ""
     for other in results:
         if other.kind != kind or other.codec != result.codec or (same_model and other.target != result.target):
             continue
-        if same_model and other.parameters != result.parameters:
+        if same_model and (other.input, other.parameters) != (result.input, result.parameters):
+            continue
+        if decoder and other.parameters.get("hwaccel", "none") != decoder:
             continue
         if result.input == "video":
             rates = result.rates.video_s_per_s, other.rates.video_s_per_s

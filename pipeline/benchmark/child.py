@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from pipeline.benchmark.measure import measure
+from pipeline.benchmark.noted import Noted
 from pipeline.benchmark.others import Others
 from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
@@ -24,7 +25,9 @@ OPENERS = {
     "extractor text": "pipeline.benchmark.models:texts",
     "extractor video": "pipeline.benchmark.media:stages",
     "forward image": "pipeline.benchmark.models:forward",
+    "forward text": "pipeline.benchmark.models:forward_texts",
     "preset video": "pipeline.benchmark.media:stages",
+    "transcode video": "pipeline.benchmark.transcodes:transcodes",
     "stage video": "pipeline.benchmark.media:stages",
     "decode video": "pipeline.benchmark.media:decode",
     "demux video": "pipeline.benchmark.media:demux",
@@ -92,6 +95,7 @@ def _measure(request: Request, teller: Teller) -> None:
         others = Others().cores
         found = measure(opened.make, request.method, teller.call, lambda: teller.phase("measuring"), others=others)
         teller.phase("over")
+        notes, copied = (opened.notes(), opened.copied()) if isinstance(opened, Noted) else ([], 0)
         problem, vectors = "", list[list[float]]()
         try:
             checked = opened.check()
@@ -112,6 +116,8 @@ def _measure(request: Request, teller: Teller) -> None:
         stages={name: [work.stages.get(name, 0.0) for work in found.works] for name in names},
         vectors=vectors,
         problem=problem,
+        notes=notes,
+        copied=copied,
         disturbed_s=found.disturbed_s,
         other_cores=found.other_cores,
     )

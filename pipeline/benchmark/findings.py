@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from pipeline.benchmark.numbers import rate, seconds, share
-from pipeline.benchmark.plan import SWEEPS, Kind
+from pipeline.benchmark.plan import ASKED, SWEEPS, Kind
 from pipeline.benchmark.report import Report, Result
 
 MODEL_BOUND = 0.8
@@ -17,9 +17,7 @@ QUICKER = 1.05
 
 def findings(report: Report) -> Iterator[str]:
     """Yield the sentences."""
-    asked = [
-        result for result in report.results if result.kind in {Kind.EXTRACTOR, Kind.STAGE, Kind.PRESET, Kind.SERVICE}
-    ]
+    asked = [result for result in report.results if result.kind in ASKED]
     for result in asked:
         yield from _limit(result)
     yield from _quickest(asked)
@@ -27,6 +25,7 @@ def findings(report: Report) -> Iterator[str]:
 
 
 def _limit(result: Result) -> Iterator[str]:
+    yield from (f"{result.name}: {note}" for note in result.notes)
     if result.stages and result.kind != Kind.STAGE:
         whole = sum(stage.mean for stage in result.stages.values())
         name, slowest = max(result.stages.items(), key=lambda item: item[1].mean)

@@ -2,22 +2,21 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 import av
 
+from pipeline.benchmark.jobs import Result, Seen, Silent, decoded_by, made, seen, side_by_side, work_of
 from pipeline.benchmark.measure import Opened, Work
+from pipeline.benchmark.noted import Noted
 from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
 from pipeline.engine.kinds import fingerprints
 from pipeline.extract import extract
 from pipeline.extract_job import ExtractJob, RunContext
-from pipeline.identity import content_id, identity_of, open_regular
-from pipeline.model import JobState, RunKind, Stage
+from pipeline.model import RunKind, Stage
 from pipeline.models.registry import catalogue
 from pipeline.models.standalone import standalone_host
 from pipeline.settings import PipelineSettings
@@ -33,7 +32,6 @@ BARE = {
 }
 """An extractor on a video: frames spread evenly, and nothing else but their vectors."""
 
-
 ALONE: dict[str, dict[str, dict[str, Any]]] = {
     Stage.PROBE: {},
     Stage.CROP: {"crop": {"enabled": True}},
@@ -46,16 +44,6 @@ ALONE: dict[str, dict[str, dict[str, Any]]] = {
     Stage.WRITE: {},
 }
 """What a stage needs beside it, of the stages that can be switched off, to be measured alone."""
-
-
-class Silent:
-    """A reporter that nobody listens to."""
-
-    def progress(self, stage: Stage, share: float, **_: Any) -> None:
-        """Say nothing."""
-
-    def passed(self, stage: Stage, seconds: float, items: int, *, reused: bool = False) -> None:
-        """Say nothing."""
 
 
 @contextmanager
@@ -81,14 +69,23 @@ def stages(request: Request) -> Iterator[Opened]:
     models = {key: catalogue(settings)[key] for key in keys}
     with ExitStack() as stack:
         sockets = [stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path] if keys else []
-        context = RunContext(settings, os.fsencode(request.scratch), fingerprints(RunKind.EXTRACT, settings), sockets)
-        jobs = [_job(path, place) for path in request.subject.inputs for place in range(workers)]
-        if workers == 1:
-            run: Callable[[ExtractJob], dict[str, Any]] = partial(_extracted, context)
-            yield Opened(lambda _: lambda: _work([run(job) for job in jobs], jobs, alone), "video")
-            return
-        pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
-        yield Opened(lambda _: lambda: _work(list(pool.map(partial(_extracted, context), jobs)), jobs), "video")
+        context = RunContext(
+            settings,
+            os.fsencode(request.scratch),
+            fingerprints(RunKind.EXTRACT, settings),
+            sockets,
+            state_dir=request.scratch,
+        )
+        videos = seen(request.subject.inputs, workers)
+        do = partial(_extracted, context)
+        done = stack.enter_context(side_by_side(workers))
+        last: list[Result] = []
+
+        def call() -> Work:
+            last[:] = done(do, videos)
+            return work_of(last, videos, alone)
+
+        yield Noted(lambda _: call, "video", notes=lambda: decoded_by(last))
 
 
 def _settings_of(request: Request) -> PipelineSettings:
@@ -105,38 +102,15 @@ def _settings_of(request: Request) -> PipelineSettings:
             *ALONE[request.subject.target].items(),
         ):
             fields[section] |= values
+    if "hwaccel" in request.subject.parameters:
+        fields["decode"]["hwaccel"] = request.subject.parameters["hwaccel"]
     fields["host"] = request.host.model_dump()
     return PipelineSettings.model_validate(fields)
 
 
-def _job(path: str, place: int) -> ExtractJob:
-    source = os.fsencode(path)
-    descriptor = open_regular(source)
-    try:
-        identity, content = identity_of(os.fstat(descriptor)), content_id(descriptor)
-    finally:
-        os.close(descriptor)
-    relative = b"%d-%s" % (place, os.path.basename(source))
-    return ExtractJob(source, relative, identity, content, decode_threads=1, known_sha256="", force=True)
-
-
-def _extracted(context: RunContext, job: ExtractJob) -> dict[str, Any]:
-    """Return the result of one job. Raises ValueError with its failure, which crosses process borders."""
-    outcome = extract(job, context, Silent())
-    if outcome.failure is not None or outcome.state not in {JobState.DONE, JobState.PARTIAL}:
-        raise ValueError(f"{os.fsdecode(job.source)}: {outcome.failure or outcome.result.get('reason', outcome.state)}")
-    return {name: outcome.result[name] for name in ("seconds", "duration_s")}
-
-
-def _work(results: Sequence[dict[str, Any]], jobs: Sequence[ExtractJob], alone: str = "") -> Work:
-    """Return what a call did; `alone` names the stage whose own time counts, where it is not the whole."""
-    seconds: dict[str, float] = {}
-    for result in results:
-        for stage, spent_s in result["seconds"].items():
-            seconds[stage] = seconds.get(stage, 0.0) + spent_s
-    video_s = sum(result["duration_s"] for result in results)
-    size_bytes = sum(job.identity.size_bytes for job in jobs)
-    return Work(len(results), video_s, size_bytes, seconds, seconds.get(alone, 0.0) if alone else None)
+def _extracted(context: RunContext, video: Seen) -> Result:
+    job = ExtractJob(*video, decode_threads=1, known_sha256="", force=True)
+    return made(extract(job, context, Silent()), job.source)
 
 
 def _over(paths: Sequence[str], read: Callable[[str], tuple[int, float, int]]) -> Work:

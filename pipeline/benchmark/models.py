@@ -1,8 +1,9 @@
-"""Extractors as subjects: pictures and texts through a model host, and the bare forward pass beneath."""
+"""Extractors as subjects: pictures and texts through a model host, and the bare forward passes beneath."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from pipeline.benchmark.reference import TEXTS, checked, reference_pictures
 from pipeline.benchmark.request import Request
 from pipeline.engine.tuning import cores
 from pipeline.models.client import HostClient, prepare
+from pipeline.models.families.interface import Model, of_pictures
 from pipeline.models.registry import catalogue
 from pipeline.models.standalone import standalone_host
 
@@ -46,31 +48,16 @@ def pictures(request: Request) -> Iterator[Opened]:
 @contextmanager
 def texts(request: Request) -> Iterator[Opened]:
     """Yield calls that have the host embed a batch of texts."""
-    key, size = request.subject.target, request.batch_size
+    key = request.subject.target
     with _client(request) as client:
         client.spec(key)
-
-        def make(number: int) -> Call:
-            batch = [f"{TEXTS[place % len(TEXTS)]}, number {number * size + place}" for place in range(size)]
-
-            def call() -> Work:
-                client.encode_texts(key, batch)
-                return Work(size, size_bytes=sum(len(text) for text in batch))
-
-            return call
-
-        yield Opened(make, "text", lambda: checked(client.encode_texts(key, TEXTS), len(TEXTS)))
+        yield _of_texts(partial(client.encode_texts, key), request.batch_size)
 
 
 @contextmanager
 def forward(request: Request) -> Iterator[Opened]:
     """Yield calls of the model itself in this process, on pictures that are prepared already."""
-    os.environ["OMP_NUM_THREADS"] = str(request.host.threads or cores())  # as the model host has it, before torch
-    from pipeline.models.families.interface import of_pictures
-    from pipeline.models.load import load
-
-    key, size = request.subject.target, request.batch_size
-    model = of_pictures(load(key, catalogue(request.settings)[key], request.host, lambda _: None))
+    model, size = _loaded(request), request.batch_size
     spec = model.spec
     ready = [prepare(picture, spec) for picture in _pictures_of(())]
 
@@ -86,6 +73,37 @@ def forward(request: Request) -> Iterator[Opened]:
     yield Opened(
         make, "picture", lambda: checked(model.encode_pictures(reference_pictures(spec.height, spec.width)), 4)
     )
+
+
+@contextmanager
+def forward_texts(request: Request) -> Iterator[Opened]:
+    """Yield calls of the model itself in this process, on texts."""
+    model = _loaded(request)
+    yield _of_texts(model.encode_texts, request.batch_size)
+
+
+def _of_texts(encode: Callable[[Sequence[str]], Vectors], size: int) -> Opened:
+    """Return calls of `encode` with a batch of texts, none of which it was given before."""
+
+    def make(number: int) -> Call:
+        batch = [f"{TEXTS[place % len(TEXTS)]}, number {number * size + place}" for place in range(size)]
+
+        def call() -> Work:
+            encode(batch)
+            return Work(size, size_bytes=sum(len(text) for text in batch))
+
+        return call
+
+    return Opened(make, "text", lambda: checked(encode(TEXTS), len(TEXTS)))
+
+
+def _loaded(request: Request) -> Model:
+    """Return the model of a subject, loaded into this process."""
+    os.environ["OMP_NUM_THREADS"] = str(request.host.threads or cores())  # as the model host has it, before torch
+    from pipeline.models.load import load
+
+    key = request.subject.target
+    return of_pictures(load(key, catalogue(request.settings)[key], request.host, lambda _: None))
 
 
 @contextmanager

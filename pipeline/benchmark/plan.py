@@ -14,6 +14,7 @@ class Kind(StrEnum):
 
     EXTRACTOR = "extractor"
     PRESET = "preset"
+    TRANSCODE = "transcode"
     STAGE = "stage"
     SERVICE = "service"
     FORWARD = "forward"
@@ -24,12 +25,16 @@ class Kind(StrEnum):
     COPY = "copy"
 
 
+OF_PRESETS = frozenset({Kind.PRESET, Kind.TRANSCODE})
+"""What reads the settings of a preset."""
+ASKED = frozenset({Kind.EXTRACTOR, Kind.STAGE, Kind.SERVICE, *OF_PRESETS})
+"""What operators ask for; all others are floors."""
 SWEEPS: dict[str, frozenset[Kind]] = {
     "batch_size": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
     "precision": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
     "device": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
-    "hwaccel": frozenset({Kind.DECODE}),
-    "workers": frozenset({Kind.PRESET}),
+    "hwaccel": frozenset({Kind.DECODE, *OF_PRESETS}),
+    "workers": OF_PRESETS,
     "concurrency": frozenset({Kind.SERVICE}),
 }
 """What can be varied, and of which subjects."""
@@ -61,7 +66,7 @@ class Subject:
     @property
     def is_floor(self) -> bool:
         """Whether it is measured for what stands on it."""
-        return self.kind not in {Kind.EXTRACTOR, Kind.STAGE, Kind.PRESET, Kind.SERVICE}
+        return self.kind not in ASKED
 
     @property
     def name(self) -> str:
@@ -79,6 +84,9 @@ class Wanted:
     texts: frozenset[str] = frozenset()
     """Those of the extractors that know texts."""
     presets: tuple[str, ...] = ()
+    """Those of extract runs."""
+    transcodes: tuple[str, ...] = ()
+    """Those of transcode runs."""
     stages: tuple[str, ...] = ()
     services: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     images: tuple[str, ...] = ()
@@ -131,9 +139,10 @@ def _stages(wanted: Wanted) -> Iterable[Subject]:
 
 
 def _presets(wanted: Wanted) -> Iterable[Subject]:
-    if wanted.presets and not wanted.videos:
+    names = [*((Kind.PRESET, name) for name in wanted.presets), *((Kind.TRANSCODE, name) for name in wanted.transcodes)]
+    if names and not wanted.videos:
         raise SettingsError("a preset is measured on videos, and --inputs names none")
-    return (subject for name in wanted.presets for subject in _on_videos(Kind.PRESET, name, wanted))
+    return (subject for kind, name in names for subject in _on_videos(kind, name, wanted))
 
 
 def _on_videos(kind: Kind, target: str, wanted: Wanted) -> Iterable[Subject]:
@@ -151,7 +160,7 @@ def _services(wanted: Wanted) -> Iterable[Subject]:
 
 
 def _floors(wanted: Wanted) -> Iterable[Subject]:
-    local = wanted.extractors or wanted.stages or wanted.presets or wanted.floors
+    local = wanted.extractors or wanted.stages or wanted.presets or wanted.transcodes or wanted.floors
     if local:
         yield Subject(Kind.WRITE, "storage", "file")
         yield Subject(Kind.READ, "storage", "file")
@@ -162,6 +171,8 @@ def _floors(wanted: Wanted) -> Iterable[Subject]:
         yield Subject(Kind.DECODE, codec or "videos", "video", paths, codec=codec)
     for key in wanted.extractors:
         yield Subject(Kind.FORWARD, key, "image")
+        if wanted.dummy_text and key in wanted.texts:
+            yield Subject(Kind.FORWARD, key, "text")
 
 
 def _varied(subjects: Sequence[Subject], sweep: Sweep) -> Iterable[Subject]:

@@ -110,7 +110,8 @@ class Result(Part):
 
     name: str = Field(description="Unique in a report; equal names of two reports are compared.")
     kind: str = Field(
-        description="extractor, stage, preset, service, or a floor: forward, decode, demux, read, write, copy."
+        description="extractor, stage, preset (of extract), transcode (a preset of it), service, or a floor: forward, "
+        "decode, demux, read, write, copy."
     )
     target: str = Field(description="Model key, stage, preset, service, file, or of a floor of videos their codec.")
     input: str = Field(description="image, text, video or file.")
@@ -136,6 +137,8 @@ class Result(Part):
     output: Output
     errors: dict[str, int] = Field(description="How many requests ended so, by what went wrong; services only.")
     retries: int = Field(0, description="Requests that were sent again; services only.")
+    copied: int = Field(0, description="Videos of a call whose pictures were copied and not decoded.")
+    notes: tuple[str, ...] = Field((), description="Sentences about what the calls did: encoders, sizes, fallbacks.")
     reasons: tuple[Reason, ...] = Field(description="Empty = VALID.")
 
     @property

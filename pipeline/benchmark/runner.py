@@ -17,7 +17,7 @@ from pipeline.benchmark.assemble import result_of, with_floors
 from pipeline.benchmark.compare import compare
 from pipeline.benchmark.machine import machine
 from pipeline.benchmark.order import Order
-from pipeline.benchmark.plan import Kind
+from pipeline.benchmark.plan import OF_PRESETS
 from pipeline.benchmark.report import Missing, Report, Result, Sample
 from pipeline.benchmark.request import Request
 from pipeline.benchmark.sampling import Sampler, gpu_reader
@@ -101,7 +101,7 @@ def run(
         for number, subject in enumerate(order.subjects, 1):
             if subject.name in results:
                 continue
-            settings = order.presets[subject.target] if subject.kind is Kind.PRESET else order.settings
+            settings = order.presets[subject.target] if subject.kind in OF_PRESETS else order.settings
             request = Request(subject, order.method, settings, order.scratch)
 
             def told(phase: str, calls: int, last_s: float, number: int = number, name: str = subject.name) -> None:

@@ -10,6 +10,7 @@ FIELDS = (
     "name", "kind", "target", "input", "codec", "parameters", "verdict", "reasons", "unit", "items", "calls",
     "load_s", "first_s", "mean_s", "std_s", "min_s", "p50_s", "p90_s", "p99_s", "max_s",
     "items_per_s", "video_s_per_s", "mb_per_s", "floor", "floor_share", "stable", "outliers", "errors", "retries",
+    "notes",
 )  # fmt: skip
 
 
@@ -33,4 +34,5 @@ def _row(result: Result) -> list[object]:
         result.load_s, result.first_s, figures.mean, figures.std, figures.min, figures.p50, figures.p90, figures.p99,
         figures.max, rates.items_per_s, rates.video_s_per_s, rates.mb_per_s, floor.name if floor else "",
         floor.share if floor else "", result.stable, len(result.outliers), sum(result.errors.values()), result.retries,
+        plain_cell(" ".join(result.notes)),
     ]  # fmt: skip

@@ -14,7 +14,7 @@ class Offer(NamedTuple):
     """One thing that can be measured."""
 
     kind: str
-    """extractor | stage | preset | floors"""
+    """extractor | stage | preset | transcode | floors"""
     name: str
     here: bool = True
     """Whether a model's weights are on this machine."""
@@ -26,6 +26,7 @@ def offers(choices: LabChoices) -> tuple[Offer, ...]:
         *(Offer("extractor", key, here) for key, here in choices.extractors),
         *(Offer("stage", name) for name in choices.stages),
         *(Offer("preset", name) for name in choices.presets),
+        *(Offer("transcode", name) for name in choices.transcodes),
         Offer("floors", "this machine"),
     )
 

@@ -12,6 +12,7 @@ from report_make import report, result, sample
 from rich.console import Console
 from rich.markdown import Markdown
 
+from pipeline.benchmark.assemble import with_floors
 from pipeline.benchmark.compare import compare
 from pipeline.benchmark.findings import findings
 from pipeline.benchmark.markdown import markdown
@@ -19,7 +20,7 @@ from pipeline.benchmark.numbers import rate, seconds
 from pipeline.benchmark.page import page
 from pipeline.benchmark.plan import Kind, Wanted, parse_sweep, subjects_of
 from pipeline.benchmark.reference import compared, reference_pictures
-from pipeline.benchmark.report import Floor, Missing, Reason, Report, read_report
+from pipeline.benchmark.report import Floor, Missing, Rates, Reason, Report, read_report
 from pipeline.benchmark.table import table
 from pipeline.benchmark.write import write_reports
 from pipeline.errors import SettingsError
@@ -218,6 +219,27 @@ def test_every_floor_is_planned_before_what_stands_on_it() -> None:
     floors += [f"{what} {codec} video" for codec in videos for what in ("demux", "decode")]
     assert names[: len(floors) + 1] == [*floors, "forward toy image"]
     assert {f"preset scenes video {codec}" for codec in videos} <= set(names)
+
+
+def test_texts_stand_on_the_bare_forward_pass_of_texts_of_the_same_batch() -> None:
+    sweep = {"batch_size": ("1", "8")}
+    wanted = Wanted(extractors=("toy",), texts=frozenset({"toy"}), images=("a.png",), dummy_text=True, sweep=sweep)
+    names = [subject.name for subject in subjects_of(wanted)]
+    made = [result(name, parameters={"batch_size": name[-1]}) for name in names if "batch_size" in name]
+    floors = {one.name: one.floor.name for one in with_floors(made) if one.floor}
+    assert floors == {
+        f"extractor toy {what} batch_size={size}": f"forward toy {what} batch_size={size}"
+        for what in ("image", "text")
+        for size in ("1", "8")
+    }
+
+
+def test_what_a_gpu_decodes_stands_on_decoding_by_the_gpu() -> None:
+    fast = Rates(items_per_s=9.0, video_s_per_s=9.0)
+    names = [f"{what} video hwaccel={how}" for what in ("decode h264", "transcode edit") for how in ("none", "cuda")]
+    made = [result(name, rates=fast, codec="h264", parameters={"hwaccel": name.rpartition("=")[2]}) for name in names]
+    floors = {one.name: one.floor.name for one in with_floors(made) if one.floor}
+    assert floors == dict(zip(names[2:], names[:2], strict=True))
 
 
 def test_videos_of_two_codecs_are_no_sweep() -> None:

@@ -51,7 +51,9 @@ class ScriptedLab:
         self.exported: list[tuple[int, bytes]] = []
 
     def choices(self) -> LabChoices:
-        return LabChoices((("tiny-shapes", True), ("clip-vit-b-32", False)), ("probe", "scenes"), ("standard",))
+        return LabChoices(
+            (("tiny-shapes", True), ("clip-vit-b-32", False)), ("probe", "scenes"), ("standard",), ("standardize",)
+        )
 
     def prepare(self, request: LabRequest) -> StartRun | Refusal:
         self.asked.append(request)

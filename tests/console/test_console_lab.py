@@ -41,8 +41,8 @@ async def test_what_is_chosen_is_asked_for_and_started() -> None:
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("B", "a")
         await until(pilot, lambda: "· tiny-shapes" in picture(app))
-        await pilot.press("enter", "j", "j", "j", "enter")
-        await until(pilot, lambda: "2 chosen" in picture(app))
+        await pilot.press("enter", "j", "j", "j", "enter", "j", "j", "enter")
+        await until(pilot, lambda: "3 chosen" in picture(app))
         app.screen.query_one("#typed").focus()
         await pilot.press(*"/data/videos", "enter")
         await until(pilot, lambda: "│ /data/videos" in picture(app))
@@ -55,6 +55,7 @@ async def test_what_is_chosen_is_asked_for_and_started() -> None:
         LabRequest(
             ("tiny-shapes",),
             ("scenes",),
+            ("standardize",),
             inputs=("/data/videos",),
             sweep="batch_size=1,8",
             baseline="/data/old.json",

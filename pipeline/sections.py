@@ -94,10 +94,17 @@ class HostSettings(Section):
         description="auto, cpu or cuda:N, or several with commas, each with a host of its own; auto = every GPU that "
         "CUDA may use, else the CPU.",
     )
-    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = Field(
         "auto",
         description="Precision of the forward pass; auto = fp32 on the CPU, on a GPU bf16 or fp16 where its vectors "
-        "keep a cosine of 0.995 with those in fp32, which is measured when a model is loaded.",
+        "keep a cosine of 0.995 with those in fp32, which is measured when a model is loaded. int8 is for the CPU: the "
+        "linear layers of models of pictures, quicker and less exact; how much less is told.",
+    )
+    compile: bool = Field(
+        False,
+        description="Compile models of pictures with torch.compile when they are loaded: it takes minutes and a C++ "
+        "compiler (on a GPU Triton). Where it fails, or its vectors are not those of the plain model, the plain one "
+        "is used and the log says why.",
     )
     batch_size: Auto | Annotated[int, Field(ge=1, le=4096)] = Field(
         "auto",

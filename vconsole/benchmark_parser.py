@@ -5,7 +5,7 @@ from vconsole.parser_parts import Commands, add_json, add_settings, command_pars
 EXAMPLES = """\
 examples:
   vconsole benchmark --extractors tiny-shapes perceptual --output-report-prefix report
-  vconsole benchmark --extractors clip-vit-b-32 --sweep batch_size=1,8,32 precision=fp32,bf16
+  vconsole benchmark --extractors clip-vit-b-32 --sweep batch_size=1,8,32 precision=fp32,bf16,int8
   vconsole benchmark --presets standard --inputs ~/videos --sweep workers=1,2
   vconsole benchmark --presets standardize proxy-480p --inputs ~/videos
   vconsole benchmark --stages probe scenes --inputs ~/videos
@@ -49,8 +49,8 @@ def add_benchmark(commands: Commands) -> None:
         nargs="+",
         default=[],
         metavar="KEY=A,B",
-        help="vary batch_size, precision, device of extractors; hwaccel of decoding and presets; workers of presets; "
-        "concurrency of services",
+        help="vary batch_size, precision, compile, device of extractors; hwaccel of decoding and presets; workers of "
+        "presets; concurrency of services",
     )
     parser.add_argument("--output-report-prefix", default="", metavar="P", help="write P.json, P.md, P.csv and P.html")
     parser.add_argument("--baseline", default="", metavar="REPORT", help="compare with this earlier P.json")

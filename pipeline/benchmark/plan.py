@@ -32,13 +32,14 @@ ASKED = frozenset({Kind.EXTRACTOR, Kind.STAGE, Kind.SERVICE, *OF_PRESETS})
 SWEEPS: dict[str, frozenset[Kind]] = {
     "batch_size": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
     "precision": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
+    "compile": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
     "device": frozenset({Kind.EXTRACTOR, Kind.FORWARD}),
     "hwaccel": frozenset({Kind.DECODE, *OF_PRESETS}),
     "workers": OF_PRESETS,
     "concurrency": frozenset({Kind.SERVICE}),
 }
 """What can be varied, and of which subjects."""
-CHOICES = {"precision": ("fp32", "fp16", "bf16"), "hwaccel": ("none", "cuda")}
+CHOICES = {"precision": ("fp32", "fp16", "bf16", "int8"), "compile": ("false", "true"), "hwaccel": ("none", "cuda")}
 MOST = {"batch_size": 4096, "workers": 256, "concurrency": 256}
 SERVICE_CONCURRENCY = ("1", "2", "8")
 

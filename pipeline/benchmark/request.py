@@ -27,7 +27,7 @@ class Request:
     def host(self) -> HostSettings:
         """The settings of the model host that this subject asks for; no cache answers in the place of the model."""
         varied = self.subject.parameters
-        fields = {key: varied[key] for key in ("precision", "device") if key in varied}
+        fields = {key: varied[key] for key in ("precision", "compile", "device") if key in varied}
         own = {"batch_size": self.batch_size, "cache_mb": 0, **fields}
         return HostSettings.model_validate(self.settings.host.model_dump() | own)
 

@@ -1,5 +1,6 @@
-"""Gathers pictures and windows of sound from all connections into batches, and runs one at a time."""
+"""Gathers pictures and windows of sound from all connections into batches, and runs one after another."""
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -10,12 +11,23 @@ import numpy as np
 
 from pipeline.models.cache import VectorCache, picture_key
 from pipeline.models.faults import Fault, fault_of
-from pipeline.models.lane import Answers, Encoder, Item, Lane, Listener, Receiver, Waiting
+from pipeline.models.lane import Answers, Encoder, Finish, Item, Lane, Listener, Receiver, Waiting
 from pipeline.models.speech import Window
 
 
 class DeviceLostError(Exception):
     """The device is unusable for this process: the process must end and be started again."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Items of one model that are next."""
+
+    key: str
+    lane: Lane
+    items: list[Waiting]
+    finish: Finish | None = None
+    """What waits for their answers, None if nothing is begun."""
 
 
 @dataclass(slots=True)
@@ -37,6 +49,8 @@ class Batcher:
     """Batches across connections, a lane for each model key; `run` is the only thread that touches the device.
 
     A batch is closed when it is full or `max_wait_s` after its first picture came. `note` is told of every change.
+    Where the device computes by itself, the next batch is begun before this one is waited for. What fails so early is
+    tried again when its turn has come and nothing else is under way: then it is known which batch is concerned.
     Where more than `cleanup_threshold` of the device's memory is taken after a batch, what is only cached is given
     back. A picture whose vector is in the cache is answered at once; `cache_bytes` bounds it, 0 = there is none.
     """
@@ -61,6 +75,7 @@ class Batcher:
         self._calls: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._closed = False
+        self._ahead: _Batch | None = None
         self._began_s: float | None = None
 
     @property
@@ -137,17 +152,34 @@ class Batcher:
         """Serve until `close`. Raises DeviceLostError when the process must be started again."""
         while True:
             with self._wake:
-                while not self._closed and not self._calls and (pause := self._pause()) != 0:
+                while not (self._closed or self._calls or self._ahead) and (pause := self._pause()) != 0:
                     self._wake.wait(pause)
                 if self._closed:
                     return
-                call = self._calls.popleft() if self._calls else None
-                key = "" if call else self._oldest_ready()
-                batch = [] if call else self._taken(self._lanes[key].take_batch())
+                batch, self._ahead = self._ahead, None
+                call = self._calls.popleft() if self._calls and not batch else None
+                if not call and not batch:
+                    batch = self._take()
             if call:
                 call()
-            else:
-                self._serve(key, self._lanes[key], batch)
+            elif batch:
+                self._serve(batch)
+
+    def _take(self) -> _Batch:
+        key = self._oldest_ready()
+        return _Batch(key, self._lanes[key], self._taken(self._lanes[key].take_batch()))
+
+    def _begin_next(self) -> None:
+        """Begin the batch whose turn is next, if its device computes by itself and nothing else is to be done first."""
+        with self._wake:
+            if self._ahead or self._calls or not self._due():
+                return
+            lane = self._lanes[self._oldest_ready()]
+            if not lane.overlaps or lane.suspects_next(time.monotonic()):
+                return
+            batch = self._ahead = self._take()
+        with contextlib.suppress(Exception):
+            batch.finish = batch.lane.begin([item.asked for item in batch.items])
 
     def _lane(self, key: str) -> Lane:
         return self._lanes.setdefault(key, Lane(self._batch_size, self._batch_size))
@@ -172,18 +204,19 @@ class Batcher:
         now = time.monotonic()
         return min((self._lanes[key].due_in(now, self._max_wait_s) for key in self._ready()), default=None)
 
-    def _serve(self, key: str, lane: Lane, batch: list[Waiting]) -> None:
+    def _serve(self, batch: _Batch) -> None:
         """Run one batch, smaller ones after an out-of-memory, halves after another failure."""
         began = time.monotonic()
-        pieces = [batch]
+        key, lane, finish, pieces = batch.key, batch.lane, batch.finish, [batch.items]
         while pieces:
             piece = pieces.pop()
-            if len(piece) > lane.limit:
+            if len(piece) > lane.limit and not finish:
                 pieces += [piece[lane.limit :], piece[: lane.limit]]
                 continue
             if piece[0].resent:
                 self._try_alone(key, lane, piece[0])
-            rows, fault, message = self._attempt(lane, [item.asked for item in piece])
+            rows, fault, message = self._attempt(lane, [item.asked for item in piece], finish, alone=piece[0].resent)
+            finish = None
             if rows is not None:
                 lane.proven = True
                 self._deliver(key, lane, piece, rows)
@@ -213,18 +246,26 @@ class Batcher:
     def _try_alone(self, key: str, lane: Lane, item: Waiting) -> None:
         """Say that a picture is on trial, in a process that is known to work. Raises DeviceLostError."""
         if not lane.proven:
-            rows, fault, message = self._attempt(lane, [_nothing_like(item.asked)])
+            rows, fault, message = self._attempt(lane, [_nothing_like(item.asked)], alone=True)
             if fault is Fault.DEVICE:
                 raise DeviceLostError(message)
             lane.proven = rows is not None
             self.counters.batches_done += lane.proven
         item.receiver.trying(key, item.tag)
 
-    def _attempt(self, lane: Lane, items: list[Item]) -> tuple[Answers | None, Fault | None, str]:
-        """Return answers, or the fault and its text; the exception and the tensors its frames hold are gone by then."""
+    def _attempt(
+        self, lane: Lane, items: list[Item], finish: Finish | None = None, *, alone: bool
+    ) -> tuple[Answers | None, Fault | None, str]:
+        """Return answers, or the fault and its text; the exception and the tensors its frames hold are gone by then.
+
+        `finish` waits for what is begun already. Unless it is to be `alone`, the next batch is begun meanwhile.
+        """
         self._began_s = time.monotonic()
         try:
-            return lane.answers(items), None, ""
+            finish = finish or lane.begin(items)
+            if not alone:
+                self._begin_next()
+            return finish(), None, ""
         except Exception as error:  # noqa: BLE001 - whatever torch raises is told apart by `fault_of`
             return None, fault_of(error), f"{type(error).__name__}: {error}"[:1000]
         finally:

@@ -74,7 +74,7 @@ class Server:
         path: str,
         remember: Path | None,
     ) -> None:
-        _set_environment(host)
+        _set_environment(host, remember)
         self._control = control
         self._host = host
         self._reporter = Reporter(control, host.silent_s / 8)
@@ -155,14 +155,17 @@ def _listen(path: str) -> socket.socket:
     return listener
 
 
-def _set_environment(host: HostSettings) -> None:
-    """Tell the libraries, before they are imported, how many threads to use and not to download."""
+def _set_environment(host: HostSettings, remember: Path | None) -> None:
+    """Tell the libraries, before they are imported, how many threads to use, where to keep what, never to download."""
     threads = str(host.threads or len(os.sched_getaffinity(0)))
     os.environ["OMP_NUM_THREADS"] = threads
     os.environ["MKL_NUM_THREADS"] = threads
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # GPUs are numbered as NVML does it
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_OFFLINE"] = "1"
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # more would be processes of its own
+    if remember:  # not the shared folder for temporary files: what is compiled is run
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(remember.parent / "compiled"))
 
 
 if __name__ == "__main__":

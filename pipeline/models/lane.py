@@ -4,8 +4,9 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,8 @@ Item = NDArray[np.uint8] | Window
 """What a model is asked about: a prepared picture, or a window of sound."""
 Answers = NDArray[np.float32] | list[Heard]
 """A row or an element for each item."""
+Finish = Callable[[], Answers]
+"""Waits for the answers of a batch that is begun. Raises what the model raises."""
 
 
 class OnDevice(Protocol):
@@ -42,6 +45,15 @@ class Encoder(OnDevice, Protocol):
 
     def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return float32 (N, D), L2-normalised."""
+
+
+class Overlapping(Encoder, Protocol):
+    """A model whose device computes by itself while this process goes on."""
+
+    overlaps: bool
+
+    def begin_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Callable[[], NDArray[np.float32]]:
+        """Begin a batch, perhaps while another is under way; batches are finished in their order."""
 
 
 class Listener(OnDevice, Protocol):
@@ -100,10 +112,24 @@ class Lane:
     patience: int = GROW_AFTER_BATCHES
     pictures_done: int = 0
 
-    def answers(self, items: Sequence[Item]) -> Answers:
-        """Return what the model, which must be loaded, says of some items. Raises what it raises."""
+    def begin(self, items: Sequence[Item]) -> Finish:
+        """Begin a batch, as far as the model, which must be loaded, does anything by itself. Raises what it raises."""
         model: Any = self.model
-        return model.transcribe(items) if isinstance(items[0], Window) else model.encode_pictures(items)  # type: ignore[no-any-return]
+        if isinstance(items[0], Window):
+            return partial(model.transcribe, items)
+        if self.overlaps:
+            begun: Finish = model.begin_pictures(items)
+            return begun
+        return partial(model.encode_pictures, items)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a batch can be begun while another is under way."""
+        return bool(getattr(self.model, "overlaps", False))
+
+    def suspects_next(self, now_s: float) -> bool:
+        """Return whether the next batch is one picture by itself, since a host died that had it."""
+        return not self.queue or self.queue[0].resent or self._suspect_due_in(now_s) <= 0
 
     def __len__(self) -> int:
         return len(self.queue) + len(self.suspects)

@@ -30,7 +30,8 @@ def measured_batch_size(model: Model | SpeechModel, host: HostSettings, remember
     """
     spec = model.spec
     device, memory_bytes = _device(spec.device)
-    name = _name([spec.model, spec.weights_sha256, spec.precision, device, str(host.threads)])
+    compiled = ["compiled"] if host.compile else []
+    name = _name([spec.model, spec.weights_sha256, spec.precision, device, str(host.threads), *compiled])
     known = remembered.read(remember).get(name, {}) if remember else {}
     entry = {**known, "key": spec.key, "device": device, "precision": spec.precision, "load_s": round(load_s, 2)}
     if isinstance(spec, SpeechSpec):

@@ -1,14 +1,16 @@
 """What the families that run on torch share: the device, the precision, and a batch of pictures through a network."""
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.errors import SettingsError
 from pipeline.models.families.interface import Note, Pictures, Usage, Vectors
+from pipeline.models.passage import passage
 from pipeline.models.pictures import PictureSpec
 from pipeline.sections import HostSettings
 
@@ -20,7 +22,7 @@ T = TypeVar("T")
 LEAST_AGREEMENT = 0.995
 """The cosine with fp32 that `host.precision = auto` asks of every probe picture before it takes a shorter format."""
 PROBES = 4
-"""Pictures on which a precision is compared with fp32."""
+"""Pictures on which a precision is compared with fp32, and a compiled network with the plain one."""
 
 
 class DeviceError(Exception):
@@ -37,7 +39,9 @@ class NetworkModel:
         import torch
 
         self.spec = spec
+        self.overlaps = device.type == "cuda"
         self._device = device
+        self._side = torch.cuda.Stream(device) if self.overlaps else None  # type: ignore[no-untyped-call]
         self._copied_s = 0.0
         self._forward = forward
         self._dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(spec.precision, torch.float32)
@@ -46,23 +50,57 @@ class NetworkModel:
         self._mean = torch.tensor(spec.mean, device=device)[:, None, None]
         self._std = torch.tensor(spec.std, device=device)[:, None, None]
         # One picture through the network finds an unfit device or precision now, and tells the length of a vector.
-        dim = self.encode_pictures([np.zeros((spec.height, spec.width, 3), np.uint8)]).shape[1]
-        self.spec = replace(spec, dim=dim)
+        blank = [np.zeros((spec.height, spec.width, 3), np.uint8)]
+        if spec.precision == "int8":
+            from pipeline.models.int8 import quantise
+
+            if not quantise(network, lambda: self.encode_pictures(blank)):
+                self.spec = replace(spec, precision="fp32")
+        self.spec = replace(self.spec, dim=self.encode_pictures(blank).shape[1])
 
     def encode_pictures(self, pictures: Pictures) -> Vectors:
         """Return float32 (N, D). Raises whatever torch raises, and ValueError if a vector is not finite."""
+        return self.begin_pictures(pictures)()
+
+    def begin_pictures(self, pictures: Pictures) -> Callable[[], Vectors]:
+        """Begin a batch, and return what waits for its vectors: a GPU copies and computes by itself meanwhile.
+
+        Both raise what `encode_pictures` raises, an error of the GPU perhaps only when it is waited for.
+        """
         import torch
 
         with torch.inference_mode():
-            began = time.monotonic()
-            stack = torch.from_numpy(np.stack(pictures))
-            if self._device.type == "cuda":
-                stack = stack.pin_memory().to(self._device, non_blocking=True)
-                torch.cuda.current_stream(self._device).synchronize()
-            self._copied_s += time.monotonic() - began
-            batch = stack.permute(0, 3, 1, 2).contiguous(memory_format=self._layout).to(torch.float32).div_(255)
+            way = passage(pictures, self._device, self._side)
+            batch = way.stack.permute(0, 3, 1, 2).contiguous(memory_format=self._layout).to(torch.float32).div_(255)
             rows = self._forward(batch.sub_(self._mean).div_(self._std).to(self._dtype))
-            return finite(rows, normalise=self.spec.pool_frames == 0)
+            fetch = way.fetch(_floats(rows, normalise=self.spec.pool_frames == 0))
+
+        def finish() -> Vectors:
+            found, waited_s = fetch()
+            self._copied_s += waited_s
+            return _checked(found)
+
+        return finish
+
+    def compile(self, note: Note) -> None:
+        """Go on with a compiled forward pass, if this machine can compile it and its vectors stay what they are."""
+        from pipeline.models.compiled import compiled, trial
+
+        probes = _probes(self.spec)
+        expected = self.encode_pictures(probes)
+        plain = self._forward
+        try:
+            with trial():
+                self._forward = compiled(plain)
+                least = _agreement(self, probes, expected)
+                if least >= LEAST_AGREEMENT:
+                    self.encode_pictures(probes * 4)  # convolutions are compiled once more for batches of 16 and above
+                    return
+            reason = f"its vectors would be as far off as cosine {least:.4f}"
+        except Exception as error:  # noqa: BLE001 - compilers fail in their own ways, and the plain one does without
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        self._forward = plain
+        note(f"model {self.spec.key} is not compiled: {reason}")
 
     def encode_texts(self, texts: Any) -> Vectors:
         """Refuse: a network of pictures knows no words."""
@@ -73,7 +111,7 @@ class NetworkModel:
         raise LookupError(f"{self.spec.model} has no temporal head")
 
     def usage(self) -> Usage:
-        """Return what torch holds of the GPU's memory, 0 on the CPU, and the seconds of copying."""
+        """Return what torch holds of the GPU's memory, 0 on the CPU, and the seconds in which pictures had to come."""
         import torch
 
         if self._device.type != "cuda":
@@ -92,16 +130,9 @@ class NetworkModel:
 Network = TypeVar("Network", bound=NetworkModel)
 
 
-def finite(rows: "torch.Tensor", *, normalise: bool = True) -> Vectors:
-    """Return rows as float32, with length 1 if `normalise`. Raises ValueError if one is not finite."""
-    import torch
-
-    rows = rows.float()
-    found = (torch.nn.functional.normalize(rows, dim=-1) if normalise else rows).cpu().numpy()
-    if not np.isfinite(found).all():
-        raise ValueError("the model gave a vector that is not finite")
-    vectors: Vectors = found.astype(np.float32, copy=False)
-    return vectors
+def finite(rows: "torch.Tensor") -> Vectors:
+    """Return rows as float32 of length 1. Raises ValueError if one is not finite."""
+    return _checked(_floats(rows, normalise=True).cpu().numpy())
 
 
 def is_convolutional(network: Any) -> bool:
@@ -133,18 +164,30 @@ def at_precision(
     """Return the model that `build` makes of the precision of the settings, compared with the same in fp32.
 
     `auto` is fp32 on the CPU, and on a GPU the short format that it computes in, as long as that agrees with fp32.
+    Raises SettingsError for a precision that the device does not compute in.
     """
+    model = _in_precision(build, host, device, key, note)
+    if host.compile:
+        model.compile(note)
+    return model
+
+
+def _in_precision(
+    build: Callable[[str], Network], host: HostSettings, device: "torch.device", key: str, note: Note
+) -> Network:
     wanted = host.precision if host.precision != "auto" else _shortest(device)
     if wanted == "fp32":
         return build("fp32")
+    if wanted == "int8" and device.type != "cpu":
+        raise SettingsError(
+            f"host.precision is int8, which is for the CPU, and model {key} is to run on {device}",
+            remedy="Choose bf16 or fp16 for a GPU, or auto.",
+        )
     whole = build("fp32")
     probes = _probes(whole.spec)
-    expected = _unit(whole.encode_pictures(probes))
+    expected = whole.encode_pictures(probes)
     short = build(wanted)
-    try:
-        least = float((expected * _unit(short.encode_pictures(probes))).sum(axis=1).min())
-    except ValueError:
-        least = -1.0
+    least = _agreement(short, probes, expected)
     if least >= LEAST_AGREEMENT:
         return short
     if host.precision == "auto":
@@ -172,7 +215,7 @@ def _shortest(device: "torch.device") -> str:
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 
-def _probes(spec: PictureSpec) -> Pictures:
+def _probes(spec: PictureSpec) -> list[NDArray[np.uint8]]:
     """Return pictures of coarse random colours: unlike noise, they reach a network's low frequencies."""
     rng = np.random.default_rng(2026)
     coarse = rng.integers(0, 256, (PROBES, 8, 8, 3), dtype=np.uint8)
@@ -180,6 +223,28 @@ def _probes(spec: PictureSpec) -> Pictures:
     return [np.ascontiguousarray(picture[rows][:, columns]) for picture in coarse]
 
 
+def _agreement(model: NetworkModel, probes: Pictures, expected: Vectors) -> float:
+    """Return the least cosine between the vectors of a model and those expected, -1 if one is not finite."""
+    try:
+        found = model.encode_pictures(probes)
+    except ValueError:
+        return -1.0
+    return float((_unit(expected) * _unit(found)).sum(axis=1).min())
+
+
 def _unit(rows: Vectors) -> Vectors:
     unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return unit
+
+
+def _floats(rows: "torch.Tensor", *, normalise: bool) -> "torch.Tensor":
+    import torch
+
+    rows = rows.float()
+    return torch.nn.functional.normalize(rows, dim=-1) if normalise else rows
+
+
+def _checked(found: Vectors) -> Vectors:
+    if not np.isfinite(found).all():
+        raise ValueError("the model gave a vector that is not finite")
+    return found

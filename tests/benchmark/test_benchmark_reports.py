@@ -248,15 +248,17 @@ def test_videos_of_two_codecs_are_no_sweep() -> None:
 
 
 def test_a_sweep_gives_every_combination_and_a_floor_for_each() -> None:
-    sweep = parse_sweep(["batch_size=1,8", "precision=fp32,bf16", "workers=2"])
+    sweep = parse_sweep(["batch_size=1,8", "precision=fp32,int8", "compile=false,true", "workers=2"])
     wanted = Wanted(extractors=("toy",), images=("a.png",), sweep=sweep)
     subjects = subjects_of(wanted)
     kinds = [subject.kind for subject in subjects]
-    assert (kinds.count(Kind.EXTRACTOR), kinds.count(Kind.FORWARD)) == (4, 4)
+    assert (kinds.count(Kind.EXTRACTOR), kinds.count(Kind.FORWARD)) == (8, 8)
     assert len({subject.name for subject in subjects}) == len(subjects)
 
 
-@pytest.mark.parametrize("word", ["batch_size=0", "batch_size=a", "precision=int8", "colour=red", "workers", "device="])
+@pytest.mark.parametrize(
+    "word", ["batch_size=0", "batch_size=a", "precision=int4", "compile=maybe", "colour=red", "workers", "device="]
+)
 def test_a_sweep_that_cannot_be_is_refused(word: str) -> None:
     with pytest.raises(SettingsError, match=word.partition("=")[0]):
         parse_sweep([word])

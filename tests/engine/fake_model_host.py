@@ -4,7 +4,8 @@
 More than `memory_for` pictures at once are out of memory. A red picture is guilty, in one of these ways: `device` (a
 CUDA error, and every later batch fails too), `segv`, `hang`; "" = it is not. Each start takes the first entry of
 `starts` away, such as "kill 5": in its 5th batch this host does so (kill | stop | hang | device); "lost" = no
-batch ever works. `gone` names a socket: the host there loses its device for good in its third batch.
+batch ever works. `gone` names a socket: the host there loses its device for good in its third batch. With `overlaps`
+a batch can be begun before the one before it is waited for; every other one then fails only when it is waited for.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ class FakeModel:
         self.misdeed, _, when = start.partition(" ")
         self.when = int(when or 0)
         self.batches = 0
+        self.overlaps = bool(plan.get("overlaps"))
+        self.begun = 0
         self.lost = self.misdeed == "lost"
         self.gone: Path | None = None
         """What is there once the device of this host is gone for good."""
@@ -77,6 +81,13 @@ class FakeModel:
         size = SIDE // CELLS
         cells = np.stack(pictures).reshape(-1, CELLS, size, CELLS, size, 3).mean(axis=(2, 4)).reshape(len(pictures), -1)
         return (cells / np.linalg.norm(cells, axis=1, keepdims=True)).astype(np.float32)
+
+    def begin_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Callable[[], NDArray[np.float32]]:
+        self.begun += 1
+        if self.begun % 2:
+            return partial(self.encode_pictures, pictures)
+        rows = self.encode_pictures(pictures)
+        return lambda: rows
 
     def usage(self) -> Usage:
         return Usage()

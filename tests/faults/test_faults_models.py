@@ -25,10 +25,12 @@ def noted(snapshot: Snapshot, words: str) -> bool:
     return any(words in notice.text for notice in snapshot.notices)
 
 
+@pytest.mark.parametrize("overlaps", [False, True], ids=["one-by-one", "overlapping"])
 def test_out_of_memory_death_stop_and_hang_in_the_middle_of_batches_change_no_vector(
-    calm: Path, tmp_path: Path
+    calm: Path, tmp_path: Path, *, overlaps: bool
 ) -> None:
-    done = run(tmp_path, calm / "in", options(), memory_for=3, starts=["kill 4", "stop 4", "hang 4"])
+    starts = ["kill 4", "stop 4", "hang 4"]
+    done = run(tmp_path, calm / "in", options(), memory_for=3, starts=starts, overlaps=overlaps)
     assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
     assert unlike(calm, tmp_path) == []
     for words in ("out of memory with", "SIGKILL", "silent for longer than host.silent_s", "host.batch_timeout_s"):
@@ -51,10 +53,11 @@ def test_faults_while_several_models_are_served_change_no_vector_of_any(tmp_path
         assert noted(rough, words), words
 
 
+@pytest.mark.parametrize("overlaps", [False, True], ids=["one-by-one", "overlapping"])
 def test_the_video_whose_picture_ends_the_device_is_quarantined_and_no_other_is_charged(
-    calm: Path, tmp_path: Path
+    calm: Path, tmp_path: Path, *, overlaps: bool
 ) -> None:
-    done = run(tmp_path, calm / "in", options(), guilty="device")
+    done = run(tmp_path, calm / "in", options(), guilty="device", overlaps=overlaps)
     rows = {row.name: row for row in done.jobs}
     guilty = rows.pop(RED)
     assert (guilty.state, guilty.failure, guilty.attempts) == (JobState.QUARANTINED, FailureClass.MODEL, 2)

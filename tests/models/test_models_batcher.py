@@ -1,8 +1,10 @@
 """The batcher: across connections, halved on out-of-memory, bisected on a bad picture, ended on a lost device."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -63,6 +65,30 @@ class Fake:
 
     def release_memory(self) -> None:
         self.released += 1
+
+
+class Overlapping(Fake):
+    """One whose batches can be begun before the one before is finished; half of the trouble comes when one finishes."""
+
+    overlaps = True
+
+    def __init__(self, trouble: Callable[[list[int]], None] = lambda _: None) -> None:
+        super().__init__(trouble)
+        self.events: list[tuple[str, int]] = []
+        self.begun = 0
+
+    def begin_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Callable[[], NDArray[np.float32]]:
+        self.begun += 1
+        number = self.begun
+        self.events.append(("begin", number))
+        finish = partial(self.encode_pictures, pictures)
+        rows = finish() if number % 2 else None
+
+        def finished() -> NDArray[np.float32]:
+            self.events.append(("finish", number))
+            return finish() if rows is None else rows
+
+        return finished
 
 
 class Bench:
@@ -315,3 +341,101 @@ def test_each_model_has_its_own_batch_size(bench: Bench) -> None:
     receiver.wait_for(16)
     assert (set(small.sizes), set(large.sizes)) == ({2}, {8})
     assert bench.batcher.lanes() == {"small": (2, 8), "large": (8, 8)}
+
+
+def test_the_next_batch_is_begun_before_the_one_at_hand_is_finished(bench: Bench) -> None:
+    receiver, model = Receiver(), Overlapping()
+    bench.add(receiver, range(1, 33))
+    bench.start(model)
+    receiver.wait_for(32)
+    assert receiver.rows == {value: value for value in range(1, 33)}
+    begun = [("begin", 1), ("begin", 2), ("finish", 1), ("begin", 3), ("finish", 2), ("begin", 4), ("finish", 3)]
+    assert model.events == [*begun, ("finish", 4)]
+
+
+def test_a_model_that_does_not_overlap_computes_while_the_next_batch_of_another_is_under_way(bench: Bench) -> None:
+    receiver, quick = Receiver(), Overlapping()
+    bench.add(receiver, range(1, 9), key="plain")
+    bench.add(receiver, range(11, 19), key="quick")
+    bench.batcher.loaded("quick", quick)
+    seen: list[list[tuple[str, int]]] = []
+    bench.start(Fake(lambda _: seen.append(list(quick.events))), key="plain")
+    receiver.wait_for(16)
+    assert seen == [[("begin", 1)]]
+    assert quick.events == [("begin", 1), ("finish", 1)]
+
+
+def test_a_question_waits_for_two_batches_at_most(bench: Bench) -> None:
+    receiver, model = Receiver(), Overlapping()
+    asked: list[int] = []
+
+    def ask(values: list[int]) -> None:
+        if values[0] == 1:
+            bench.batcher.call(lambda: asked.append(len(receiver.rows)))
+
+    model.trouble = ask
+    bench.add(receiver, range(1, 65))
+    bench.start(model)
+    receiver.wait_for(64)
+    assert asked
+    assert asked[0] <= 16
+
+
+def test_a_picture_on_trial_is_under_way_by_itself(bench: Bench) -> None:
+    receiver, model = Receiver(), Overlapping()
+    resent(bench, receiver, [1, 2])
+    bench.add(receiver, range(3, 19))
+    resent(bench, receiver, [19])
+    bench.start(model)
+    receiver.wait_for(19)
+    assert receiver.tried == [1, 2, 19]
+    whole = [(("begin", number), ("finish", number)) for number in (1, 2, 3)]  # a blank picture is the first
+    assert model.events[:6] == [event for pair in whole for event in pair]
+    assert model.events[-2:] == [("begin", model.begun), ("finish", model.begun)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_faults_of_overlapping_batches_change_no_vector(seed: int) -> None:
+    """Out of memory, no number and a CUDA error at any time: every vector is right, none is missing, none comes twice.
+
+    After a CUDA error the next process gets what has no answer yet, as a worker sends it again.
+    """
+    chance = random.Random(seed)
+    lost = [False]
+
+    def trouble(values: list[int]) -> None:
+        if lost[0] or (len(values) > 1 and chance.random() < 0.02):
+            lost[0] = True
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        if len(values) > 1 and chance.random() < 0.1:
+            raise MemoryError("CUDA out of memory")
+        if len(values) > 1 and chance.random() < 0.1:
+            raise ValueError("the model gave a vector that is not finite")
+
+    receivers, deaths = {"one": Receiver(), "two": Receiver()}, 0
+    wanted = {"one": range(200), "two": range(100)}
+
+    def complete() -> bool:
+        return all(len(receivers[key].rows) == len(wanted[key]) for key in wanted)
+
+    while not complete():
+        bench = Bench(max_wait_s=0.0)
+        for key, receiver in receivers.items():
+            for value in set(wanted[key]) - receiver.rows.keys():
+                picture = np.full((2, 2, 3), value, np.uint8)
+                bench.batcher.add(
+                    key, Waiting(receiver, value, picture, time.monotonic(), resent=chance.random() < 0.1)
+                )
+            bench.batcher.loaded(key, Overlapping(trouble))
+        lost[0] = False
+        bench.thread.start()
+        until = time.monotonic() + DONE_S
+        while bench.thread.is_alive() and not complete():
+            assert time.monotonic() < until, "a vector is missing"
+            bench.thread.join(0.01)
+        bench.close()
+        deaths += bench.raised is not None
+    for key, receiver in receivers.items():
+        assert receiver.rows == {value: value for value in wanted[key]}
+        assert not receiver.errors
+    assert deaths or seed

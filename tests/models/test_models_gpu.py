@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.engine.devices import SHOWN
+from pipeline.errors import JobError
 from pipeline.models.load import load
 from pipeline.models.measure import measured_batch_size
 from pipeline.models.network import LEAST_AGREEMENT
@@ -24,7 +25,10 @@ def _gpu(open_clip: Any) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA device; it would check precision, batch size, memory and a GPU shown by its UUID")
+        pytest.skip(
+            "no CUDA device; it would check precision, overlapping batches, compiling, batch size, memory and a GPU "
+            "shown by its UUID"
+        )
 
 
 @pytest.fixture
@@ -63,6 +67,55 @@ def test_the_memory_taken_is_told_and_given_back(small: ModelSettings, pictures:
     assert before.copied_s > 0
     model.release_memory()
     assert model.usage().memory_share <= before.memory_share
+
+
+def test_batches_begun_beside_one_another_give_the_vectors_of_one_after_another(
+    small: ModelSettings, pictures: list[NDArray[np.uint8]]
+) -> None:
+    model, _ = vectors(small, pictures)
+    rng = np.random.default_rng(5)
+    batches = [list(rng.integers(0, 256, (64, 32, 32, 3), np.uint8)) for _ in range(40)]
+    expected = [model.encode_pictures(batch) for batch in batches]
+    found, under_way = [], model.begin_pictures(batches[0])
+    for batch in batches[1:]:
+        following = model.begin_pictures(batch)
+        found.append(under_way())
+        under_way = following
+    found.append(under_way())
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_device_does_not_wait_for_pictures_that_come_while_it_computes(small: ModelSettings) -> None:
+    import torch
+
+    model, _ = vectors(small, [np.zeros((32, 32, 3), np.uint8)])
+    batch = list(np.random.default_rng(5).integers(0, 256, (1024, 32, 32, 3), np.uint8))
+    model.encode_pictures(batch)
+
+    def waited_s(busy_cycles: int) -> float:
+        before = model.usage().copied_s
+        torch.cuda._sleep(busy_cycles)  # stands for a batch that is computed for some tenths of a second
+        model.encode_pictures(batch)
+        return float(model.usage().copied_s - before)
+
+    assert 0 <= waited_s(500_000_000) < waited_s(0) / 10
+
+
+def test_a_compiled_model_gives_the_vectors_of_the_plain_one_for_batches_of_any_size(
+    small: ModelSettings, pictures: list[NDArray[np.uint8]]
+) -> None:
+    told: list[str] = []
+    _, expected = vectors(small, pictures)
+    compiled = load("m", small, HostSettings(device="cuda:0", compile=True), told.append)
+    assert told == []
+    for count in (1, 2, 7, len(pictures)):
+        found = compiled.encode_pictures([picture[:32, :32] for picture in pictures[:count]])
+        assert (found * expected[:count]).sum(axis=1).min() >= LEAST_AGREEMENT
+
+
+def test_int8_is_refused_on_a_gpu(small: ModelSettings) -> None:
+    with pytest.raises(JobError, match="int8, which is for the CPU"):
+        load("m", small, HostSettings(device="cuda:0", precision="int8"), lambda _: None)
 
 
 def test_the_batch_size_is_measured_on_the_device(small: ModelSettings, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 def plan_of(chance: random.Random) -> dict[str, Any]:
     """Return what goes wrong in a round."""
-    plan: dict[str, Any] = {"memory_for": chance.choice([1, 2, 3, 5, 8])}
+    plan: dict[str, Any] = {"memory_for": chance.choice([1, 2, 3, 5, 8]), "overlaps": chance.random() < 0.5}
     if chance.random() < 0.5:
         return plan | {"guilty": chance.choice(["device", "segv", "hang"])}
     ways = ["kill", "stop", "hang", "device", "segv"]

@@ -51,7 +51,7 @@ class Usage:
     memory_share: float = 0.0
     """Share of the device's memory that its process has taken or keeps for later."""
     copied_s: float = 0.0
-    """Seconds spent bringing pictures to the device, since it was loaded."""
+    """Seconds in which the device waited for pictures to be brought to it, since it was loaded."""
 
 
 class Model(Protocol):

@@ -272,6 +272,19 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassifyView:
+    """The classification at hand."""
+
+    run_id: int
+    done: int = 0
+    """Videos that are classified."""
+    of: int = 0
+    """All there are; 0 until the process that classifies has told it."""
+    stopping: bool = False
+    """Whether it was cancelled and is about to end."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """A line of the run history."""
 
@@ -309,5 +322,7 @@ class Snapshot:
     runs: tuple[RunSummary, ...] = ()
     lab: LabView | None = None
     """The benchmark that is measured now, None where there is none."""
+    classify: ClassifyView | None = None
+    """The classification at hand, None where there is none."""
     fatal: str = ""
     """Why the engine can go no further, empty if it can."""

@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import replace
 
 from pipeline.analysis.analyse import analyse
+from pipeline.analysis.folder import ENDING, Folder, folder_of
 from pipeline.analysis.readers import reader_count
-from pipeline.analysis.stored import ENDING, Folder, folder_of, held_models
+from pipeline.analysis.stored import held_models
 from pipeline.analysis.write import write_analysis
 from pipeline.analysis_report import Analysis
 from pipeline.engine.reader import LedgerReader

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from pipeline.analysis.asked import ClassifyRun, command_of, jobs_of, order_of
+from pipeline.analysis.asked import ClassifyRun, command_of
 from pipeline.analysis.classes import LINES, TABLE, Classes, begun_classes, beside
 from pipeline.analysis.classify import Order, classify
-from pipeline.analysis.stored import folder_of
+from pipeline.analysis.folder import folder_of
+from pipeline.analysis.order import order_of
 from pipeline.commands import StartRun
 from pipeline.engine.apart import Ended, recorded
+from pipeline.engine.classification import jobs_of
 from pipeline.engine.records import NewJob, RunRecord
 from pipeline.errors import EngineRunningError, SettingsError
 from pipeline.model import RunState

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from pipeline.analysis.folder import folder_of
 from pipeline.analysis.readers import reader_count
-from pipeline.analysis.stored import folder_of
 from pipeline.analysis.template import TEMPLATES, schema
 from pipeline.analysis.templates import make_templates
 from pipeline.errors import SettingsError

@@ -11,12 +11,12 @@ import numpy as np
 
 from pipeline.analysis.classes import Classes, read_classes
 from pipeline.analysis.classifier import unpacked
+from pipeline.analysis.folder import Folder
 from pipeline.analysis.near import Found, Hashes, Vectors, groups, near_duplicates
 from pipeline.analysis.reader import Answer
 from pipeline.analysis.readers import Item, read_all
 from pipeline.analysis.settings import AnalysisSettings
 from pipeline.analysis.stamps import stamp_of
-from pipeline.analysis.stored import Folder
 from pipeline.analysis.tally import Tally
 from pipeline.analysis_report import Analysis, Bin, ClassCount, Duplicate, Problem, Spread
 from pipeline.text import visible

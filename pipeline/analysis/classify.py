@@ -9,10 +9,11 @@ from typing import Any
 
 from pipeline.analysis.classes import Classes, Head, Journal, begun_classes, line_of, read_classes, write_classes
 from pipeline.analysis.classifier import Classifier
+from pipeline.analysis.folder import Folder
 from pipeline.analysis.reader import Answer, Work
 from pipeline.analysis.readers import Item, read_all
 from pipeline.analysis.stamps import stamp_of
-from pipeline.analysis.stored import Folder, read_vectors
+from pipeline.analysis.stored import read_vectors
 
 VERSION = 1
 """Raise it when the same vectors give other probabilities: everything is then done again."""
@@ -56,6 +57,7 @@ def classify(order: Order, told: Told) -> Classes:
         found = Classes(head, known)
         if classifier:
             journal.begin(found)
+            told(len(known), len(folder.names))
             for name, line in _classified(order, classifier, left):
                 journal.add(line)
                 known[name] = line

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.classifier import Classifier, nearest, packed, probe, unpacked
+from pipeline.analysis.folder import Folder
 from pipeline.analysis.reader import Answer, Work
 from pipeline.analysis.readers import Item, read_all
 from pipeline.analysis.settings import ClassifySettings
 from pipeline.analysis.stamps import stamp_of
-from pipeline.analysis.stored import Folder, read_vectors
+from pipeline.analysis.stored import read_vectors
 from pipeline.errors import SettingsError
 from pipeline.stages.embed import pooled
 from pipeline.text import plural, visible

@@ -1,6 +1,5 @@
-"""The feature files below a folder, and the few things of one that classes, templates and analyses read."""
+"""The few things of a stored feature file that classes, templates and analyses read."""
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -9,31 +8,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import SettingsError
+from pipeline.analysis.folder import Folder
 from pipeline.outputs.features import FeatureError, Group, opened
-from pipeline.outputs.paths import FEATURES, PART
 from pipeline.stages.embed import pooled
 
-ENDING = b".h5"
 LOOKED_AT = 32
 """Feature files that are asked which models' vectors they hold, before that is given up."""
 Vectors = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """Feature files below one folder."""
-
-    out: bytes
-    """The folder that was named: what is made of them lies here."""
-    top: bytes
-    """The folder that names are relative to: `out/features` where there is one."""
-    names: tuple[bytes, ...]
-    """Paths of the feature files below `top`, sorted."""
-
-    def path(self, name: bytes) -> bytes:
-        """Return the path of a feature file."""
-        return os.path.join(self.top, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +29,6 @@ class VideoVectors:
     video: Vectors
     """(D,), zeros where no frame was kept."""
     weights_sha256: str
-
-
-def folder_of(out: bytes) -> Folder:
-    """Return the feature files of an output folder, or of any folder that holds some. Raises SettingsError."""
-    inside = os.path.join(out, FEATURES)
-    top = inside if os.path.isdir(inside) else out
-    if not os.path.isdir(top):
-        raise SettingsError(f"there is no folder {os.fsdecode(out)}", remedy="Name the --out of an extract run.")
-    names = sorted(
-        os.path.relpath(os.path.join(at, name), top)
-        for at, _, files in os.walk(top)
-        for name in files
-        if name.endswith(ENDING) and not PART.fullmatch(name)
-    )
-    if not names:
-        raise SettingsError(
-            f"{os.fsdecode(out)} holds no feature files", remedy="Name the --out of an extract run that is done."
-        )
-    return Folder(out, top, tuple(names))
 
 
 def held_models(folder: Folder) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipeline.analysis.folder import ENDING
 from pipeline.analysis.outline import Interval, Outline, outline_of
 from pipeline.analysis.reader import Answer, Work
 from pipeline.analysis.stamps import stamp_of
-from pipeline.analysis.stored import ENDING, vectors_of
+from pipeline.analysis.stored import vectors_of
 from pipeline.outputs.atomic import atomic_file
 from pipeline.outputs.features import Group, opened
 from pipeline.outputs.paths import EXTENSIONS, frames_folder, picture_name

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipeline.analysis.classes import Classes, read_classes
+from pipeline.analysis.folder import Folder
 from pipeline.analysis.readers import Item, read_all
 from pipeline.analysis.stamps import stamp_of
-from pipeline.analysis.stored import Folder
 
 Told = Callable[[int, int], None]
 

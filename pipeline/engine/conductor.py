@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from pipeline.engine.active import LIVE, ActiveRun
+from pipeline.engine.classification import Classification
 from pipeline.engine.core import Core
 from pipeline.engine.dispatch import Dispatcher
 from pipeline.engine.faults import Fault, Trouble
@@ -17,6 +18,7 @@ from pipeline.engine.prepare import prepare
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.reporting import report, report_stopped
 from pipeline.engine.scan import Scan
+from pipeline.engine.session import Apart
 from pipeline.engine.settling import Settling
 from pipeline.engine.surroundings import trouble_of
 from pipeline.engine.threads import in_thread
@@ -40,7 +42,7 @@ class Conductor:
         self._task: asyncio.Task[None] | None = None
         self._ticked_s = core.clock()
         self._told = 0  # how often the ledger was told of a run's state
-        self.lab = Lab(core)
+        self.apart: dict[RunKind, Apart] = {RunKind.BENCHMARK: Lab(core), RunKind.CLASSIFY: Classification(core)}
 
     @property
     def waiting_runs(self) -> int:
@@ -217,8 +219,8 @@ class Conductor:
             return ledger.move_run(run_id, RunState.RUNNING, now_s)
 
         record = await core.ledger.submit(begin)
-        if record.kind is RunKind.BENCHMARK:
-            await self.lab.measure(record)
+        if record.kind in self.apart:
+            await self.apart[record.kind].carry_out(record)
             asyncio.get_running_loop().call_soon(self._next)
             return
         try:

@@ -17,7 +17,7 @@ from pipeline.errors import VconsoleError
 from pipeline.lab import LabView
 from pipeline.sections import EngineSettings
 from pipeline.settings import Settings
-from pipeline.snapshot import Notice, RunSummary, WorkerPlan
+from pipeline.snapshot import ClassifyView, Notice, RunSummary, WorkerPlan
 
 
 @dataclass
@@ -41,6 +41,8 @@ class Core:
     runs: tuple[RunSummary, ...] = ()
     lab: LabView | None = None
     """The benchmark that is measured now."""
+    classify: ClassifyView | None = None
+    """The classification at hand."""
     closing: bool = False
     dirty: bool = True
     notices: deque[Notice] = field(default_factory=deque)

@@ -212,7 +212,8 @@ class Engine:
             conductor.dispatcher.stop_job(worker, "stopped")
         await core.pool.close(lambda: self._grace_s * CLOSE_SHARE)
         await core.hosts.close(0.0)
-        await conductor.lab.close(self._grace_s * CLOSE_SHARE)
+        for program in conductor.apart.values():
+            await program.close(self._grace_s * CLOSE_SHARE)
         conductor.dispatcher.give_back()
         now_s = core.wall_clock()
         run = core.active

@@ -123,11 +123,6 @@ class Orders:
                     f"{which} {'is not' if command.run_id else 'is'} interrupted or cancelled: nothing to resume.",
                     remedy="See the run history for what can be resumed.",
                 )
-            if run.kind is RunKind.CLASSIFY:
-                raise VconsoleError(
-                    f"Run {run.run_id} classifies stored videos, which the console does not.",
-                    remedy=f"Leave the console and give `vconsole resume {run.run_id}`.",
-                )
             ledger.retry(run.run_id, (JobState.CANCELLED,))
             return ledger.move_run(run.run_id, RunState.QUEUED, now_s)
 
@@ -164,8 +159,7 @@ class Orders:
             self._conductor.record_state(run_id, RunState.CANCELLED)
             await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
             return
-        if self._core.lab is not None and self._core.lab.run_id == run_id:
-            self._conductor.lab.cancel()
+        if any(program.cancel(run_id) for program in self._conductor.apart.values()):
             return
         if run is None or run.record.run_id != run_id:
             raise VconsoleError(f"Run {run_id} is not under way.", remedy="Only a run under way can be cancelled.")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.analysis.folder import folder_of
 from pipeline.commands import StartRun
 from pipeline.engine.kinds import fingerprints
 from pipeline.engine.ledger import recorded
@@ -30,6 +31,9 @@ def check(command: StartRun) -> None:
     if command.kind is RunKind.BENCHMARK:
         if not os.path.exists(os.path.join(command.out, ORDER)):
             raise SettingsError(f"There is no order of a benchmark in {visible(command.out)}.")
+        return
+    if command.kind is RunKind.CLASSIFY:
+        folder_of(command.inputs[0])
         return
     if command.kind not in STAGES:
         raise SettingsError(f"A run of kind {command.kind} cannot be made by this version.")

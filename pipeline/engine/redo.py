@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.analysis.asked import ClassifyRun
 from pipeline.commands import StartRun
 from pipeline.engine.ledger import OPEN_RUNS, Ledger
 from pipeline.engine.reader import LedgerReader
@@ -17,7 +18,7 @@ from pipeline.engine.records import JobRecord, NewJob, OutputRecord, RunRecord
 from pipeline.engine.reports import run_info, write_list, write_reports
 from pipeline.errors import LedgerError
 from pipeline.identity import content_id, identity_of, open_regular
-from pipeline.model import JobState, RunState
+from pipeline.model import JobState, RunKind, RunState
 from pipeline.outputs import paths
 from pipeline.outputs.naming import NAMED
 from pipeline.outputs.verify_reports import ReportedRun, check_reports
@@ -37,7 +38,7 @@ class Prepared:
 
 def as_command(run: RunRecord) -> StartRun:
     """Return the command that asks for what a recorded run did."""
-    settings = PipelineSettings.model_validate(run.settings)
+    settings = (ClassifyRun if run.kind is RunKind.CLASSIFY else PipelineSettings).model_validate(run.settings)
     return StartRun(run.kind, run.inputs, run.out, run.preset, settings, run.force)
 
 

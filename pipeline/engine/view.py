@@ -38,6 +38,7 @@ class View:
             notices=tuple(core.notices),
             runs=core.runs,
             lab=core.lab,
+            classify=core.classify,
             fatal=core.fatal,
         )
 

@@ -38,6 +38,12 @@ class PastRun:
         """How many jobs it has."""
         return sum(number for _, number in self.counts)
 
+    @property
+    def stored_in(self) -> str:
+        """The folder with the feature files of its videos, empty where it has none."""
+        folders = {RunKind.EXTRACT: self.out, RunKind.CLASSIFY: next(iter(self.inputs), "")}
+        return folders.get(self.kind, "")
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -99,6 +105,8 @@ class RunDetails:
     machine: tuple[tuple[str, str], ...]
     untold: str
     """Why versions and machine are not known, empty if they are."""
+    why: str = ""
+    """Why a classification did not come to its end, empty where that is not known or it did."""
     classes: tuple[tuple[str, int], ...] = ()
     """Of a classification the videos of each class, that of the most first; an empty name where none was likely."""
 

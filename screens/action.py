@@ -23,6 +23,7 @@ Place = Literal[
     "failures",
     "settings",
     "runs",
+    "classify form",
     "analysis",
 ]
 """Where an action can be taken: `list` is any pane or page with lines, `pick` one whose lines can be picked, `tree` the

@@ -12,7 +12,6 @@ from textual.message import Message
 from pipeline.analysis_report import Analysis as Report
 from pipeline.analysis_report import AnalysisStep
 from pipeline.history import PastRun
-from pipeline.model import RunKind
 from screens.actions import bindings, key_of
 from screens.asking import Asking
 from screens.clipboard import copy
@@ -40,6 +39,7 @@ class Analysis(Asking):
         super().__init__()
         self._ports = ports
         self._run = run
+        self._folder = run.stored_in or run.out
         self._known: Report | Refusal | None = None
         self._read = False
         self._making: Analysing | None = None
@@ -90,7 +90,7 @@ class Analysis(Asking):
     def action_copy(self) -> None:
         """Copy the path of the report with plots."""
         if isinstance(self._known, Report):
-            copy(self.app, self._ports.keep, "path of the report", f"{self._run.out}/analysis.html")
+            copy(self.app, self._ports.keep, "path of the report", f"{self._folder}/analysis.html")
 
     def action_leave(self) -> None:
         """Go back."""
@@ -98,7 +98,7 @@ class Analysis(Asking):
 
     @property
     def _can_make(self) -> bool:
-        return self._making is None and self._run.kind is RunKind.EXTRACT
+        return self._making is None and bool(self._run.stored_in)
 
     @property
     def _why_not(self) -> str:
@@ -112,16 +112,16 @@ class Analysis(Asking):
             return sentences(f"✗ {known.message} {known.remedy}".strip(), width, "bad")
         if not self._read or self._making is not None:
             return ()
-        if self._run.kind is not RunKind.EXTRACT:
+        if not self._run.stored_in:
             return sentences(self._why_not, width)
         return sentences(
             f"This run has not been analysed. {key_of('analysis.make')} does it: it reads the feature files, opens no "
-            f"video, and writes analysis.html and others into {self._run.out}.",
+            f"video, and writes analysis.html and others into {self._folder}.",
             width,
         )
 
     def _look(self) -> None:
-        self.aside(partial(self._ports.analyst.known, self._run.out), self._found)
+        self.aside(partial(self._ports.analyst.known, self._folder), self._found)
 
     def _found(self, answer: Report | Refusal | None) -> None:
         self._known, self._read = answer, True

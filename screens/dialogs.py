@@ -195,6 +195,7 @@ GROUPS: tuple[tuple[Place, str], ...] = (
     ("runs", "the run history"),
     ("lab", "the benchmarks"),
     ("lab form", "a new benchmark"),
+    ("classify form", "a new classification"),
     ("analysis", "the analysis of a run"),
     ("models", "the models"),
     ("doctor", "the doctor"),

@@ -64,7 +64,7 @@ class Lab(Following):
     def redraw(self) -> None:
         """Show the list and the page; each draws only what differs."""
         runs, page, run = self._benchmarks, self.query_one("#page", Lines), self._benchmarks.run
-        runs.take(self._runs, None, time.time())
+        runs.take(self._runs, self._snapshot, time.time())
         page.show(self._page(run, page.line_width))
         page.border_title = outside(self._alone or "report")
         resumable = run is not None and run.state in RESUMABLE

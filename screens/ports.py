@@ -56,6 +56,20 @@ class RunRequest:
     """Settings that differ from those of the preset: section.key and its value as text, empty for the default."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClassifyRequest:
+    """What the operator filled in for a classification; texts are as they were typed, paths absolute bytes."""
+
+    folder: bytes
+    """The output folder of the run whose videos are classified."""
+    labels: str
+    """Words with commas between; empty = by examples."""
+    examples: bytes
+    method: str
+    vectors: str
+    min_probability: str
+
+
 class Planning(Protocol):
     """What the screens of a new run ask; all but `settings` may take long, so they are called from a thread."""
 
@@ -176,6 +190,18 @@ class Analyst(Protocol):
         ...
 
 
+class Classes(Protocol):
+    """Classifications; each call may take seconds, so a screen makes it from a thread."""
+
+    def usual(self) -> ClassifyRequest | Refusal:
+        """Return what the settings say; its folder is empty."""
+        ...
+
+    def command(self, request: ClassifyRequest) -> StartRun | Refusal:
+        """Return the command that classifies a folder, or why that would surely fail."""
+        ...
+
+
 class RunHistory(Protocol):
     """What is remembered of all runs; each call reads the disk, so a screen makes it from a thread."""
 
@@ -274,3 +300,4 @@ class Ports:
     shelf: Shelf
     lab: Lab
     analyst: Analyst
+    classes: Classes

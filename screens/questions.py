@@ -8,12 +8,13 @@ from textual.app import App
 
 from pipeline.commands import ResumeRun
 from pipeline.history import PastRun
-from pipeline.model import STAGES, TERMINAL, RunState
+from pipeline.model import STAGES, TERMINAL, JobState, RunState
 from pipeline.snapshot import JobRow, RunSummary, Snapshot
 from pipeline.text import plural
 from screens.actions import key_of
 from screens.dialogs import Choice, Question
 from screens.ports import Source
+from screens.presenters.header import is_live
 
 
 def offer_to_resume(app: App[Any], source: Source, see_runs: Callable[[], None]) -> None:
@@ -89,11 +90,31 @@ def quit_question(running: int) -> Question:
     return Question("leave", "A run is under way. How do you want to leave?", choices, pressed_on="now")
 
 
-def lab_quit_question(measured: int) -> Question:
-    """Return the question how to leave while a benchmark is measured; its answers are now and stay."""
-    kept = f"{plural(measured, 'subject')} measured so far are kept; its run can be gone on with."
+def leaving_question(snapshot: Snapshot) -> Question | None:
+    """Return the question how to leave, None where nothing goes on; its answers are now, stay and, of videos, drain."""
+    if is_live(snapshot.run) and snapshot.run is not None:
+        return quit_question(snapshot.run.count(JobState.RUNNING))
+    if snapshot.lab is not None:
+        kept = f"{plural(len(snapshot.lab.results), 'subject')} measured so far are kept; its run can be gone on with."
+        return _aside_question("A benchmark", kept)
+    if snapshot.classify is not None:
+        kept = f"{plural(snapshot.classify.done, 'video')} classified so far are kept; its run can be gone on with."
+        return _aside_question("A classification", kept)
+    return None
+
+
+def _aside_question(what: str, kept: str) -> Question:
     choices = (Choice("n", "now", "Now", kept), Choice("s", "stay", "Stay", "Change nothing."))
-    return Question("leave", "A benchmark is under way. Leave all the same?", choices, pressed_on="now")
+    return Question("leave", f"{what} is under way. Leave all the same?", choices, pressed_on="now")
+
+
+def run_cancel_question(run: PastRun) -> Question:
+    """Return the question whether to cancel a run of the history that goes on or waits."""
+    choices = (
+        Choice("c", "cancel", "Cancel it", "What is done stays; the run can be gone on with."),
+        Choice("s", "stay", "Go on", "Change nothing."),
+    )
+    return Question("cancel", f"Cancel run {run.run_id}? {run.kind} · {run.preset} → {run.out}", choices)
 
 
 def lab_again_question(run: PastRun) -> Question:

@@ -1,7 +1,6 @@
 """The run history: every run of the ledger, all that is remembered of one, and two of them compared."""
 
 import time
-from collections.abc import Set
 from functools import partial
 from typing import ClassVar
 
@@ -11,18 +10,14 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widgets import Input
 
-from pipeline.commands import OpenRun, ResumeRun, StartRun
 from pipeline.history import History, PastRun, RunDetails
-from pipeline.model import RunKind, RunState
 from screens.actions import bindings, key_of
 from screens.analysis import Analysis
 from screens.clipboard import copy
-from screens.following import Following
 from screens.ports import Ports, Refusal
 from screens.presenters.compare import Facts, comparison
-from screens.presenters.header import is_live
-from screens.presenters.runs import OVER, RESUMABLE, run_details, totals
-from screens.questions import again_question
+from screens.presenters.runs import OVER, run_details, totals, vain
+from screens.run_orders import RunOrders
 from screens.widgets.answer import Answer
 from screens.widgets.filter_line import FilterLine
 from screens.widgets.keyline import KeyLine
@@ -31,7 +26,7 @@ from screens.widgets.outside import outside, tell
 from screens.widgets.runlist import RunList
 
 
-class Runs(Following):
+class Runs(RunOrders):
     """Reads the ledger in a thread, again when the snapshot tells of a change; what the engine runs is shown live."""
 
     CSS_PATH = "runs.tcss"
@@ -45,9 +40,18 @@ class Runs(Following):
         self._listed: History | None = None
         self._facts: dict[int, tuple[PastRun, Facts]] = {}
         self._seen: object = None
-        self._listing = self._telling = self._checking = False
+        self._listing = self._telling = False
         self._alone = ""
         """What the page shows on the whole screen: details, comparison or (empty) neither."""
+
+    @property
+    def selected(self) -> PastRun | None:
+        """The selected run."""
+        return self.query_one(RunList).run
+
+    def go_to_newest(self) -> None:
+        """Select the newest run, and stay with the newest."""
+        self.query_one(RunList).action_top()
 
     def compose(self) -> ComposeResult:
         """Build the totals, the list, the page beside it, the answer and the key line."""
@@ -70,7 +74,7 @@ class Runs(Following):
     def redraw(self) -> None:
         """Show the runs and the page; each draws only what differs."""
         runs, page = self.query_one(RunList), self.query_one("#page", Lines)
-        runs.take(self._listed.runs if self._listed else None, self._snapshot.run, time.time())
+        runs.take(self._listed.runs if self._listed else None, self._snapshot, time.time())
         self.query_one("#totals", Lines).show(totals(runs.all, self._listed.total) if self._listed else ())
         if self._alone == "comparison":
             one, other = map(self._known, runs.pair)
@@ -79,10 +83,7 @@ class Runs(Following):
             page.show(run_details(runs.run, self._known(runs.run), page.line_width) if runs.run else ())
         page.border_title = outside(self._alone or "details")
         page.border_subtitle = outside("checking…" if self._checking else "")
-        here = runs.run is None or runs.run.kind is not RunKind.CLASSIFY
-        labels = {} if here else {"runs.show": "", "runs.again": ""}
-        resumes = here and runs.run is not None and runs.run.state in RESUMABLE
-        self.query_one(KeyLine).rename(labels if resumes else labels | {"runs.resume": ""})
+        self.query_one(KeyLine).rename(dict.fromkeys(vain(runs.run), ""))
         self._want()
 
     @on(LineView.Chosen)
@@ -101,41 +102,6 @@ class Runs(Following):
             self._show_alone("comparison")
         else:
             tell(self.app, f"Mark a run with {key_of('runs.mark')}, then go to another to compare it.", problem=True)
-
-    def action_resume(self) -> None:
-        """Go on with the selected run."""
-        self._order(RESUMABLE, ResumeRun, "resume", "there is nothing to resume")
-
-    def action_show(self) -> None:
-        """Show the selected run in the monitor again, a benchmark in its lab."""
-        run = self.query_one(RunList).run
-        if run is not None and run.kind is RunKind.BENCHMARK:
-            self.call_later(self.run_action, "app.open('lab')")
-            return
-        self._order(OVER - {RunState.INTERRUPTED}, OpenRun, "show", "it is not over")
-
-    def _order(self, states: Set[RunState], command: type[ResumeRun | OpenRun], word: str, why_not: str) -> None:
-        run = self.query_one(RunList).run
-        if run is not None and run.kind is RunKind.CLASSIFY:
-            tell(self.app, f"Run {run.run_id} classified stored videos; only a shell does that.", problem=True)
-        elif run is not None and run.state in states:
-            self._send(command(run.run_id), f"Asked to {word} run {run.run_id}.")
-        elif run is not None:
-            tell(self.app, f"Run {run.run_id} is {run.state}; {why_not}.", problem=True)
-
-    def action_again(self) -> None:
-        """Ask, then check the selected run and start it once more."""
-        if (run := self.query_one(RunList).run) is None or self._checking:
-            return
-
-        def answered(answer: str | None) -> None:
-            if answer == "again":
-                self._checking = True
-                self._say(None)
-                self.aside(partial(self._ports.history.again, run.run_id), partial(self._again_checked, run))
-                self.redraw()
-
-        self.app.push_screen(again_question(run), answered)
 
     def action_analyse(self) -> None:
         """Show the analysis of the selected run."""
@@ -175,7 +141,7 @@ class Runs(Following):
     def _runs_read(self, answer: History | Refusal) -> None:
         self._listing = False
         if isinstance(answer, Refusal):
-            self._say(answer)
+            self.say(answer)
         else:
             self._listed = answer
         self._list()
@@ -186,17 +152,9 @@ class Runs(Following):
         self._facts[run.run_id] = (run, answer)
         self.redraw()
 
-    def _again_checked(self, run: PastRun, answer: StartRun | Refusal) -> None:
-        self._checking = False
-        if isinstance(answer, Refusal):
-            self._say(answer)
-            self.redraw()
-        else:
-            self._send(answer, f"Asked to start run {run.run_id} again.")
-
     @on(RunList.Selected)
     def _selected(self) -> None:
-        self._say(None)
+        self.say(None)
         self.query_one("#page", Lines).scroll_home(animate=False)
         self.redraw()
 
@@ -207,13 +165,6 @@ class Runs(Following):
         if seen != self._seen and not self._listing:
             self._seen, self._listing = seen, True
             self.aside(self._ports.history.runs, self._runs_read)
-
-    def _send(self, command: OpenRun | ResumeRun | StartRun, text: str) -> None:
-        """Send a command; the monitor shows what comes of it, unless another run comes first."""
-        self._ports.source.send(command)
-        tell(self.app, text)
-        if not is_live(self._snapshot.run):
-            self.dismiss(None)
 
     def _want(self) -> None:
         """Have the details read that are to be seen and not known, one run at a time."""
@@ -239,5 +190,6 @@ class Runs(Following):
         self.query_one("#page", Lines).scroll_home(animate=False)
         self.call_after_refresh(self.redraw)
 
-    def _say(self, refusal: Refusal | None) -> None:
+    def say(self, refusal: Refusal | None) -> None:
+        """Say why something was refused, or nothing more of it."""
         self.query_one(Answer).say(f"✗ {refusal.message} {refusal.remedy}".strip() if refusal else "", "bad")

@@ -61,6 +61,8 @@ def _folder(args: argparse.Namespace, settings: Settings) -> Folder:
         return folder_of(absolute(args.folder))
     with LedgerReader.read_only(state_dir(settings)) as ledger:
         record = ledger.run(args.run)
+        if record is not None and record.kind is RunKind.CLASSIFY:
+            return folder_of(record.inputs[0])
         if record is None or record.kind is not RunKind.EXTRACT:
             raise SettingsError(f"there is no extract run {args.run}", remedy="`vconsole runs` lists the runs.")
         asked = {safe_name(job.relative, ENDING) for job in ledger.jobs(args.run)}

@@ -24,11 +24,9 @@ from textual.screen import Screen
 import themes
 from pipeline.commands import Drain, Unpause
 from pipeline.errors import VconsoleError
-from pipeline.model import JobState
 from screens.action import remap
 from screens.actions import bindings
 from screens.monitor import STYLESHEET, Monitor
-from screens.presenters.header import is_live
 from screens.widgets.keyline import KeyLine
 from screens.widgets.outside import tell
 from vconsole.exits import Exit
@@ -204,24 +202,22 @@ class ConsoleApp(App[int], inherit_bindings=False):
         asks()
 
     def action_ask_quit(self) -> None:
-        """Ask how to leave; where nothing runs and nothing is measured, leave."""
+        """Ask how to leave; where nothing goes on, leave."""
         from screens.dialogs import Question
-        from screens.questions import lab_quit_question, quit_question
+        from screens.questions import leaving_question
 
         if self._told_to_leave:
             return
         self.monitor.pull()
-        run, lab = self.monitor.snapshot.run, self.monitor.snapshot.lab
+        question = leaving_question(self.monitor.snapshot)
         if self._stopping:
             self._close(now=True)
-        elif lab is None and not is_live(run):
+        elif question is None:
             self._stop()
         elif isinstance(self.screen, Question):
             self.screen.press_on()
-        elif lab is not None or run is None:
-            self.push_screen(lab_quit_question(len(lab.results) if lab else 0), self._quit_answered)
         else:
-            self.push_screen(quit_question(run.count(JobState.RUNNING)), self._quit_answered)
+            self.push_screen(question, self._quit_answered)
 
     def _quit_answered(self, answer: str | None) -> None:
         if answer == "now":

@@ -12,7 +12,7 @@ from pipeline.engine.reader import LedgerReader
 from pipeline.engine.redo import as_command
 from pipeline.errors import SettingsError, VconsoleError
 from pipeline.history import History, RunDetails
-from pipeline.model import STAGES, RunKind
+from pipeline.model import RunKind
 from screens.ports import Refusal
 
 T = TypeVar("T")
@@ -45,10 +45,6 @@ def _again(state_dir: Path, run_id: int) -> StartRun:
     if record.kind is RunKind.BENCHMARK:
         raise SettingsError(
             f"Run {run_id} is a benchmark; the benchmark lab measures it again.", remedy="Open it there."
-        )
-    if record.kind not in STAGES:
-        raise SettingsError(
-            f"Run {run_id} classified stored videos, which the console does not.", remedy="Give its command once more."
         )
     if record.is_redo:
         raise SettingsError(

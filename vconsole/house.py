@@ -98,6 +98,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
     from pipeline.settings import PRESETS
     from screens.ports import Ports
     from vconsole.analyst import Analyst
+    from vconsole.classes import ClassDesk
     from vconsole.doctor import examination_of
     from vconsole.failures import LedgerFailures
     from vconsole.history import LedgerHistory
@@ -121,6 +122,7 @@ def ports_over(engine: Closable, settings: "Settings", folder: Path, store: "Set
         shelf=Shelf(store.settings, folder),
         lab=LabDesk(store.settings, folder),
         analyst=Analyst(store.settings, folder),
+        classes=ClassDesk(store.settings),
     )
 
 

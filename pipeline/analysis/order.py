@@ -16,7 +16,7 @@ def order_of(folder: Folder, wanted: ClassifyRun, *, force: bool) -> Order:
     classify, readers = wanted.classify, reader_count(wanted.engine.workers)
     if wanted.examples:
         if classify.labels:
-            raise SettingsError("--labels and --examples are two ways to tell classes", remedy="Give one of them.")
+            raise SettingsError("words and examples are two ways to tell classes", remedy="Give one of them.")
         shown = folder_of(os.fsencode(wanted.examples))
         key = classify.vectors or next(iter(held_models(shown)), "")
         if not key:

@@ -117,7 +117,7 @@ def jobs_of(folder: Folder, found: Classes | None, why: str = "") -> Iterator[Ne
         video = found.video(os.fsdecode(name)) if found else None
         source = folder.path(name)
         if found is None or video is None:
-            yield NewJob(source, name, JobState.QUEUED, reason=why)
+            yield NewJob(source, name, JobState.QUEUED, result={"why": why} if why else {})
         elif "problem" in video:
             yield NewJob(source, name, JobState.FAILED, reason=video["problem"], failure=FailureClass.CORRUPT)
         else:

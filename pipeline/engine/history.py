@@ -60,6 +60,7 @@ def details(state_dir: Path, run_id: int) -> RunDetails:
             versions=versions,
             machine=machine,
             untold=untold,
+            why=ledger.why_left(run_id) if record.kind is RunKind.CLASSIFY else "",
             classes=ledger.classes(run_id) if record.kind is RunKind.CLASSIFY else (),
         )
 

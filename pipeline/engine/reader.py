@@ -169,6 +169,14 @@ class LedgerReader:
         )
         return tuple((str(row["label"] or ""), int(row["videos"])) for row in rows)
 
+    def why_left(self, run_id: int) -> str:
+        """Return why videos of a classification are still to be done, empty where nobody said."""
+        query = (
+            "SELECT json_extract(result, '$.why') AS why FROM jobs WHERE run_id = ? AND state = ? AND why != '' LIMIT 1"
+        )
+        row = self._db.execute(query, (run_id, JobState.QUEUED)).fetchone()
+        return str(row["why"]) if row else ""
+
     def job(self, job_id: int) -> JobRecord | None:
         """Return one job, or None."""
         row = self._db.execute("SELECT * FROM jobs WHERE job_id = ?", (job_id,)).fetchone()

@@ -154,7 +154,10 @@ def _fresh(snapshot: Snapshot) -> Notice | None:
 
 
 def _sentence(snapshot: Snapshot, width: int) -> Line:
-    run, notice = snapshot.run, _fresh(snapshot)
+    run, notice, classify = snapshot.run, _fresh(snapshot), snapshot.classify
+    if classify is not None:
+        told = f"run {classify.run_id} classifies stored videos: {classify.done:,} of {classify.of:,}"
+        return (sentence(f"{told}; {key_of('runs.open')} shows it", width, "accent"),)
     if run is not None and not is_live(run):
         return _ending(run, width)
     if run is not None and run.bottleneck:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.history import PastRun, RunDetails
 from pipeline.model import BAD, STAGES, TERMINAL, JobState, RunKind, RunState
-from pipeline.snapshot import RunView
+from pipeline.snapshot import Snapshot
 from pipeline.text import clock, plural
 from screens.actions import key_of
 from screens.ports import Refusal
@@ -32,11 +32,17 @@ _MANY_DAYS_S = 300 * 86400.0
 _BAR = 12
 
 
-def with_view(run: PastRun, view: RunView | None) -> PastRun:
-    """Return a run with the state and the figures that the engine tells of it now, if it is the one it tells of."""
-    if view is None or view.run_id != run.run_id:
-        return run
-    return replace(run, state=view.state, counts=view.counts, elapsed_s=view.elapsed_s)
+def as_it_is(run: PastRun, snapshot: Snapshot, now_s: float) -> PastRun:
+    """Return a run with the state and the figures that the engine tells of it now, if it is one it tells of."""
+    view, classify = snapshot.run, snapshot.classify
+    if view is not None and view.run_id == run.run_id:
+        return replace(run, state=view.state, counts=view.counts, elapsed_s=view.elapsed_s)
+    if classify is not None and classify.run_id == run.run_id:
+        counts = {JobState.QUEUED: classify.of - classify.done, JobState.DONE: classify.done}
+        present = tuple((state, amount) for state, amount in counts.items() if amount)
+        elapsed_s = max(0.0, now_s - run.started_s) if run.started_s else 0.0
+        return replace(run, state=RunState.RUNNING, counts=present, elapsed_s=elapsed_s)
+    return run
 
 
 def totals(runs: Sequence[PastRun], total: int) -> tuple[Line, Line]:
@@ -74,6 +80,14 @@ def job_counts(counts: Sequence[tuple[JobState, int]]) -> Line:
     return tuple(
         Cell(f"  {JOB_SIGNS[state][0]} {amount:,} {state}", JOB_SIGNS[state][1]) for state, amount in counts if amount
     )
+
+
+def vain(run: PastRun | None) -> list[str]:
+    """Return the actions of the history that can do nothing with a run."""
+    idle = {"runs.resume": run is None or run.state not in RESUMABLE, "runs.cancel": run is None or run.state in OVER}
+    idle["runs.classify"] = run is None or not run.stored_in
+    idle["runs.show"] = run is not None and run.kind is RunKind.CLASSIFY
+    return [action for action, is_idle in idle.items() if is_idle]
 
 
 def runs_heading(width: int) -> Line:
@@ -187,12 +201,18 @@ def _run_facts(run: PastRun, width: int) -> list[Line]:
 
 
 def _classes(run: PastRun, facts: RunDetails, width: int) -> list[Line]:
+    done = run.count(JobState.DONE)
+    if run.state not in OVER:
+        gauge = bar(done / run.total if run.total else 0.0, max(_BAR, min(40, width - 2 * _LABEL - 12)))
+        return [(cell("classified", _LABEL + 1, "quiet"), *gauge, Cell(f" {done:,} of {run.total:,}"))]
     told = "  ".join(f"{label or '(no class)'} {videos:,}" for label, videos in facts.classes)
     lines = field("classes", told or "none yet", width)
     if run.count(*BAD):
         lines += field("failed", "The last column of the table says why; the next classification tries them.", width)
     if run.state in RESUMABLE:
-        lines += field("left", f"`vconsole resume {run.run_id}` in a shell goes on", width)
+        lines += field("left", f"{plural(run.total - done, 'video')} to do; {key_of('runs.resume')} goes on", width)
+    if facts.why:
+        lines += field("because", facts.why, width, "bad")
     return lines
 
 

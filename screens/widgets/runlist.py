@@ -3,8 +3,8 @@
 from textual.message import Message
 
 from pipeline.history import PastRun
-from pipeline.snapshot import RunView
-from screens.presenters.runs import run_row, runs_empty, runs_heading, with_view
+from pipeline.snapshot import Snapshot
+from screens.presenters.runs import as_it_is, run_row, runs_empty, runs_heading
 from screens.run_order import SORTS, arranged, next_sort
 from screens.widgets.lines import LineView
 from screens.widgets.outside import Line, outside
@@ -33,10 +33,10 @@ class RunList(LineView):
         self._run_id: int | None = None
         self._marked: list[int] = []
 
-    def take(self, runs: tuple[PastRun, ...] | None, view: RunView | None, now_s: float) -> None:
-        """Show these runs, None while they are not read yet, the one that the engine tells of as it is now."""
+    def take(self, runs: tuple[PastRun, ...] | None, snapshot: Snapshot, now_s: float) -> None:
+        """Show these runs, None while they are not read yet, those that the engine tells of as they are now."""
         self._read, self.now_s = runs, now_s
-        self.all = tuple(with_view(run, view) for run in runs or ())
+        self.all = tuple(as_it_is(run, snapshot, now_s) for run in runs or ())
         self.rearrange()
 
     def sort_next(self) -> None:

@@ -8,16 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 from analysis_make import EACH, KINDS, vconsole
 
-from pipeline.commands import OpenRun, ResumeRun
 from pipeline.engine import Engine, history
-from pipeline.engine.ledger import Ledger
 from pipeline.history import RunDetails
 from pipeline.model import JobState, RunKind, RunState
 from pipeline.settings import Settings
@@ -253,21 +250,3 @@ def test_beside_an_engine_it_goes_unrecorded_and_says_so(out: Path, state: Path)
     assert done.returncode == 0
     assert "not recorded as a run" in done.stderr
     assert runs(state) == []
-
-
-def test_an_engine_does_not_take_a_classification_for_a_run_of_videos(out: Path, state: Path) -> None:
-    vconsole("classify", str(out), *ZERO_SHOT)
-    with closing(Ledger(state)) as ledger, ledger.transaction():
-        ledger.move_run(1, RunState.INTERRUPTED, time.time())
-    engine = Engine(Settings(), state_dir=state)
-    engine.start()
-    try:
-        engine.send(ResumeRun(1))
-        engine.send(OpenRun(1))
-        until = time.monotonic() + 60
-        while len(engine.latest().notices) < 2:
-            assert time.monotonic() < until
-        assert engine.latest().run is None
-        assert any("vconsole resume 1" in notice.text for notice in engine.latest().notices)
-    finally:
-        engine.close()

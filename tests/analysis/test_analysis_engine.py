@@ -41,10 +41,12 @@ def engine(state: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def many(out: Path) -> Path:
-    """A folder whose classification takes a while: some hundreds of copies of its feature files, by one reader."""
-    shutil.move(out / "features" / "two scenes.mp4.h5", out / "features" / "red circle")
+    """A folder whose classification takes a while: some hundreds of copies of its feature files; examples beside it."""
     for path in sorted((out / "features").glob("*/0.mp4.h5")):
-        for number in range(400):
+        shown = out / "shown" / path.parent.name
+        shown.mkdir(parents=True)
+        os.link(path, shown / path.name)
+        for number in range(250):
             os.link(path, path.with_name(f"copy{number}.mp4.h5"))
     return out
 
@@ -62,7 +64,7 @@ def by_words(out: Path) -> StartRun:
 
 
 def by_examples(out: Path) -> StartRun:
-    wanted = ClassifyRun.model_validate({"examples": str(out), "engine": {"workers": 1}})
+    wanted = ClassifyRun.model_validate({"examples": str(out / "shown"), "engine": {"workers": 1}})
     return command_of(bytes(out), wanted)
 
 
@@ -116,10 +118,11 @@ def test_a_cancelled_one_keeps_what_was_done_and_is_gone_on_with(engine: Engine,
 
 def test_its_death_interrupts_the_run_and_says_why(engine: Engine, state: Path, many: Path) -> None:
     engine.send(by_examples(many))
-    until(lambda: begun(engine.latest()))
+    until(lambda: begun(engine.latest()) and b"copy100" in (many / ".classes.journal").read_bytes())
     os.killpg(session().pid, signal.SIGKILL)
     until(lambda: state_of(engine) is RunState.INTERRUPTED)
     assert "SIGKILL" in told(engine)
+    assert "SIGKILL" in newest(state).why
     assert newest(state).run.count(JobState.DONE)
     engine.send(ResumeRun(newest(state).run.run_id))
     until(lambda: state_of(engine) is RunState.DONE)
@@ -167,13 +170,13 @@ def test_killed_at_random_moments_it_comes_to_the_same_table(
     state: Path, many: Path, tmp_path: Path, seed: int
 ) -> None:
     whole = Path(shutil.copytree(many, tmp_path / "whole", copy_function=shutil.copy2))
-    vconsole("classify", str(whole), f"--examples={many}", "--workers=2")
+    vconsole("classify", str(whole), f"--examples={many / 'shown'}", "--workers=2")
     rng, kills = random.Random(seed), 0
-    command = [sys.executable, "-m", "vconsole", "classify", str(many), f"--examples={many}", "--workers=2"]
+    command = [sys.executable, "-m", "vconsole", "classify", str(many), f"--examples={many / 'shown'}", "--workers=2"]
     while not (many / "classes.csv").exists():
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
-                process.wait(rng.uniform(1.0, 4.0) if kills < 8 else 60)
+                process.wait(rng.uniform(1.0, 3.0) if kills < 4 else 60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 kills += 1

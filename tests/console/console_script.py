@@ -34,11 +34,13 @@ from pipeline.snapshot import (
 )
 from screens.ports import Album, Exported, FailedVideos, JobReader, Planning, Ports, Refusal
 from screens.ports import Analyst as AnalystPort
+from screens.ports import Classes as ClassesPort
 from screens.ports import Lab as LabPort
 from screens.ports import Shelf as ShelfPort
 from screens.widgets.lines import LineView
 from vconsole.analyst import Analyst
 from vconsole.app import ConsoleApp
+from vconsole.classes import ClassDesk
 from vconsole.house import Building, House
 from vconsole.keymap import checked
 from vconsole.lab import LabDesk
@@ -151,6 +153,7 @@ def app_over(
     shelf: ShelfPort | None = None,
     lab: LabPort | None = None,
     analyst: AnalystPort | None = None,
+    classes: ClassesPort | None = None,
 ) -> ConsoleApp:
     """Return the console over a scripted engine; new runs are really planned, with no ledger."""
     settings = settings or Settings.model_validate({"console": {"theme": theme, "refresh_hz": 20}})
@@ -170,6 +173,7 @@ def app_over(
         shelf=shelf or Shelf(lambda: settings, Path("/nowhere")),
         lab=lab or LabDesk(lambda: settings, Path("/nowhere")),
         analyst=analyst or Analyst(lambda: settings, Path("/nowhere")),
+        classes=classes or ClassDesk(lambda: settings),
     )
     house = House(engine, settings, ports, checked(settings.keys))
     return ConsoleApp(Building(house), settings.console.theme, looks(own_themes))

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from console_classes import FACTS, ROWS
 from console_script import (
     HOSTILE,
     LARGE,
     SMALL,
     ScriptedEngine,
-    ScriptedHistory,
     app_over,
     facts_of,
     job,
@@ -17,27 +17,13 @@ from console_script import (
     until,
 )
 
-from pipeline.history import PastRun, RunDetails
 from pipeline.job_facts import ClassFacts, ClassScene, ClassShare
-from pipeline.model import JobState, RunKind, RunState
+from pipeline.model import JobState
 from pipeline.snapshot import Snapshot
 from screens.order import QueueOrder
 from screens.presenters.job import job_body
 from screens.presenters.queue import queue_row
 from screens.widgets.outside import line_width
-
-ROWS = (
-    job(1, JobState.DONE, name="a.mp4", label="red circle", scenes=2, frames=6),
-    job(2, JobState.DONE, name="b.mp4", label="blue star", scenes=1, frames=3),
-    job(3, JobState.DONE, name="c.mp4", scenes=1, frames=3),
-)
-FACTS = ClassFacts(
-    label="red circle",
-    shares=(ClassShare("red circle", 0.91), ClassShare("blue star", 0.08), ClassShare("none of [these]", 0.01)),
-    scenes=(ClassScene(0.0, 4.0, "red circle", 0.97), ClassScene(4.0, 6.0, "", 0.4)),
-    method="words",
-    model="clip-vit-b-32",
-)
 
 
 def engine_of() -> ScriptedEngine:
@@ -87,24 +73,3 @@ def test_hostile_classes_never_change_the_width_or_hide(name: str, width: int) -
     body = job_body(replace(facts_of(engine_of(), 1), classes=hostile), width)
     assert all(line_width(line) <= max(line_width(row), width) for line in (row, *body))
     assert all(part.text.isprintable() for line in (row, *body) for part in line)
-
-
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-async def test_the_history_tells_the_classes_of_a_classification_and_offers_nothing_that_a_shell_does(
-    size: tuple[int, int],
-) -> None:
-    run = PastRun(
-        70, RunKind.CLASSIFY, RunState.INTERRUPTED, "words", ("/data/out",), "/data/out/classes.csv", False,
-        1.0, 2.0, 3.0, ((JobState.QUEUED, 2), (JobState.DONE, 5), (JobState.FAILED, 1)),
-    )  # fmt: skip
-    details = RunDetails(run, 4.0, 0, 0.0, 0.0, 0, 0, 0, 0, (), (), (), (), "", (("red [circle]", 4), ("", 1)))
-    engine = engine_of()
-    app = app_over(engine, history=ScriptedHistory(details))
-    async with app.run_test(size=size) as pilot:
-        await pilot.press("h")
-        await until(pilot, lambda: "red [circle] 4  (no class) 1" in picture(app))
-        assert "vconsole resume 70" in picture(app)
-        assert "start again" not in picture(app)
-        await pilot.press("u", "v")
-        await until(pilot, lambda: any("only a shell" in note.message for note in app._notifications))
-        assert engine.sent == []

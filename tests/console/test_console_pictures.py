@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from console_analyst import REPORT, ScriptedAnalyst
+from console_classes import FACTS, ScriptedClasses, a_classification, classifying, with_classes
 from console_lab import ScriptedLab, measuring
 from console_planner import PLANNED, ScriptedPlanner
 from console_script import (
@@ -36,7 +37,7 @@ from pipeline.job_facts import (
     TimelineFacts,
     TranscodeFacts,
 )
-from pipeline.model import JobState, RunKind
+from pipeline.model import JobState, RunKind, RunState
 from pipeline.snapshot import Snapshot
 from screens.ports import Refusal
 from vconsole.app import ConsoleApp
@@ -126,6 +127,21 @@ VIEWS = {
         replace(measuring(), lab=None),
     ),
     "analysis": View(("h", "i"), ("analysis of run 8", "1,234 videos", "near-duplicates", "a dog")),
+    "classes": View(("1",), ("red circle", "blue star", "3 frames"), with_classes()),
+    "job with classes": View(
+        ("1", "G", "k", "k", "enter"),
+        ("class: red circle", "by words, vectors of clip-vit-b-32", "91%"),
+        with_classes(),
+    ),
+    "classify": View(
+        ("h", "l"), ("the classes, in words", "or a folder of examples", "centroid", "F5"), with_classes()
+    ),
+    "classifying": View(("h", "G", "enter"), ("run 4  ► running", "300 of 1,200", "x cancel"), classifying(4)),
+    "classification": View(
+        ("h", "G", "enter"),
+        ("run 4  ! interrupted", "red [circle] 4  (no class) 1", "the weights are gone", "l classify"),
+        with_classes(),
+    ),
     "again": View(("h", "a"), ("Start run 8 again?", "What is whole is not done again.")),
 }
 
@@ -147,6 +163,9 @@ def facts(engine: ScriptedEngine, job_id: int) -> JobFacts | Refusal:
     run = engine.snapshot.run
     if isinstance(known, JobFacts) and run and run.kind is RunKind.TRANSCODE:
         return replace(known, kind=run.kind, preset=run.preset, transcode=TRANSCODED)
+    row = next((row for row in engine.snapshot.jobs if row.job_id == job_id), None)
+    if isinstance(known, JobFacts) and row is not None and row.label:
+        return replace(known, classes=FACTS)
     if not isinstance(known, JobFacts) or known.state is not JobState.PARTIAL:
         return known
     frames = tuple(FrameFact(at, round(at * 25), index, 0, 90.0) for index, at in enumerate((2.0, 31.0, 70.0)))
@@ -162,15 +181,17 @@ def app_with_all() -> tuple[ScriptedEngine, ConsoleApp]:
     """Return the console over a history, a plan and an album."""
     engine, planner = ScriptedEngine(), ScriptedPlanner(Plan(), PLANNED)
     planner.may_end.set()
-    known = partial(facts, engine)
+    known, history = partial(facts, engine), remembered()
+    history.facts[4] = a_classification(4, RunState.INTERRUPTED)
     return engine, app_over(
         engine,
-        history=remembered(),
+        history=history,
         planning=planner,
         job_facts=known,
         album=Painted,
         lab=ScriptedLab(),
         analyst=ScriptedAnalyst(REPORT),
+        classes=ScriptedClasses(),
     )
 
 

@@ -301,6 +301,8 @@ def _note(job: JobRecord) -> str:
         told.append(f"read in one piece: {job.result['whole_because']}")
     if job.result.get("decode_fallback"):
         told.append(job.result["decode_fallback"])
+    if false_times := job.result.get("probe", {}).get("false_times"):
+        told.append(f"the time of {plural(false_times, 'picture')} could not be and was replaced")
     if job.result.get("cut_off"):
         told.append("cut off where probe.max_frames says")
     if job.reused:

@@ -269,6 +269,7 @@ class Collector:
             bytes_read=tally.bytes_read,
             variable_rate=timed.variable_rate,
             cut_off=self._cut_off,
+            false_times=tally.false_times,
         )
 
     def _sample(self, duration_s: float) -> str:

@@ -170,6 +170,7 @@ def join(tally: Tally, more: Tally) -> None:
     tally.shown += more.shown
     tally.bytes_read += more.bytes_read
     tally.end_s = max(tally.end_s, more.end_s)
+    tally.false_times += more.false_times
     if more.end_tick is not None:
         tally.end_tick = more.end_tick if tally.end_tick is None else max(tally.end_tick, more.end_tick)
     tally.faults += more.faults
@@ -184,6 +185,7 @@ def packed(record: Record) -> Columns:
         "bytes_read": tally.bytes_read,
         "end_tick": tally.end_tick,
         "end_s": tally.end_s,
+        "false_times": tally.false_times,
         "faults": [[fault.start_s, fault.end_s, fault.reason] for fault in tally.faults],
     }
     return record.columns | {

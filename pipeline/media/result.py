@@ -105,6 +105,8 @@ class Sweep:
     """Whether the frames do not follow each other in equal steps, judged by all of them."""
     cut_off: bool
     """Whether `probe.max_frames` ended the video before its end."""
+    false_times: int = 0
+    """Pictures whose times could not be and were replaced by those that their neighbours make likely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +123,4 @@ class KnownFrames:
     fps: float
     variable_rate: bool = False
     cut_off: bool = False
+    false_times: int = 0

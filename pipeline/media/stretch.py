@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.media.ebml import structure
+from pipeline.media.false_times import TimeSieve
 from pipeline.media.result import LostSpan
 from pipeline.media.score import Measure
 from pipeline.media.seen import IrregularError, Seen, VideoPacket
@@ -84,6 +85,8 @@ class Tally:
     """Places in `ticks` of packets that the demuxer marks as cut or damaged."""
     missing_bytes: int = 0
     """What the container promises behind the end of the file; known of Matroska only, as is the next one."""
+    false_times: int = 0
+    """Packets of the video whose times cannot be and were taken for missing."""
     broken: bool = False
     """Times have gaps, and the container's elements do not follow each other."""
 
@@ -97,7 +100,7 @@ def read_packets(
     behind its end are yielded too, as long as they are asked for, but not noted. Raises IrregularError where the
     keyframe that it begins with is not there.
     """
-    begun, over = span.start is None, False
+    begun, over, sieve = span.start is None, False, TimeSieve(container)
     if span.start is not None:
         container.seek(span.start, stream=stream)
     for _ in range(_READ_ERRORS):
@@ -107,6 +110,7 @@ def read_packets(
                 if packet.dts is None and packet.pts is None and not packet.size:
                     continue
                 own = packet.stream_index == stream.index and packet.size > 0
+                tally.false_times += sieve.sift(packet) and own
                 if own and packet.is_keyframe:
                     begun = begun or packet.pts == span.start
                     over = over or (span.end is not None and packet.pts == span.end)

@@ -97,6 +97,7 @@ def _as_known(known: KnownFrames, seconds: float) -> Sweep:
         bytes_read=0,
         variable_rate=known.variable_rate,
         cut_off=known.cut_off,
+        false_times=known.false_times,
     )
 
 

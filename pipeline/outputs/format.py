@@ -79,7 +79,8 @@ class FeatureInfo:
     """See `pipeline.stages.keys`; stored as JSON."""
     probe: Mapping[str, Any]
     """What the probe found (`pipeline.stages.probe.Probe` but for its own wall time), with `variable_rate` as all
-    decoded frames show it, and `cut_off`: whether `probe.max_frames` ended the video before its end. Stored as JSON."""
+    decoded frames show it, and `cut_off`: whether `probe.max_frames` ended the video before its end;
+    `false_times`: pictures whose times could not be and were replaced. Stored as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

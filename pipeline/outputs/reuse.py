@@ -83,6 +83,7 @@ def known_frames(features: Features) -> KnownFrames:
         fps=info.fps,
         variable_rate=bool(info.probe["variable_rate"]),
         cut_off=bool(info.probe["cut_off"]),
+        false_times=int(info.probe.get("false_times", 0)),
     )
 
 

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from pipeline.errors import JobError
+from pipeline.media.false_times import TimeSieve
 from pipeline.media.header import header_seconds, track_end
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
 from pipeline.media.seen import VideoPacket
@@ -256,7 +257,9 @@ def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[i
     frame: VideoFrame | None = None
     seen_bytes = 0
     locked = "enc_key_id" in stream.metadata or stream.codec_context.codec_tag == "encv"
+    sieve = TimeSieve(container)
     for number, packet in enumerate(_readable(container, stream)):
+        sieve.sift(packet)
         locked = locked or packet.has_sidedata("encryption_info")
         if locked:
             raise JobError(FailureClass.ENCRYPTED, "The video is encrypted.", stage=Stage.PROBE)

@@ -191,7 +191,8 @@ def _info(
 
 def _told(probe: Probe, sweep: Sweep) -> dict[str, Any]:
     """Return the facts about the video; the probe's wall time is none, and would make equal outputs differ."""
-    facts = dataclasses.asdict(probe) | {"variable_rate": sweep.variable_rate, "cut_off": sweep.cut_off}
+    facts = dataclasses.asdict(probe)
+    facts |= {name: getattr(sweep, name) for name in ("variable_rate", "cut_off", "false_times")}
     del facts["seconds"]
     return facts
 

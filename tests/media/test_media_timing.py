@@ -99,3 +99,19 @@ def test_a_decoder_that_never_gives_a_keyframe_alone_still_gives_keyframes(share
 def test_a_video_whose_keyframes_are_hidden_is_decoded_whole(shared_media: Path, name: str, shown: int) -> None:
     result = run_sweep(shared_media / "odd" / name, QUICK).result
     assert (result.frames_decoded, result.sampling, len(result.frames)) == (shown, "keyframes", 1)
+
+
+def test_a_time_that_no_video_can_reach_is_replaced_and_told(tmp_path: Path) -> None:
+    times = [number * 40 for number in range(59)] + [30 * 366 * 86_400_000]
+    path = write_video(tmp_path / "far.mkv", shots([60]), times=times.__getitem__, options={"preset": "ultrafast"})
+    swept = run_sweep(path)
+    assert (swept.result.false_times, swept.result.frames_decoded, swept.result.lost) == (1, 60, ())
+    assert swept.result.duration_s == pytest.approx(2.4, abs=0.05)
+    assert swept.result.fps == pytest.approx(25, abs=0.5)
+
+
+def test_a_damaged_page_that_names_a_time_beyond_all_time_stretches_no_video(shared_media: Path) -> None:
+    swept = run_sweep(shared_media / "odd/roytam1+UXP/dom/media/test/bug498380.ogv")
+    assert (swept.result.false_times, swept.result.frames_decoded) == (1, 14)
+    assert swept.probe.fps == pytest.approx(30, abs=1)
+    assert swept.result.duration_s == pytest.approx(22 / 30, abs=0.05)

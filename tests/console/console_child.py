@@ -51,7 +51,7 @@ def main() -> int:
     with logged() as log, strays_told(partial(LOGGER.warning, "printed: %s")):
         log.write_to(LogSettings())
         app = app_over(Recorder(engine))
-        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=lambda: GRACE_S):
+        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=lambda: GRACE_S, terminal_fd=0):
             try:
                 return app.run() or 0
             finally:

@@ -2,10 +2,12 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from engine_harness import FAKE_WORKER, Bench
+from engine_harness import FAKE_WORKER, Bench, Driven
 from fake_nvml import FakeNvmlError, nvml
 from test_engine_host import host, pids, with_vectors
 
@@ -107,15 +109,22 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_device_has_a_host_and_one_that_fails_for_good_is_taken_out(
-    bench: Bench, script: Path, tmp_path: Path
-) -> None:
+@contextmanager
+def under_way(bench: Bench, script: Path, tmp_path: Path) -> Iterator[tuple[Driven, Path]]:
+    """Run a video that ends when the file which is given is there, with two hosts; one that is out stays so."""
     gate = tmp_path / "gate"
     bench.video("a.mp4", f"gate {gate}")
     options, program = two(script, retry_pause_s=1000.0, retry_pause_max_s=1000.0)
     with bench.engine(options, FAKE_WORKER, program) as driven:
         driven.engine.send(bench.start(options))
         driven.until(both_ready)
+        yield driven, gate
+
+
+def test_each_device_has_a_host_and_one_that_fails_for_good_is_taken_out(
+    bench: Bench, script: Path, tmp_path: Path
+) -> None:
+    with under_way(bench, script, tmp_path) as (driven, gate):
         assert len(pids(script)) == 2
         script.write_text("dead\n" * 3)
         os.kill(pids(script)[0], signal.SIGKILL)
@@ -151,12 +160,7 @@ def test_the_run_is_held_up_when_all_are_out_and_goes_on_with_the_first_that_is_
 def test_a_gpu_that_nvml_says_is_gone_is_taken_out_without_the_usual_restarts(
     bench: Bench, script: Path, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
-    bench.video("a.mp4", f"gate {gate}")
-    options, program = two(script, retry_pause_s=1000.0, retry_pause_max_s=1000.0)
-    with bench.engine(options, FAKE_WORKER, program) as driven:
-        driven.engine.send(bench.start(options))
-        driven.until(both_ready)
+    with under_way(bench, script, tmp_path) as (driven, gate):
         orders = driven.engine._orders
         assert orders is not None
         hosts = orders._core.hosts

@@ -1,4 +1,4 @@
-"""Screenshots of each screen at the two designed sizes, in two themes: they render, and hold what they should."""
+"""Screenshots of each screen at the two designed sizes, each in another theme: they render, and hold their words."""
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -41,8 +41,6 @@ from pipeline.model import JobState, RunKind, RunState
 from pipeline.snapshot import Snapshot
 from screens.ports import Refusal
 from vconsole.app import ConsoleApp
-
-THEMES = ("vconsole-dark", "ansi")
 
 
 class View(NamedTuple):
@@ -195,23 +193,19 @@ def app_with_all() -> tuple[ScriptedEngine, ConsoleApp]:
     )
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-async def test_each_screen_has_a_picture(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("size", "theme"), [(SMALL, "ansi"), (LARGE, "vconsole-dark")])
+async def test_each_screen_has_a_picture(size: tuple[int, int], theme: str) -> None:
     engine, app = app_with_all()
-    themes = THEMES
     async with app.run_test(size=size) as pilot:
+        app.theme = theme
         for name, view in VIEWS.items():
             show(engine, view.snapshot or busy())
             await until(pilot, lambda: app.monitor.snapshot.serial == engine.snapshot.serial)
             await pilot.press(*view.keys)
             await until(pilot, lambda view=view: all(word in picture(app) for word in view.words), told=name)
-            for theme in themes:
-                app.theme = theme
-                await pilot.pause()
-                svg = app.export_screenshot()
-                ET.fromstring(svg)
-                assert all(word in words_of(svg) for word in view.words), (name, theme)
-            themes = themes[::-1]
+            svg = app.export_screenshot()
+            ET.fromstring(svg)
+            assert all(word in words_of(svg) for word in view.words), name
             while app.screen is not app.monitor or any(map(app.monitor.has_class, ("-filtering", "-zoomed"))):
                 await pilot.press("escape")
 

@@ -58,12 +58,12 @@ class DividedExtraction(Extraction):
             clock.moved(share=SWEEP_SHARE * min(1.0, done_s / (end_s - start_s)), video_s=done_s, frames=frames)
 
         frames, folder = self._settings.frames, pictures_folder(self._place(number)[0])
-        text = self._text_stage(ChunkText)
         vectors: Vectors = {}
         weights: dict[str, str] = {}
         with (
             saved_pictures(folder, frames.save, frames.save_quality) as pictures,
             self._embedder(self._models()) as embedder,
+            self._text_stage(ChunkText) as text,
         ):
             on_frame = partial(self._keep, pictures, embedder)
             clock.stage = self._decoding_stage
@@ -82,7 +82,7 @@ class DividedExtraction(Extraction):
                 with clock.timed(Stage.EMBED, 0):
                     vectors = embedder.taken()
                     weights = {key: made_by(spec) for key, spec in embedder.specs.items()}
-        looks = tuple(text.looks) if text else ()
+            looks = text.looks() if text else ()
         chunk = StoredChunk(record, vectors, weights, looks, self._seconds(began), self._engines.told())
         self._write_down(number, chunk)
         return chunk

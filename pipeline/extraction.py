@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeVar
@@ -25,7 +25,6 @@ from pipeline.outputs.pictures import PictureFolder, saved_pictures, unreadable_
 from pipeline.outputs.reuse import Reuse, find_reuse, known_frames
 from pipeline.outputs.saved import read_sum
 from pipeline.progress import Reporter, StageClock
-from pipeline.reading.engines import reader
 from pipeline.stages.crop import find_crop
 from pipeline.stages.embed import Embedder
 from pipeline.stages.keys import TEXT_ENGINE, stage_keys
@@ -201,8 +200,8 @@ class Extraction:
     ) -> tuple[Sweep, dict[str, Embedding]]:
         """Decode once; pictures go to the model host and to the disk as frames are chosen."""
         clock = self._clock
-        reading = self._text_stage(TextStage) if self._text is None and known is None else None
-        with self._saved_pictures() as pictures, self._embedder(models) as embedder:
+        reads = self._text_stage(TextStage) if known is None else nullcontext()
+        with self._saved_pictures() as pictures, self._embedder(models) as embedder, reads as reading:
             on_frame = partial(self._keep, pictures, embedder)
 
             def progress(video_s: float, frames: int) -> None:
@@ -244,12 +243,13 @@ class Extraction:
                 self._saved = pictures.sum
         return swept, embeddings
 
-    def _text_stage(self, kind: type[TextReader]) -> TextReader | None:
-        """Return what reads text during the decode, None where it is not asked for."""
+    @contextmanager
+    def _text_stage(self, kind: type[TextReader]) -> Iterator[TextReader | None]:
+        """Yield what has text read during the decode, None where it is not asked for or there already."""
         wanted = self._settings.text
-        if not wanted.enabled:
-            return None
-        engine, threads = self._run.fingerprints[TEXT_ENGINE], self._job.decode_threads
+        if not wanted.enabled or self._text is not None:
+            yield None
+            return
 
         @contextmanager
         def timed() -> Iterator[None]:
@@ -257,8 +257,8 @@ class Extraction:
                 self._clock.moved()
                 yield
 
-        load = partial(reader, engine, wanted.languages, wanted.longest_px, wanted.batch, threads)
-        return kind(engine, load, wanted, timed)
+        with closing(self._client(Stage.TEXT)) as client:
+            yield kind(client, self._run.fingerprints[TEXT_ENGINE], wanted, timed)
 
     def _speech(self, features: Features, reuse: Reuse | None) -> Speech | None:
         """Return what is said, by a pass over the sound of its own; None where it is not asked for."""

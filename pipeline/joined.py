@@ -65,8 +65,9 @@ class JoinedExtraction(DividedExtraction):
         self._video.check()
         self._refuse_loss(swept.lost, swept.frames_lost, self._decoding_stage)
         self._decoded(swept)
-        if self._text is None and (reading := self._text_stage(JoinedText)):
-            self._text = self._join_text(reading, chunks, swept.duration_s)
+        with self._text_stage(JoinedText) as reading:
+            if reading:
+                self._text = self._join_text(reading, chunks, swept.duration_s)
         with self._saved_pictures() as pictures, self._embedder(models) as embedder:
             if embedder:
                 _give(embedder, chunks)

@@ -17,7 +17,7 @@ from pipeline.engine.kinds import fingerprints
 from pipeline.extract import extract
 from pipeline.extract_job import ExtractJob, RunContext
 from pipeline.model import RunKind, Stage
-from pipeline.models.registry import catalogue
+from pipeline.models.registry import held
 from pipeline.models.standalone import standalone_host
 from pipeline.settings import PipelineSettings
 
@@ -64,11 +64,10 @@ def stages(request: Request) -> Iterator[Opened]:
     """Yield calls that take the videos through all stages, as a worker does, with a model host beside them."""
     settings = _settings_of(request)
     workers = int(request.subject.parameters.get("workers", "1"))
-    keys = settings.model_keys
     alone = request.subject.target if request.subject.kind is Kind.STAGE else ""
-    models = {key: catalogue(settings)[key] for key in keys}
+    models = held(settings)
     with ExitStack() as stack:
-        sockets = [stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path] if keys else []
+        sockets = [stack.enter_context(standalone_host(settings.host, models, nice=0)).socket_path] if models else []
         context = RunContext(
             settings,
             os.fsencode(request.scratch),

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.engine.faults import Trouble
 from pipeline.engine.heap import Heap
-from pipeline.engine.kinds import KINDS
+from pipeline.engine.kinds import needs_host
 from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
 from pipeline.engine.readings import Readings
 from pipeline.engine.records import JobRecord, RunRecord
@@ -100,7 +100,7 @@ class ActiveRun:
     @property
     def needs_host(self) -> bool:
         """Whether its jobs need a model host."""
-        return bool(KINDS[self.record.kind].models(self.settings))
+        return needs_host(self.record.kind, self.settings)
 
     def rates_at(self, now_s: float) -> float:
         """Return the moment whose rates are to be shown: now, or that of its end once it is over."""

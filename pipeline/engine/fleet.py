@@ -159,7 +159,7 @@ class Hosts:
         """Start those that are not there, for the models of these settings; another configuration replaces them."""
         if settings is not self._settings:
             before, self._settings = self._settings, settings
-            if before is None or before.host.device != settings.host.device or not self._members:
+            if before is None or not self._members or _planned_by(before) != _planned_by(settings):
                 self._plan(settings)
             for member in self._members:
                 member.out, member.hopeless = member.out and not member.hopeless, False
@@ -239,8 +239,13 @@ class Hosts:
 
             self._members.append(Member(self, make))
         names = [device.name for device in there]
-        on_cpu = names.count("cpu")
+        on_cpu = len(names) if settings.text.enabled else names.count("cpu")
         for number, (member, device) in enumerate(zip(self._members, there, strict=True), 1):
             member.device, member.lost = device, False
             member.title = device.name if names.count(device.name) == 1 else f"{device.name} (host {number})"
             member.host.use(device, threads=max(1, cores() // on_cpu) if on_cpu > 1 else 0)
+
+
+def _planned_by(settings: PipelineSettings) -> tuple[str, bool]:
+    """Return what the plan of the hosts depends on: a host beside a GPU takes the CPU's cores where it reads text."""
+    return settings.host.device, settings.text.enabled

@@ -13,9 +13,10 @@ from pipeline.engine.devices import SHOWN, Device
 from pipeline.engine.faults import Fault
 from pipeline.engine.host_figures import HostFigures
 from pipeline.models import registry
-from pipeline.sections import HostSettings
+from pipeline.sections import HostSettings, ModelSettings
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import HostView
+from pipeline.stage_sections import TextSettings
 
 ERROR_HELD_S = 2.0
 """How long an error that the host tells is held back: if the host dies of it, both are told in one sentence."""
@@ -62,6 +63,8 @@ class ModelHost:
         self._child: Child | None = None
         self._starting: asyncio.Task[None] | None = None
         self._settings: PipelineSettings | None = None
+        self._held: dict[str, ModelSettings | TextSettings] = {}
+        """What it is to hold, by key."""
         self._device, self._threads = Device("auto"), 0
         self._changed_device = False
         self._device_gone = False
@@ -129,7 +132,7 @@ class ModelHost:
         """Start it, if it is not there, for the models of these settings; another configuration replaces it."""
         if self._settings is not None and self._asks_the_same(settings):
             return
-        self._settings, self._changed_device = settings, False
+        self._settings, self._held, self._changed_device = settings, registry.held(settings), False
         self._deaths = 0
         self._has_served = False
         if self._child:
@@ -186,12 +189,10 @@ class ModelHost:
 
     def _asks_the_same(self, settings: PipelineSettings) -> bool:
         assert self._settings is not None
-        mine, theirs = self._settings, settings
-        return not self._changed_device and (mine.host, mine.models, set(mine.model_keys)) == (
-            theirs.host,
-            theirs.models,
-            set(theirs.model_keys),
-        )
+        if self._changed_device:
+            return False
+        mine = self._settings
+        return settings is mine or (mine.host, self._held) == (settings.host, registry.held(settings))
 
     def _start(self) -> None:
         self._due_s = None
@@ -216,7 +217,6 @@ class ModelHost:
             self._after_death(f"could not be started: {error.strerror}")
             return
         self._starting = None
-        models = registry.catalogue(settings)
         # A lost GPU is waited for, not done without.
         same = self._device.name == "auto" and self._has_served
         own: wire.Message = {"device": self.view.device if same else self._device.inside}
@@ -226,12 +226,12 @@ class ModelHost:
             {
                 "type": "configure",
                 "host": settings.host.model_dump(mode="json") | own,
-                "models": {key: models[key].model_dump(mode="json") for key in settings.model_keys},
+                "models": {key: model.model_dump(mode="json") for key, model in self._held.items()},
                 "socket": str(self.socket_path),
                 "remember": str(self._remember or ""),
             }
         )
-        self._child.send({"type": "preload", "keys": list(settings.model_keys)})
+        self._child.send({"type": "preload", "keys": list(self._held)})
 
     def _heard(self, message: wire.Message) -> None:
         self._heard_s = self._clock()
@@ -254,8 +254,7 @@ class ModelHost:
             view = replace(view, device=self._device.name)
         if int(wire.number(message, "batches_done")) > 0:
             self._deaths = 0
-        wanted = set(self._settings.model_keys) if self._settings else set()
-        state = "ready" if message["state"] == "ready" and wanted <= set(view.models) else "loading"
+        state = "ready" if message["state"] == "ready" and set(self._held) <= set(view.models) else "loading"
         self._has_served = self._has_served or state == "ready"
         self.view = view
         self._set(state=state)

@@ -41,6 +41,16 @@ class Kind:
     """What one worker takes of the machine."""
 
 
+def needs_host(kind: RunKind, settings: PipelineSettings) -> bool:
+    """Return whether the jobs of a run need a model host."""
+    return bool(KINDS[kind].models(settings)) or reads_text(kind, settings)
+
+
+def reads_text(kind: RunKind, settings: PipelineSettings) -> bool:
+    """Return whether a run reads the text of its videos."""
+    return kind is RunKind.EXTRACT and settings.text.enabled
+
+
 def fingerprints(kind: RunKind, settings: PipelineSettings) -> dict[str, str]:
     """Return the fingerprint of the weights of each model that a run needs, and the engine that reads its text.
 
@@ -49,7 +59,7 @@ def fingerprints(kind: RunKind, settings: PipelineSettings) -> dict[str, str]:
     wanted = KINDS[kind].models(settings)
     models = registry.catalogue(settings) if wanted else {}
     prints = {key: registry.fingerprint(key, models[key]) for key in wanted}
-    if kind is RunKind.EXTRACT and settings.text.enabled:
+    if reads_text(kind, settings):
         prints[TEXT_ENGINE] = choose(settings.text)
     return prints
 

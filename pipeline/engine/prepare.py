@@ -13,7 +13,6 @@ from pipeline.engine.threads import in_thread
 from pipeline.engine.volumes import Volume, folders_read
 from pipeline.errors import SCARCE
 from pipeline.model import JobState
-from pipeline.reading.trial import try_to_load
 from pipeline.stages.keys import TEXT_ENGINE
 
 
@@ -33,9 +32,7 @@ async def prepare(core: Core, run: ActiveRun) -> Trouble | None:
         run.surroundings = Surroundings(Volume(record.out, filled=written), known, record.kind)
         run.fingerprints = await in_thread(lambda: fingerprints(record.kind, run.settings))
         if TEXT_ENGINE in run.fingerprints:
-            engine = run.fingerprints[TEXT_ENGINE]
-            await in_thread(lambda: try_to_load(engine, run.settings.text))
-            core.note("info", f"Text is read by {engine}.")
+            core.note("info", f"Text is read by {run.fingerprints[TEXT_ENGINE]}.")
         return await in_thread(run.surroundings.prepare)
     except OSError as error:
         if error.errno in SCARCE:

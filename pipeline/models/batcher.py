@@ -4,15 +4,18 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pipeline.models.cache import VectorCache, picture_key
 from pipeline.models.faults import Fault, fault_of
-from pipeline.models.lane import Answers, Encoder, Finish, Item, Lane, Listener, Receiver, Waiting
+from pipeline.models.lane import Answers, Asked, Finish, Item, Lane, Receiver, Waiting
 from pipeline.models.speech import Window
+from pipeline.models.text import Page
 
 
 class DeviceLostError(Exception):
@@ -43,6 +46,9 @@ class Counters:
     """Share of the device's memory that was taken after the last batch."""
     cleanups: int = 0
     """How often cached memory was given back because of `host.cleanup_threshold`."""
+    serving: int = 0
+    """Batches that run now, and `serving_since_s` the time from which on there is one: busy is counted once."""
+    serving_since_s: float = 0.0
 
 
 class Batcher:
@@ -63,8 +69,11 @@ class Batcher:
         *,
         cleanup_threshold: float = 1.0,
         cache_bytes: int = 0,
+        text: "Batcher | None" = None,
     ) -> None:
-        self.counters = Counters()
+        """`text` batches what is to be read, by a thread of its own: on the CPU that would hold up a GPU."""
+        self._text = text
+        self.counters: Counters = text.counters if text else Counters()
         self.cache = VectorCache(cache_bytes)
         self._caching = cache_bytes > 0
         self._cleanup_threshold = cleanup_threshold
@@ -73,7 +82,7 @@ class Batcher:
         self._note = note
         self._lanes: dict[str, Lane] = {}
         self._calls: deque[Callable[[], None]] = deque()
-        self._wake = threading.Condition()
+        self._wake: threading.Condition = text._wake if text else threading.Condition()
         self._closed = False
         self._ahead: _Batch | None = None
         self._began_s: float | None = None
@@ -87,12 +96,14 @@ class Batcher:
     def busy_for_s(self) -> float:
         """Return for how many seconds the forward pass at hand has been running, 0 if there is none."""
         began = self._began_s
-        return time.monotonic() - began if began is not None else 0.0
+        mine_s = time.monotonic() - began if began is not None else 0.0
+        return max(mine_s, self._text.busy_for_s() if self._text else 0.0)
 
     def lanes(self) -> dict[str, tuple[int, int]]:
         """Return by model key the batch size in force and the pictures done."""
         with self._wake:
-            return {key: (lane.limit, lane.pictures_done) for key, lane in self._lanes.items()}
+            mine = {key: (lane.limit, lane.pictures_done) for key, lane in self._lanes.items()}
+            return mine | (self._text.lanes() if self._text else {})
 
     def copied_s(self) -> float:
         """Return the seconds that all models have spent bringing pictures to the device."""
@@ -102,7 +113,10 @@ class Batcher:
 
     def add(self, key: str, item: Waiting) -> None:
         """Answer a picture that was asked before, or queue it; it waits until its model is loaded."""
-        if self._caching and not isinstance(item.asked, Window):
+        if self._text and isinstance(item.asked, Page):
+            self._text.add(key, item)
+            return
+        if self._caching and isinstance(item.asked, np.ndarray):
             item.known_as = picture_key(key, item.asked)
             row = self.cache.get(item.known_as)
             if row is not None:
@@ -112,41 +126,45 @@ class Batcher:
             self._lane(key).add(item)
             self.counters.queue_pictures += 1
             self.counters.queue_bytes += item.asked.nbytes
-            self._wake.notify()
+            self._wake.notify_all()
 
     def call(self, function: Callable[[], None]) -> None:
         """Run `function` between two batches, on the thread that owns the device."""
         with self._wake:
             self._calls.append(function)
-            self._wake.notify()
+            self._wake.notify_all()
 
-    def loaded(self, key: str, model: Encoder | Listener, batch_size: int = 0) -> None:
+    def loaded(self, key: str, model: Asked, batch_size: int = 0, *, reads: bool = False) -> None:
         """Say that the model of `key` can be used, and with how many pictures in a batch; 0 = as many as usual."""
+        if self._text and reads:
+            self._text.loaded(key, model, batch_size)
+            return
         with self._wake:
             lane = self._lane(key)
             lane.model = model
             if batch_size:
                 lane.limit = lane.ceiling = batch_size
-            self._wake.notify()
+            self._wake.notify_all()
 
     def refuse(self, key: str, message: str) -> None:
         """Answer every waiting picture of `key`, whose model cannot be loaded, with `message`."""
         with self._wake:
-            waiting = self._taken(self._lane(key).take_all())
+            lanes = [one._lanes[key] for one in (self, self._text) if one and key in one._lanes]
+            waiting = self._taken([item for lane in lanes for item in lane.take_all()])
         for item in waiting:
             item.receiver.failed(key, [item.tag], message)
 
     def drop(self, receiver: Receiver) -> None:
         """Forget the pictures of a connection that is gone."""
         with self._wake:
-            for lane in self._lanes.values():
+            for lane in (*self._lanes.values(), *(self._text._lanes.values() if self._text else ())):
                 self._taken(lane.drop(receiver))
 
     def close(self) -> None:
         """Let `run` return after the batch at hand."""
         with self._wake:
             self._closed = True
-            self._wake.notify()
+            self._wake.notify_all()
 
     def run(self) -> None:
         """Serve until `close`. Raises DeviceLostError when the process must be started again."""
@@ -163,7 +181,8 @@ class Batcher:
             if call:
                 call()
             elif batch:
-                self._serve(batch)
+                with self._busy():
+                    self._serve(batch)
 
     def _take(self) -> _Batch:
         key = self._oldest_ready()
@@ -204,9 +223,24 @@ class Batcher:
         now = time.monotonic()
         return min((self._lanes[key].due_in(now, self._max_wait_s) for key in self._ready()), default=None)
 
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Count the time of the block as busy."""
+        counters = self.counters
+        with self._wake:
+            counters.serving += 1
+            if counters.serving == 1:
+                counters.serving_since_s = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._wake:
+                counters.serving -= 1
+                if not counters.serving:
+                    counters.busy_s += time.monotonic() - counters.serving_since_s
+
     def _serve(self, batch: _Batch) -> None:
         """Run one batch, smaller ones after an out-of-memory, halves after another failure."""
-        began = time.monotonic()
         key, lane, finish, pieces = batch.key, batch.lane, batch.finish, [batch.items]
         while pieces:
             piece = pieces.pop()
@@ -233,7 +267,6 @@ class Batcher:
                 middle = len(piece) // 2
                 pieces += [piece[middle:], piece[:middle]]
         self._clean(lane)
-        self.counters.busy_s += time.monotonic() - began
 
     def _clean(self, lane: Lane) -> None:
         """Give back what is only cached where the device's memory fills."""
@@ -271,23 +304,27 @@ class Batcher:
         finally:
             self._began_s = None
 
-    def _deliver(self, key: str, lane: Lane, piece: list[Waiting], answers: Answers) -> None:
+    def _deliver(self, key: str, lane: Lane, piece: list[Waiting], answers: Any) -> None:
+        asked = piece[0].asked
         places: dict[int, list[int]] = {}
         for place, item in enumerate(piece):
             places.setdefault(id(item.receiver), []).append(place)
         for mine in places.values():
             receiver, tags = piece[mine[0]].receiver, [piece[place].tag for place in mine]
-            if isinstance(answers, list):
+            if isinstance(asked, Window):
                 receiver.heard(key, tags, [answers[place] for place in mine])
+            elif isinstance(asked, Page):
+                receiver.read(key, tags, [answers[place] for place in mine])
             else:
                 receiver.vectors(key, tags, answers[mine])
-        if not isinstance(answers, list):
-            for item, row in zip(piece, answers, strict=True):
-                if item.known_as is not None:
-                    self.cache.put(item.known_as, row)
-            lane.pictures_done += len(piece)
-            self.counters.pictures_done += len(piece)
-        self.counters.batches_done += 1
+        for item, row in zip(piece, answers, strict=True):
+            if item.known_as is not None:
+                self.cache.put(item.known_as, row)
+        with self._wake:
+            if not isinstance(asked, Window):
+                lane.pictures_done += len(piece)
+                self.counters.pictures_done += len(piece)
+            self.counters.batches_done += 1
 
     def _shrink(self, key: str, lane: Lane, size: int, message: str) -> None:
         """Halve the limit after a batch of `size` did not fit. Raises DeviceLostError if one picture did not."""
@@ -313,4 +350,6 @@ class Batcher:
 
 def _nothing_like(item: Item) -> Item:
     """Return a black picture, or silence, of the same size."""
-    return item.silent() if isinstance(item, Window) else np.zeros_like(item)
+    if isinstance(item, Window):
+        return item.silent()
+    return item.blank() if isinstance(item, Page) else np.zeros_like(item)

@@ -19,6 +19,7 @@ from pipeline.model import FailureClass, Stage
 from pipeline.models.link import POLL_S, Link
 from pipeline.models.pictures import PictureSpec, prepare
 from pipeline.models.speech import Heard, Window
+from pipeline.models.text import Pieces, unpacked
 
 __all__ = ["HostClient", "PictureSpec", "prepare"]
 
@@ -98,6 +99,10 @@ class HostClient:
         asked = {"language": window.language, "beam_size": window.beam_size}
         self._hand_over(tag, {"type": "window", "key": key, **asked}, window.samples)
 
+    def submit_page(self, key: str, tag: int, picture: NDArray[np.uint8]) -> None:
+        """Hand over a picture of any size, uint8 (height, width, 3), whose text is asked for; waits like `submit`."""
+        self._hand_over(tag, {"type": "picture", "read": True, "key": key, "shape": list(picture.shape)}, picture)
+
     def collect(self) -> dict[tuple[str, int], NDArray[np.float32]]:
         """Wait for every picture handed over since the last call.
 
@@ -108,6 +113,10 @@ class HostClient:
     def collect_heard(self) -> dict[tuple[str, int], Heard]:
         """Wait for every window handed over since the last call; returns what was heard by (key, tag)."""
         return self._collected()
+
+    def collect_read(self, *, wait: bool) -> dict[tuple[str, int], Pieces]:
+        """Return the text of the pictures handed over since the last call, or of those of them that were read."""
+        return self._collected(wait=wait)
 
     def encode_texts(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts` in the space of model `key`: float32 (N, D), L2-normalised."""
@@ -156,12 +165,11 @@ class HostClient:
         if link is not None and not link.dead:
             self._send_kept(link, serial)
 
-    def _collected(self) -> dict[tuple[str, int], Any]:
-        self._wait(lambda: not self._sent)
+    def _collected(self, *, wait: bool = True) -> dict[tuple[str, int], Any]:
+        self._wait(lambda: not (wait and self._sent))
         with self._changed:
-            answers = {self._tags[serial]: answer for serial, answer in sorted(self._answers.items())}
+            answers = {self._tags.pop(serial): answer for serial, answer in sorted(self._answers.items())}
             self._answers.clear()
-            self._tags.clear()
         return answers
 
     def _answer(self, question: wire.Message, payload: NDArray[Any] | None = None) -> NDArray[np.float32]:
@@ -279,6 +287,8 @@ class HostClient:
                     self._settle(tag, row)
             elif kind == "heard":
                 self._settle(head["tag"], Heard.from_message(head["heard"]))
+            elif kind == "read":
+                self._settle(head["tag"], unpacked(payload))
             elif kind == "trying":
                 self._on_trial = int(head["tag"])
             elif kind == "rows":

@@ -17,6 +17,7 @@ from pipeline.models.batcher import Batcher
 from pipeline.models.families.interface import Model, of_pictures
 from pipeline.models.lane import Item, Waiting
 from pipeline.models.speech import Heard, Window
+from pipeline.models.text import Page, Pieces, packed
 
 if TYPE_CHECKING:
     from pipeline.models.loader import Loader
@@ -64,6 +65,12 @@ class Connection:
             self.answer({"type": "heard", "key": key, "tag": tag, "heard": one.to_message()})
         self._release(tags)
 
+    def read(self, key: str, tags: Sequence[int], read: Sequence[Pieces]) -> None:
+        """Queue the text of some pictures."""
+        for tag, pieces in zip(tags, read, strict=True):
+            self.answer({"type": "read", "key": key, "tag": tag}, packed(pieces))
+        self._release(tags)
+
     def trying(self, key: str, tag: int) -> None:
         """Queue the news that a picture is on trial."""
         self.answer({"type": "trying", "key": key, "tag": tag})
@@ -104,7 +111,8 @@ class Connection:
         kind, key = head["type"], str(head["key"])
         if kind == "picture":
             height, width, channels = head["shape"]
-            self._queue(head, np.frombuffer(payload, np.uint8).reshape(height, width, channels))
+            picture = np.frombuffer(payload, np.uint8).reshape(height, width, channels)
+            self._queue(head, Page(picture) if head.get("read") else picture)
         elif kind == "window":
             samples = np.frombuffer(payload, np.int16)
             self._queue(head, Window(samples, str(head["language"]), int(head["beam_size"])))

@@ -2,7 +2,10 @@
 
 from enum import Enum
 
-_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+_MEMORY_TEXTS = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed",
+    "failed to allocate memory", "bad_alloc",
+)  # fmt: skip
 _DEVICE_TEXTS = ("cuda error", "cudnn error", "cublas_status", "device-side assert", "cuda-capable device")
 
 

@@ -1,4 +1,4 @@
-"""The model host program: holds models on one device and turns the pictures of all workers into vectors.
+"""The model host program: holds models on one device and turns the pictures of all workers into vectors or text.
 
     python -m pipeline.models.host --fd N [--nice N]
 
@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from pydantic import TypeAdapter
+
 from pipeline import wire
 from pipeline.errors import WireError
 from pipeline.models.batcher import Batcher, DeviceLostError
@@ -26,6 +28,7 @@ from pipeline.models.loader import Loader
 from pipeline.models.measure import usual_batch_size
 from pipeline.models.report import Reporter
 from pipeline.sections import HostSettings, ModelSettings
+from pipeline.stage_sections import TextSettings
 
 EXIT_ASKED = 0
 EXIT_DEVICE_LOST = 70
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         head, _ = wire.receive(control)
         host = HostSettings.model_validate(head["host"])
-        models = {key: ModelSettings.model_validate(entry) for key, entry in head["models"].items()}
+        models = TypeAdapter(dict[str, ModelSettings | TextSettings]).validate_python(head["models"])
         remember = Path(head["remember"]) if head.get("remember") else None
         server = Server(control, host, models, str(head["socket"]), remember)
     except (EOFError, WireError):
@@ -64,13 +67,13 @@ def leave(code: int) -> NoReturn:
 
 
 class Server:
-    """The threads of the host: control (the main one), accept, device, loader, report, two for each connection."""
+    """The threads of the host: control (the main one), accept, device, text, loader, report, two a connection."""
 
     def __init__(
         self,
         control: socket.socket,
         host: HostSettings,
-        models: dict[str, ModelSettings],
+        models: dict[str, ModelSettings | TextSettings],
         path: str,
         remember: Path | None,
     ) -> None:
@@ -78,12 +81,13 @@ class Server:
         self._control = control
         self._host = host
         self._reporter = Reporter(control, host.silent_s / 8)
+        usual = usual_batch_size(host), host.max_wait_ms / 1000, self._reporter.note
+        self._text = Batcher(*usual, cleanup_threshold=host.cleanup_threshold)
         self._batcher = Batcher(
-            usual_batch_size(host),
-            host.max_wait_ms / 1000,
-            self._reporter.note,
+            *usual,
             cleanup_threshold=host.cleanup_threshold,
             cache_bytes=int(host.cache_mb * 1e6),
+            text=self._text,
         )
         self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model, remember)
         self._resting = threading.Event()
@@ -91,7 +95,7 @@ class Server:
 
     def serve(self) -> NoReturn:
         """Serve until the control socket closes."""
-        for work in (self._accept, self._run_device, self._loader.run, self._report):
+        for work in (self._accept, self._run_device, self._run_text, self._loader.run, self._report):
             threading.Thread(target=self._guarded, args=(work,), name=work.__name__.strip("_"), daemon=True).start()
         self._reporter.ready()
         try:
@@ -121,8 +125,14 @@ class Server:
             Connection(peer, self._batcher, self._loader, self._host.window_bytes).start()
 
     def _run_device(self) -> None:
+        self._run_batches(self._batcher)
+
+    def _run_text(self) -> None:
+        self._run_batches(self._text)
+
+    def _run_batches(self, batcher: Batcher) -> None:
         try:
-            self._batcher.run()
+            batcher.run()
         except DeviceLostError as error:
             self._end(EXIT_DEVICE_LOST, f"the device is unusable, the model host starts again: {error}")
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.models.cache import Key
 from pipeline.models.families.interface import Usage
 from pipeline.models.speech import Heard, Window
+from pipeline.models.text import Page, Pieces
 
 GROW_AFTER_BATCHES = 64
 """Full batches without trouble after which a halved batch is doubled again; doubled itself with every new halving."""
@@ -22,9 +23,9 @@ SUSPECT_WAIT_S = 1.0
 """How long a picture waits for others if a host died while it ran that picture by itself."""
 
 
-Item = NDArray[np.uint8] | Window
-"""What a model is asked about: a prepared picture, or a window of sound."""
-Answers = NDArray[np.float32] | list[Heard]
+Item = NDArray[np.uint8] | Window | Page
+"""What a model is asked about: a prepared picture, a window of sound, or a picture that is to be read."""
+Answers = NDArray[np.float32] | list[Heard] | list[Pieces]
 """A row or an element for each item."""
 Finish = Callable[[], Answers]
 """Waits for the answers of a batch that is begun. Raises what the model raises."""
@@ -63,6 +64,17 @@ class Listener(OnDevice, Protocol):
         """Return what is said in each window."""
 
 
+class Engine(OnDevice, Protocol):
+    """What reads text."""
+
+    def read(self, pages: Sequence[Page]) -> list[Pieces]:
+        """Return the text in each picture."""
+
+
+Asked = Encoder | Listener | Engine
+"""Any model."""
+
+
 class Receiver(Protocol):
     """Where the answer to an item goes."""
 
@@ -71,6 +83,9 @@ class Receiver(Protocol):
 
     def heard(self, key: str, tags: Sequence[int], heard: Sequence[Heard]) -> None:
         """Take what is said in some windows; must not block."""
+
+    def read(self, key: str, tags: Sequence[int], read: Sequence[Pieces]) -> None:
+        """Take the text of some pictures; must not block."""
 
     def trying(self, key: str, tag: int) -> None:
         """Take the news that a picture is now run by itself, since a host died that had it; must not block."""
@@ -103,7 +118,7 @@ class Lane:
     """Most pictures in a batch now."""
     ceiling: int
     """What `limit` grows to again after an out-of-memory."""
-    model: Encoder | Listener | None = None
+    model: Asked | None = None
     queue: deque[Waiting] = field(default_factory=deque)
     suspects: deque[Waiting] = field(default_factory=deque)
     proven: bool = False
@@ -117,6 +132,8 @@ class Lane:
         model: Any = self.model
         if isinstance(items[0], Window):
             return partial(model.transcribe, items)
+        if isinstance(items[0], Page):
+            return partial(model.read, items)
         if self.overlaps:
             begun: Finish = model.begin_pictures(items)
             return begun

@@ -5,20 +5,23 @@ from pathlib import Path
 from pipeline.errors import JobError, VconsoleError
 from pipeline.model import FailureClass, Stage
 from pipeline.models.families import family
-from pipeline.models.families.interface import Checkpoint, Model, Note, SpeechModel
+from pipeline.models.families.interface import AnyModel, Checkpoint, Note
 from pipeline.models.faults import Fault, fault_of
 from pipeline.models.network import DeviceError
 from pipeline.models.registry import locate, missing
 from pipeline.models.weights import sha256_of
 from pipeline.sections import HostSettings, ModelSettings
+from pipeline.stage_sections import TextSettings
 
 
-def load(key: str, model: ModelSettings, host: HostSettings, note: Note) -> Model | SpeechModel:
-    """Return the model of `key`. `note` is told what an operator may want to know.
+def load(key: str, model: ModelSettings | TextSettings, host: HostSettings, note: Note) -> AnyModel:
+    """Return the model of `key`, or the engine of that name. `note` is told what an operator may want to know.
 
     Raises JobError (class model) with a sentence if the weights are missing, damaged, not those expected, or want to
     run code; DeviceError if the device is not there.
     """
+    if isinstance(model, TextSettings):
+        return _load_engine(key, model, host)
     status = locate(key, model)
     if not status.on_disk:
         raise refused(str(missing(status)))
@@ -36,6 +39,22 @@ def load(key: str, model: ModelSettings, host: HostSettings, note: Note) -> Mode
         if fault_of(error) is Fault.MEMORY:
             raise refused(f"model {key} does not fit into memory: {error}") from error
         raise _unloadable(key, path, error) from error
+
+
+def _load_engine(engine: str, settings: TextSettings, host: HostSettings) -> AnyModel:
+    from pipeline.models.families.text import ReadingModel
+
+    try:
+        return ReadingModel(engine, settings, host)
+    except DeviceError:
+        raise
+    except Exception as error:
+        # Its libraries raise what they like on bad weights, and where one of them cannot be imported.
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"[:600].rstrip(".")
+        raise refused(
+            f"{engine}, which is to read the text, cannot be loaded: {why}. Install it or copy its weights again, "
+            "choose another text.engine, or switch text off"
+        ) from error
 
 
 def refused(message: str, detail: str = "") -> JobError:

@@ -14,9 +14,10 @@ from pipeline.models.load import load, refused
 from pipeline.models.measure import measured_batch_size
 from pipeline.models.network import DeviceError
 from pipeline.sections import HostSettings, ModelSettings
+from pipeline.stage_sections import TextSettings
 
 if TYPE_CHECKING:
-    from pipeline.models.families.interface import Model, SpeechModel
+    from pipeline.models.families.interface import AnyModel
 
 Note = Callable[[str, str], None]
 
@@ -25,7 +26,7 @@ Note = Callable[[str, str], None]
 class _Entry:
     """One model: wanted, loaded or failed, and who waits for it."""
 
-    model: "Model | SpeechModel | None" = None
+    model: "AnyModel | None" = None
     failure: JobError | None = None
     load_s: float = 0.0
     preloaded: bool = False
@@ -38,7 +39,7 @@ class Loader:
     def __init__(
         self,
         host: HostSettings,
-        models: dict[str, ModelSettings],
+        models: dict[str, ModelSettings | TextSettings],
         batcher: Batcher,
         note: Note,
         hopeless: Callable[[str], None],
@@ -77,7 +78,7 @@ class Loader:
             for key, spec, load_s in loaded
         }
 
-    def model(self, key: str) -> "Model | SpeechModel":
+    def model(self, key: str) -> "AnyModel":
         """Return a loaded model. Raises KeyError."""
         model = self._entries[key].model
         if model is None:
@@ -128,7 +129,7 @@ class Loader:
             self._wanted.put(key)
         return self._entries[key]
 
-    def _load(self, key: str) -> "Model | SpeechModel":
+    def _load(self, key: str) -> "AnyModel":
         if key not in self._models:
             raise refused(f"there is no model {key!r}; there are {', '.join(sorted(self._models))}")
         try:
@@ -142,7 +143,7 @@ class Loader:
             # Whatever it is, those who wait must hear of it.
             raise refused(f"model {key} cannot be loaded: {type(error).__name__}: {error}"[:1000]) from error
 
-    def _measured(self, key: str, model: "Model | SpeechModel") -> int:
+    def _measured(self, key: str, model: "AnyModel") -> int:
         """Return the batch size of a model: as set, or as measured here now or on an earlier day."""
         load_s = self._entries[key].load_s
         try:
@@ -150,9 +151,7 @@ class Loader:
         except Exception as error:
             raise refused(f"model {key} cannot run one picture: {type(error).__name__}: {error}"[:1000]) from error
 
-    def _settle(
-        self, key: str, model: "Model | SpeechModel | None", failure: JobError | None, batch_size: int = 0
-    ) -> None:
+    def _settle(self, key: str, model: "AnyModel | None", failure: JobError | None, batch_size: int = 0) -> None:
         with self._lock:
             entry = self._entries[key]
             entry.model, entry.failure = model, failure
@@ -160,7 +159,7 @@ class Loader:
         if model is not None:
             if not self.device.startswith("cuda"):  # a family without torch runs on the CPU beside a GPU
                 self.device = model.spec.device
-            self._batcher.loaded(key, model, batch_size)
+            self._batcher.loaded(key, model, batch_size, reads=isinstance(self._models[key], TextSettings))
             for then, _ in waiting:
                 then(key)
         elif failure is not None:

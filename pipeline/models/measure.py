@@ -10,8 +10,8 @@ from typing import cast
 import numpy as np
 
 from pipeline.models import remembered
-from pipeline.models.families.interface import Model, SpeechModel
-from pipeline.models.speech import SpeechSpec
+from pipeline.models.families.interface import AnyModel, Model
+from pipeline.models.pictures import PictureSpec
 from pipeline.models.tuning import START_ON_CPU, best_batch_size
 from pipeline.sections import HostSettings
 
@@ -21,10 +21,10 @@ def usual_batch_size(host: HostSettings) -> int:
     return START_ON_CPU if host.batch_size == "auto" else host.batch_size
 
 
-def measured_batch_size(model: Model | SpeechModel, host: HostSettings, remember: Path | None, load_s: float) -> int:
+def measured_batch_size(model: AnyModel, host: HostSettings, remember: Path | None, load_s: float) -> int:
     """Return the batch size for a model: that of the settings, that remembered in the file, or the one measured now.
 
-    A model of speech says itself how many windows it takes: how long one takes depends on what is said in it.
+    A model of speech or text says itself how much it takes: how long it takes depends on what is said or shown.
 
     Raises what the model raises on a single picture.
     """
@@ -34,7 +34,7 @@ def measured_batch_size(model: Model | SpeechModel, host: HostSettings, remember
     name = _name([spec.model, spec.weights_sha256, spec.precision, device, str(host.threads), *compiled])
     known = remembered.read(remember).get(name, {}) if remember else {}
     entry = {**known, "key": spec.key, "device": device, "precision": spec.precision, "load_s": round(load_s, 2)}
-    if isinstance(spec, SpeechSpec):
+    if not isinstance(spec, PictureSpec):
         size = spec.batch_size
     elif host.batch_size != "auto":
         size = host.batch_size

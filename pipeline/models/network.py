@@ -112,19 +112,11 @@ class NetworkModel:
 
     def usage(self) -> Usage:
         """Return what torch holds of the GPU's memory, 0 on the CPU, and the seconds in which pictures had to come."""
-        import torch
-
-        if self._device.type != "cuda":
-            return Usage(0.0, self._copied_s)
-        total = torch.cuda.get_device_properties(self._device).total_memory
-        return Usage(torch.cuda.memory_reserved(self._device) / total, self._copied_s)
+        return Usage(memory_share(self._device), self._copied_s)
 
     def release_memory(self) -> None:
         """Give memory that is only cached back to the device."""
-        import torch
-
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release_memory(self._device)
 
 
 Network = TypeVar("Network", bound=NetworkModel)
@@ -156,6 +148,24 @@ def choose_device(host: HostSettings) -> "torch.device":
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(host.memory_fraction, device)
     return device
+
+
+def memory_share(device: "torch.device") -> float:
+    """Return the share of a GPU's memory that torch holds, 0 for the CPU."""
+    import torch
+
+    if device.type != "cuda":
+        return 0.0
+    total = torch.cuda.get_device_properties(device).total_memory
+    return float(torch.cuda.memory_reserved(device) / total)
+
+
+def release_memory(device: "torch.device") -> None:
+    """Give memory that is only cached back to a GPU."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def at_precision(

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from pipeline.errors import MissingWeightsError, SettingsError
 from pipeline.models.families import FOLDER_PREFIX, HEARING, PACKAGED, family
 from pipeline.models.weights import sha256_of
+from pipeline.reading.engines import choose
 from pipeline.sections import ModelSettings
 from pipeline.settings import MODELS, PipelineSettings
+from pipeline.stage_sections import TextSettings
 
 if TYPE_CHECKING:
     from pipeline.models.families.interface import Origin
@@ -84,6 +86,16 @@ def catalogue(settings: PipelineSettings) -> dict[str, ModelSettings]:
     folder = {"folder": settings.host.weights_dir}
     models = {**MODELS, **settings.models}
     return {key: model if model.folder else model.model_copy(update=folder) for key, model in models.items()}
+
+
+def held(settings: PipelineSettings) -> dict[str, ModelSettings | TextSettings]:
+    """Return what a model host holds for an extract run: its models by key, and by its name what reads text.
+
+    Raises SettingsError if nothing here can read the text.
+    """
+    models = catalogue(settings)
+    text = {choose(settings.text): settings.text} if settings.text.enabled else {}
+    return {key: models[key] for key in settings.model_keys} | text
 
 
 def locate(key: str, model: ModelSettings) -> WeightsStatus:

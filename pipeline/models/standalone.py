@@ -12,7 +12,10 @@ from pipeline import wire
 from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
 from pipeline.sections import HostSettings, ModelSettings
+from pipeline.stage_sections import TextSettings
 
+Held = Mapping[str, ModelSettings | TextSettings]
+"""What a host is to hold, by key."""
 END_S = 10.0
 """How long an asked host may take to end before it is killed."""
 
@@ -20,7 +23,7 @@ END_S = 10.0
 class StandaloneHost:
     """A started host process; `socket_path` is what a `HostClient` connects to."""
 
-    def __init__(self, host: HostSettings, models: Mapping[str, ModelSettings], socket_path: str, nice: int) -> None:
+    def __init__(self, host: HostSettings, models: Held, socket_path: str, nice: int) -> None:
         self.socket_path = socket_path
         self.control, theirs = socket.socketpair()
         with theirs:
@@ -49,9 +52,7 @@ class StandaloneHost:
 
 
 @contextlib.contextmanager
-def standalone_host(
-    host: HostSettings, models: Mapping[str, ModelSettings], *, nice: int = 10
-) -> Iterator[StandaloneHost]:
+def standalone_host(host: HostSettings, models: Held, *, nice: int = 10) -> Iterator[StandaloneHost]:
     """Run a model host for the length of a `with` block. Raises JobError (class model) if it does not start."""
     with tempfile.TemporaryDirectory(prefix="vconsole-") as folder:
         running = StandaloneHost(host, models, str(Path(folder) / "host"), nice)

@@ -22,6 +22,9 @@ ORDER = (RAPIDOCR, EASYOCR)
 _NOT_LATIN = frozenset({"ch_sim", "ch_tra", "ja"})
 """What the model that rapidocr's wheel carries (PP-OCRv6) reads beside the languages in Latin letters."""
 
+LARGEST_PX = 4096
+"""Longest side of any picture that is handed over: a message has no room for a larger square one."""
+
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 as fractions of the picture."""
 
@@ -56,16 +59,23 @@ def choose(settings: TextSettings) -> str:
     )
 
 
-@functools.lru_cache(maxsize=1)
-def reader(engine: str, languages: tuple[str, ...], longest_px: int, batch: int, threads: int) -> Reader:
-    """Return the engine that `choose` named, loaded once as long as nothing about it changes."""
+def reader(engine: str, settings: TextSettings, threads: int, device: str = "cpu") -> Reader:
+    """Load the engine that `choose` named; easyocr runs on `device`. `threads` work on one picture."""
     if engine.startswith(RAPIDOCR):
         from pipeline.reading.rapid import RapidReader
 
-        return RapidReader(longest_px, batch, threads)
+        return RapidReader(settings.longest_px, settings.batch, threads)
     from pipeline.reading.easy import EasyReader
 
-    return EasyReader(languages, easyocr_folder(), longest_px, batch, threads)
+    return EasyReader(settings, easyocr_folder(), threads, device)
+
+
+def handed_px(engine: str, settings: TextSettings) -> int:
+    """Return the longest side at which a picture is handed to an engine.
+
+    rapidocr scales it down to that itself; easyocr recognises text at the size that the picture has.
+    """
+    return settings.longest_px if engine.startswith(RAPIDOCR) else LARGEST_PX
 
 
 def easyocr_folder() -> Path:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.media.result import Picture, ShownFrame
+from pipeline.models.text import Pieces
 from pipeline.reading.areas import LONGEST_PX, edges_of
 from pipeline.reading.engines import Piece
 from pipeline.stages.dedupe import HASHED_LONGEST, dhash
-from pipeline.stages.text import Edges, TextStage
+from pipeline.stages.text import Edges, Looked, TextStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Look:
     """Of its whole picture."""
     edges: PackedEdges | None
     """None where every picture is read."""
-    pieces: tuple[Piece, ...] | None
+    pieces: Pieces | None
     """None if it was not read: it looked as the one before in its chunk."""
 
     def told(self) -> list[Any]:
@@ -69,23 +70,31 @@ class ChunkText(TextStage):
     def begin(self) -> None:
         """Forget what was seen: the sweep begins anew."""
         super().begin()
-        self.looks: list[Look] = []
+        self._shown: list[tuple[Looked, int, PackedEdges | None]] = []
+        self._found: dict[int, Pieces] = {}
 
     def see(self, frame: ShownFrame) -> None:
-        """Read a frame unless its text areas look as before in this chunk."""
+        """Have a frame read unless its text areas look as before in this chunk."""
         with self._timed():
             edges = edges_of(frame.luma(LONGEST_PX)) if self._settings.unchanged else None
-            found: list[Piece] = []
-
-            def read() -> list[Piece]:
-                found.extend(self._pieces_in(frame.picture()))
-                return found
-
-            was_read = self._look(frame.time_s, frame.frame_index, edges, read)
-            value = dhash(frame.luma(HASHED_LONGEST))
-            pieces = tuple(found) if was_read else None
+            looked = Looked(frame.time_s, frame.frame_index)
+            self._look(looked, edges, frame.picture)
             packed = None if edges is None else PackedEdges.of(edges)
-            self.looks.append(Look(frame.time_s, frame.frame_index, value, packed, pieces))
+            self._shown.append((looked, dhash(frame.luma(HASHED_LONGEST)), packed))
+
+    def looks(self) -> tuple[Look, ...]:
+        """Return what was seen, once all of it is read."""
+        with self._timed():
+            self._go_on(wait=True)
+        return tuple(
+            Look(one.time_s, one.frame_index, value, edges, self._found.get(one.frame_index))
+            for one, value, edges in self._shown
+        )
+
+    def _take(self, frame: Looked, pieces: Sequence[Piece] | None) -> None:
+        super()._take(frame, pieces)
+        if pieces is not None:
+            self._found[frame.frame_index] = tuple(pieces)
 
 
 class JoinedText(TextStage):
@@ -94,12 +103,8 @@ class JoinedText(TextStage):
     def take(self, look: Look, picture: Callable[[], Picture]) -> None:
         """Take the next look; its `picture` is asked for if it must be read and was not."""
         with self._timed():
-            self._look(
-                look.time_s,
-                look.frame_index,
-                None if look.edges is None else look.edges.unpacked(),
-                lambda: self._pieces_in(picture()) if look.pieces is None else list(look.pieces),
-            )
+            looked = Looked(look.time_s, look.frame_index, pieces=look.pieces)
+            self._look(looked, None if look.edges is None else look.edges.unpacked(), picture)
 
 
 def packed_edges(looks: Sequence[Look]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_easyocr_loads_weights_in_its_own_format_and_reads(weights: Path, monkey
     for table, name in ((library.detection_models["craft"], "craft_mlt_25k.pth"), (recognition, "english_g2.pth")):
         monkeypatch.setitem(table, "md5sum", hashlib.md5((weights / name).read_bytes()).hexdigest())
     settings = TextSettings(engine="easyocr", languages=("en",), longest_px=128)
-    engine = reader(choose(settings), settings.languages, settings.longest_px, settings.batch, 1)
+    engine = reader(choose(settings), settings, 1)
     noise = np.random.default_rng(3).integers(0, 255, (64, 128, 3), dtype=np.uint8)
     assert all(0 <= side <= 1 for piece in engine.read(noise) for side in piece.box)
 
@@ -87,7 +87,7 @@ def spaceless(text: str) -> str:
 def test_rapidocr_reads_the_clean_pictures_of_the_shared_media(shared_media: Path) -> None:
     """Chinese and English ones whose whole text is known; boxes lie within the picture."""
     settings = TextSettings()
-    engine = reader(choose(settings), settings.languages, settings.longest_px, settings.batch, 1)
+    engine = reader(choose(settings), settings, 1)
     clean = ("en_rec.jpg", "issue_170.png", "testocr.png", "1036169.jpg", "1058892.jpg")
     lines = (shared_media / "groundtruth" / "ocr.tsv").read_text(encoding="utf-8").splitlines()
     wanted = {row[0]: row[2].replace("\\n", "\n") for row in (line.split("\t") for line in lines) if len(row) == 3}

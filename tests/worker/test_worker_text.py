@@ -10,14 +10,16 @@ import av
 import numpy as np
 import psutil
 import pytest
-from fake_host import FakeHost
+from fake_host import READS, FakeHost
 from PIL import Image, ImageDraw, ImageFont
 from worker_harness import Engine
 
+from pipeline.models.standalone import standalone_host
 from pipeline.outputs.features import check_features, read_features
 from pipeline.outputs.format import Features
 from pipeline.outputs.paths import features_path
 from pipeline.reading.engines import choose
+from pipeline.sections import HostSettings
 from pipeline.stage_sections import TextSettings
 from pipeline.stages.keys import TEXT_ENGINE
 
@@ -149,7 +151,7 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing(
     slow = TEXT | {"unchanged": False, "interval_s": 0.04}
     doomed = Engine(tmp_path / "out", tmp_path / "worker.log")
     try:
-        doomed.start_run(fingerprints=PRINTS, text=slow)
+        doomed.start_run(fingerprints=PRINTS, host_sockets=[str(host.path)], text=slow)
         doomed.send_job(captioned)
         while doomed.receive().get("stage") != "text":
             pass
@@ -201,7 +203,7 @@ def test_damaged_pictures_make_the_video_partial_and_the_rest_is_read(
     assert CAPTIONS[1][2] in [text for _, _, text in lines(features)]
 
 
-def test_a_file_without_pictures_is_skipped_or_failed_and_no_engine_is_loaded(engine: Engine, tmp_path: Path) -> None:
+def test_a_file_without_pictures_is_skipped_or_failed_and_no_engine_is_asked(engine: Engine, tmp_path: Path) -> None:
     sound = tmp_path / "sound.mp4"
     with av.open(str(sound), "w") as container:
         stream = container.add_stream("aac", rate=16_000, layout="mono")
@@ -209,14 +211,15 @@ def test_a_file_without_pictures_is_skipped_or_failed_and_no_engine_is_loaded(en
         frame.sample_rate = 16_000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    engine.start_run(990, fingerprints={TEXT_ENGINE: "no such engine"}, text=TEXT)
+    nobody = [str(tmp_path / "nobody.sock")]
+    engine.start_run(990, fingerprints={TEXT_ENGINE: "no such engine"}, host_sockets=nobody, text=TEXT)
     ended = engine.do(sound, run_id=990)
     assert ended["outcome"] in {"skipped", "failed"}, ended
     assert "engine" not in str(ended), ended
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures_of_all_sizes(tmp_path: Path) -> None:
-    """Once as many as there are have been seen, the same again cost no more."""
+    """Of the worker and of the model host: once as many as there are have been seen, the same again cost no more."""
     pictures = []
     for number in range(12):
         picture = Image.new("RGB", (200 + 37 * (number % 5), 100 + 23 * (number % 4)), (10, 60, 30))
@@ -226,12 +229,14 @@ def test_memory_does_not_grow_with_the_number_of_pictures_of_all_sizes(tmp_path:
         picture.save(pictures[-1])
     worker = Engine(tmp_path / "out", tmp_path / "worker.log")
     try:
-        worker.start_run(fingerprints=PRINTS, text=TEXT)
-        bytes_after = []
-        for _ in range(4):
-            for picture in pictures:
-                assert worker.do(picture, force=True)["failure"] is None
-            bytes_after.append(psutil.Process(worker.process.pid).memory_info().rss)
+        with standalone_host(HostSettings(device="cpu", threads=2), {PRINTS[TEXT_ENGINE]: READS}, nice=0) as real:
+            worker.start_run(fingerprints=PRINTS, host_sockets=[real.socket_path], text=TEXT)
+            bytes_after = []
+            for _ in range(4):
+                for picture in pictures:
+                    assert worker.do(picture, force=True)["failure"] is None
+                pids = worker.process.pid, real.process.pid
+                bytes_after.append(sum(psutil.Process(pid).memory_info().rss for pid in pids))
     finally:
         worker.kill()
     assert bytes_after[-1] <= 1.1 * bytes_after[1], bytes_after

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.models.pictures import PictureSpec
 from pipeline.models.speech import Heard, SpeechSpec, Window
+from pipeline.models.text import Page, Pieces, TextSpec
 from pipeline.sections import HostSettings, ModelSettings
 
 Vectors = NDArray[np.float32]
@@ -99,11 +100,31 @@ class SpeechModel(Protocol):
         """Give memory that is only cached back to the device."""
 
 
-def of_pictures(model: Model | SpeechModel) -> Model:
-    """Return a model that makes vectors of pictures. Raises LookupError for one of speech."""
-    if not isinstance(model.spec, SpeechSpec):
+class TextModel(Protocol):
+    """An engine that reads text; one thread calls it, and beside that of the device."""
+
+    @property
+    def spec(self) -> TextSpec:
+        """Which engine it is."""
+
+    def read(self, pages: Sequence[Page]) -> list[Pieces]:
+        """Return the text in each picture. Raises whatever its library raises."""
+
+    def usage(self) -> "Usage":
+        """Return what it has taken of its device."""
+
+    def release_memory(self) -> None:
+        """Give memory that is only cached back to the device."""
+
+
+AnyModel = Model | SpeechModel | TextModel
+
+
+def of_pictures(model: AnyModel) -> Model:
+    """Return a model that makes vectors of pictures. Raises LookupError for one of speech or text."""
+    if isinstance(model.spec, PictureSpec):
         return model
-    raise LookupError(f"{model.spec.model} hears, and makes no vectors")
+    raise LookupError(f"{model.spec.model} makes no vectors")
 
 
 class Family(Protocol):

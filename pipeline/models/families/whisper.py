@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.errors import SettingsError
 from pipeline.models.families.interface import Checkpoint, Note, Origin, SpeechModel, Usage
-from pipeline.models.network import choose_device, heard
+from pipeline.models.network import choose_device, heard, memory_share, release_memory
 from pipeline.models.speech import Heard, Segment, SpeechSpec, Window
 from pipeline.sections import HostSettings, ModelSettings
 
@@ -96,19 +96,11 @@ class WhisperModel:
 
     def usage(self) -> Usage:
         """Return what torch holds of the GPU's memory, 0 on the CPU."""
-        import torch
-
-        if self._device.type != "cuda":
-            return Usage()
-        total = torch.cuda.get_device_properties(self._device).total_memory
-        return Usage(torch.cuda.memory_reserved(self._device) / total)
+        return Usage(memory_share(self._device))
 
     def release_memory(self) -> None:
         """Give memory that is only cached back to the device."""
-        import torch
-
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        release_memory(self._device)
 
     def _transcribed(self, window: Window, decoded: Any) -> Heard:
         import whisper

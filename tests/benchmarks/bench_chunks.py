@@ -7,6 +7,9 @@ the `perceptual` model four ways, each in a fresh `vconsole extract`: in one pie
 a worker and with the threads that the program chooses. In one piece one worker has the video; in chunks two workers
 share it. Prints JSON: seconds, ratios, whether the results are the same, and the largest resident memory of a worker in
 the first and in the second half of each run. Exits 1 if a result differs or a ratio is above its bound.
+
+`floor` is what the machine leaves to be gained: bare decoding of two stretches of the source by two processes at once,
+with the threads that a worker of two gets, over bare decoding of both by one process with those of a lone worker.
 """
 
 import argparse
@@ -30,6 +33,18 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT.parent / "shared/media/videos/edited/edit-1-x264.mp4"
 BOUNDS = {"one_thread": 0.6, "default_threads": 0.85}
 LOOK_S = 1.0
+FLOOR_ROUNDS = 3
+DECODE = """
+import sys, av
+for _ in range(int(sys.argv[3])):
+    with av.open(sys.argv[1]) as read:
+        stream = read.streams.video[0]
+        stream.thread_type, stream.thread_count = "AUTO", int(sys.argv[2])
+        for frame in read.decode(stream):
+            pass
+"""
+PASSES = 6
+"""How often the source is decoded in all for one floor."""
 
 
 def main() -> int:
@@ -46,7 +61,8 @@ def main() -> int:
                 continue
             figures, same = compared(options, folder, threads)
             ratio = median(figures["chunks"]["seconds"]) / median(figures["one_piece"]["seconds"])
-            report[threads] = {**figures, "ratio": round(ratio, 3), "bound": bound, "same": same}
+            floor = round(median(floor_of(options.source, threads) for _ in range(FLOOR_ROUNDS)), 3)
+            report[threads] = {**figures, "ratio": round(ratio, 3), "bound": bound, "floor": floor, "same": same}
             good = good and same and ratio <= bound
     print(json.dumps(report | {"load_average": os.getloadavg(), "good": good}, indent=2))
     return 0 if good else 1
@@ -95,6 +111,23 @@ def compared(options: argparse.Namespace, folder: Path, threads: str) -> tuple[d
         outs = [folder / f"{threads}-{number}-{way}" / "features" for way in figures]
         same = same and not [line for line in differences(*outs) if "settings_hash" not in line]
     return figures, same  # type: ignore[return-value]
+
+
+def floor_of(source: Path, threads: str) -> float:
+    """Return the seconds of two bare decodes at once over those of one decode of twice as much."""
+    alone = 1 if threads == "one_thread" else len(os.sched_getaffinity(0))
+    shared = max(1, alone // 2)
+    return decode_s(source, shared, PASSES // 2, 2) / decode_s(source, alone, PASSES, 1)
+
+
+def decode_s(source: Path, threads: int, passes: int, at_once: int) -> float:
+    """Return the seconds in which so many processes decode a video so often each."""
+    began = time.monotonic()
+    command = [sys.executable, "-c", DECODE, str(source), str(threads), str(passes)]
+    for program in [subprocess.Popen(command) for _ in range(at_once)]:
+        if program.wait():
+            raise SystemExit(f"{source} cannot be decoded")
+    return time.monotonic() - began
 
 
 def extract(folder: Path, name: str, chunk_s: float, *, one_thread: bool) -> dict[str, float]:

@@ -5,10 +5,10 @@
 
 The inputs are real videos from ../shared/media where that is, and ones made here; copies of them that differ in a box
 that says nothing are added while the run goes on, so that there is always something to be hit. Afterwards the oracle is
-asked (ledger sound, every input accounted for, nothing finished twice, no innocent video quarantined, every output
-readable, no temporary file, no process left), and everything is compared with an undisturbed run over the same inputs:
-integers and text exactly, floats within 1e-5. With `--chunk-s` the disturbed run cuts videos longer than that into
-chunks, and the undisturbed one does not.
+asked (ledger sound, every input accounted for, no video and no chunk finished twice, no innocent video quarantined,
+every output readable, no temporary file, no process left), and everything is compared with an undisturbed run over the
+same inputs: integers and text exactly, floats within 1e-5. With `--chunk-s` the disturbed run cuts videos longer than
+that into chunks, and the undisturbed one does not.
 """
 
 import argparse
@@ -150,12 +150,12 @@ class Run:
         with LedgerReader.read_only(self.state) as ledger:
             jobs = list(ledger.jobs(1))
             for job in jobs:
-                told = [one["outcome"] for one in ledger.attempts(job.job_id)]
-                wins = sum(one in {"done", "partial"} for one in told)
+                attempts = ledger.attempts(job.job_id)
+                told = [one["outcome"] for one in attempts]
+                wins = collections.Counter(one["chunk"] for one in attempts if one["outcome"] in {"done", "partial"})
                 if job.state not in TERMINAL or "" in told:
                     yield f"{job.relative!r} is {job.state}, attempts {told}"
-                if wins > 1:
-                    yield f"{job.relative!r} was done {wins} times"
+                yield from (f"chunk {one} of {job.relative!r} was done {n} times" for one, n in wins.items() if n > 1)
                 if job.state in {JobState.DONE, JobState.PARTIAL}:
                     path = self.out / job.result["output"]
                     if not path.is_file() or sha256_of(os.fsencode(path)) != job.result["output_sha256"]:

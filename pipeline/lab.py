@@ -109,6 +109,10 @@ class LabReport:
     """With its baseline, where it has one."""
     gate: tuple[tuple[str, str], ...] = ()
     """What the regression gate says: regression, not judged or passed, and a sentence; none = there is no gate."""
+    notes: tuple[str, ...] = ()
+    """What was done, in sentences, where that is not plain from what was measured."""
+    doubts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Why results are INVALID and what to do, each reason once, and what was found of which results."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Turns reports into the plain facts that a screen shows."""
 
-from pipeline.benchmark.findings import findings
+from pipeline.benchmark.doubts import doubts
+from pipeline.benchmark.findings import findings, notes
 from pipeline.benchmark.gate import gate
 from pipeline.benchmark.report import Comparison, Missing, Report, Result
 from pipeline.history import PastRun
@@ -49,7 +50,17 @@ def report_of(run: PastRun, report: Report) -> LabReport:
     told = (*map(fact_of, report.results), *map(fact_of, report.missing))
     compared = comparison_of(report.comparison) if report.comparison else None
     verdicts = tuple(gate(report.comparison, report.allowed_percent))
-    return LabReport(run, told, tuple(findings(report)), facts, comparison=compared, gate=verdicts)
+    doubted = tuple((one.advice, one.held) for one in doubts(report.results))
+    return LabReport(
+        run,
+        told,
+        tuple(findings(report)),
+        facts,
+        comparison=compared,
+        gate=verdicts,
+        doubts=doubted,
+        notes=tuple(notes(report)),
+    )
 
 
 def comparison_of(found: Comparison) -> LabComparison:

@@ -24,8 +24,12 @@ def findings(report: Report) -> Iterator[str]:
     yield from _against_services(asked)
 
 
+def notes(report: Report) -> Iterator[str]:
+    """Yield what the calls did, where that is not plain from what was measured."""
+    return (f"{result.name}: {note}" for result in report.results for note in result.notes)
+
+
 def _limit(result: Result) -> Iterator[str]:
-    yield from (f"{result.name}: {note}" for note in result.notes)
     if result.stages and result.kind != Kind.STAGE:
         whole = sum(stage.mean for stage in result.stages.values())
         name, slowest = max(result.stages.items(), key=lambda item: item[1].mean)

@@ -1,13 +1,15 @@
 """The report for people (`P.md`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 
-from pipeline.benchmark.findings import findings
+from pipeline.benchmark.doubts import doubts
+from pipeline.benchmark.findings import findings, notes
 from pipeline.benchmark.gate import gate
 from pipeline.benchmark.numbers import change, megabytes, percent, rate, seconds, share, throughput
 from pipeline.benchmark.report import Comparison, Machine, Report, Result
 from pipeline.reports.markdown import table, text
+from pipeline.text import plural
 
 
 def markdown(report: Report) -> str:
@@ -32,20 +34,12 @@ def _lines(report: Report) -> Iterator[str]:
     if not report.complete:
         yield "It was interrupted: what follows is what was measured by then."
         yield ""
-    said = list(findings(report))
-    if said:
-        yield "## What limits what"
-        yield ""
-        yield from (f"- {text(sentence)}" for sentence in said)
-        yield ""
+    yield from _list("What limits what", findings(report))
+    yield from _list("What was done", notes(report))
     yield from _results(report.results)
     yield from _doubts(report)
-    verdicts = list(gate(report.comparison, report.allowed_percent))
-    if verdicts:
-        yield "## Regression gate"
-        yield ""
-        yield from (f"- {verdict}: {text(sentence)}." for verdict, sentence in verdicts)
-        yield ""
+    verdicts = gate(report.comparison, report.allowed_percent)
+    yield from _list("Regression gate", (f"{verdict}: {sentence}." for verdict, sentence in verdicts))
     if report.comparison:
         yield from _comparison(report.comparison)
     yield from _stages(report.results)
@@ -91,35 +85,30 @@ def _times_row(result: Result) -> tuple[str, ...]:
 
 
 def _doubts(report: Report) -> Iterator[str]:
-    doubts = [(result.name, reason) for result in report.results for reason in result.reasons]
-    if doubts:
+    found = doubts(report.results)
+    if found:
         yield "## Why INVALID, and what to do"
         yield ""
-        for name, reason in doubts:
-            yield f"- {text(name)}: {text(reason.text)}. {text(reason.recommendation)}"
+        for one in found:
+            yield f"- {text(one.advice)}"
+            yield from (f"  - {text(held)}" for held in one.held)
         yield ""
-    if report.missing:
-        yield "## Not measured"
-        yield ""
-        for one in report.missing:
-            yield f"- {text(one.name)}: {text(one.message)} {text(one.remedy)}".rstrip()
-        yield ""
-    beside = [(result.name, len(result.disturbed_s)) for result in report.results if result.disturbed_s]
-    if beside:
-        yield "## Calls that do not count"
-        yield ""
-        yield from (
-            f"- {text(name)}: beside {count} calls other programs kept the machine busy." for name, count in beside
-        )
-        yield ""
-    far = [(result.name, len(result.outliers), result.statistics.count) for result in report.results if result.outliers]
-    if far:
-        yield "## Outliers"
-        yield ""
-        yield from (
-            f"- {text(name)}: {count} of {of} calls lie beyond the far fences (3 IQR)." for name, count, of in far
-        )
-        yield ""
+    yield from _list("Not measured", (f"{one.name}: {one.message} {one.remedy}".rstrip() for one in report.missing))
+    yield from _list("Calls that do not count", (
+        f"{one.name}: beside {plural(len(one.disturbed_s), 'call')} other programs kept the machine busy."
+        for one in report.results if one.disturbed_s
+    ))  # fmt: skip
+    yield from _list("Outliers", (
+        f"{one.name}: {len(one.outliers)} of {one.statistics.count} calls lie beyond the far fences (3 IQR)."
+        for one in report.results if one.outliers
+    ))  # fmt: skip
+
+
+def _list(heading: str, sentences: Iterable[str]) -> Iterator[str]:
+    """Yield sentences under a heading; nothing where there are none."""
+    told = [f"- {text(sentence)}" for sentence in sentences]
+    if told:
+        yield from (f"## {heading}", "", *told, "")
 
 
 def _comparison(found: Comparison) -> Iterator[str]:

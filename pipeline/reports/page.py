@@ -9,7 +9,8 @@ STYLE = """
 :root{color-scheme:light dark;--c0:#1668b3;--c1:#c25400;--c2:#23812f;--c3:#9b2d86;--c4:#80690a;--c5:#666}
 @media(prefers-color-scheme:dark){:root{--c0:#6cb6ff;--c1:#ffa657;--c2:#7ee787;--c3:#f0a0df;--c4:#e3c95a;--c5:#aaa}}
 body{font:15px/1.5 system-ui,sans-serif;max-width:1500px;margin:2em auto;padding:0 1em}
-table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}
+.wide{overflow-x:auto;margin:1em 0}@media print{.wide{overflow-x:visible}}
+table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 9px;border-bottom:1px solid #8885;text-align:left}
 th,td[style*=right]{white-space:nowrap}td:first-child{min-width:15em}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:1.5em}
@@ -30,6 +31,9 @@ li.c5{color:var(--c5)}
 def html_page(title: str, markdown: str, plots: Iterable[str]) -> str:
     """Return the page of a report in Markdown, no HTML in which is taken for HTML, and of plots as SVG."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    # No text can hold a tag here: what becomes one in a text is escaped.
+    body = body.replace("<table>", '<div class="wide" role="group" aria-label="table" tabindex="0"><table>')
+    body = body.replace("</table>", "</table></div>")
     figures = "".join(f"<figure>{one}</figure>" for one in plots)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

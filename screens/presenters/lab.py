@@ -147,8 +147,8 @@ def report_lines(report: LabReport, width: int) -> tuple[Line, ...]:
     lines += [*((Cell(row),) for row in wrap(f"{told}.{kept}", width)), (), *result_table(report.results, width)]
     lines += _against(report, width)
     lines += _sentences("what limits what", report.findings, width)
-    doubts = [f"{one.name}: {reason}" for one in report.results for reason in one.reasons]
-    lines += _sentences("why INVALID, and what to do", doubts, width)
+    lines += _sentences("what was done", report.notes, width)
+    lines += _grouped("why INVALID, and what to do", report.doubts, width)
     lost = [f"{one.name}: {one.message}" for one in report.results if not one.measured]
     lines += _sentences("what could not be measured", lost, width)
     lines.append(())
@@ -169,13 +169,23 @@ def _against(report: LabReport, width: int) -> list[Line]:
 
 
 def _sentences(title: str, sentences: Sequence[str], width: int) -> list[Line]:
-    if not sentences:
+    return _grouped(title, [(one, ()) for one in sentences], width)
+
+
+def _grouped(title: str, groups: Sequence[tuple[str, Sequence[str]]], width: int) -> list[Line]:
+    """Return sentences, each with others below it that belong to it."""
+    if not groups:
         return []
     lines: list[Line] = [(), (Cell(title, "quiet"),)]
-    for one in sentences:
-        first, *rest = wrap(one, max(20, width - 2))
-        lines += [(Cell("• ", "accent"), Cell(first)), *((Cell(f"  {row}"),) for row in rest)]
+    for one, below in groups:
+        lines += _bullet("• ", one, width)
+        lines += [line for sentence in below for line in _bullet("  - ", sentence, width)]
     return lines
+
+
+def _bullet(sign: str, text: str, width: int) -> list[Line]:
+    first, *rest = wrap(text, max(20, width - len(sign)))
+    return [(Cell(sign, "accent"), Cell(first)), *((Cell(" " * len(sign) + row),) for row in rest)]
 
 
 def comparison_lines(found: LabComparison | Refusal | None, width: int) -> tuple[Line, ...]:

@@ -141,6 +141,21 @@ def test_a_result_is_shown_as_a_share_of_its_floor() -> None:
     assert "42% of decode h264 video" in tags_of(page(made)).text
 
 
+def test_a_reason_of_several_results_is_told_once_with_all_that_it_holds_for() -> None:
+    other = DOUBT.model_copy(update={"text": "it wavers a lot"})
+    made = report(*(result(f"extractor {name} image", reasons=(why,)) for name, why in
+                    (("a", DOUBT), ("b", DOUBT), ("c", other))))  # fmt: skip
+    for said in (markdown(made), tags_of(page(made)).text):
+        assert said.count("Times waver, 3 results. Measure longer.") == said.count("Measure longer.") == 1
+        assert "extractor a image, extractor b image: it wavers." in said
+        assert "extractor c image: it wavers a lot." in said
+
+
+def test_a_table_of_the_page_scrolls_in_a_box_of_its_own() -> None:
+    told = page(whole())
+    assert told.count("<table>") == told.count('tabindex="0"><table>') == told.count("</table></div>") > 0
+
+
 @pytest.mark.parametrize(
     ("slower", "valid", "told"),
     [

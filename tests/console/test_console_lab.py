@@ -186,6 +186,7 @@ def test_hostile_names_fit_every_width(width: int) -> None:
             lab_row(run, "A", 0.0, width),
             *live_lines(view, 3.0, width),
             *report_lines(LabReport(run, (valid, DOUBTFUL, lost), (name,), (("machine", name),)), width),
+            *report_lines(LabReport(run, (valid,), notes=(name,), doubts=((name, (name, name)),)), width),
             *report_lines(LabReport(run, comparison=found, gate=(("passed", name), ("not judged", name))), width),
             *report_lines(LabReport(run, untold=name), width),
             *comparison_lines(found, width),

@@ -16,8 +16,8 @@ from pipeline.lab import LabComparison, LabReport
 from screens.actions import bindings, key_of
 from screens.clipboard import copy
 from screens.folder_question import FolderQuestion
-from screens.following import Following
 from screens.lab_form import LabForm
+from screens.paged import Paged
 from screens.ports import Exported, Ports, Refusal
 from screens.presenters.header import is_live
 from screens.presenters.lab import comparison_lines, live_lines, report_lines
@@ -28,15 +28,13 @@ from screens.widgets.keyline import KeyLine
 from screens.widgets.lab_list import LabList
 from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import Cell, Line, outside, tell
-from screens.widgets.runlist import RunList
 
 
-class Lab(Following):
+class Lab(Paged):
     """The list of benchmarks and a page on the selected one; the one at hand is shown as the engine tells of it."""
 
     CSS_PATH = "lab.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("lab")]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "LabList"
 
     def __init__(self, ports: Ports) -> None:
@@ -46,8 +44,6 @@ class Lab(Following):
         self._listing = self._telling = False
         self._reports: dict[int, tuple[PastRun, LabReport]] = {}
         self._compared: LabComparison | Refusal | None = None
-        self._alone = ""
-        """What the page shows on the whole screen: report, comparison or (empty) neither."""
 
     def compose(self) -> ComposeResult:
         """Build the list, the page, the answer and the key line."""
@@ -66,7 +62,7 @@ class Lab(Following):
         runs, page, run = self._benchmarks, self.query_one("#page", Lines), self._benchmarks.run
         runs.take(self._runs, self._snapshot, time.time())
         page.show(self._page(run, page.line_width))
-        page.border_title = outside(self._alone or "report")
+        page.border_title = outside(self.alone or "report")
         resumable = run is not None and run.state in RESUMABLE
         vain = {"lab.cancel": self._snapshot.lab is None, "lab.resume": not resumable}
         self.query_one(KeyLine).rename({action: "" for action, is_vain in vain.items() if is_vain})
@@ -75,7 +71,7 @@ class Lab(Following):
             self.aside(partial(self._ports.lab.report, run), partial(self._report_read, run))
 
     def _page(self, run: PastRun | None, width: int) -> tuple[Line, ...]:
-        if self._alone == "comparison":
+        if self.alone == "comparison":
             return comparison_lines(self._compared, width)
         if run is None:
             return ()
@@ -127,7 +123,7 @@ class Lab(Following):
     def action_read(self) -> None:
         """Show the page on the whole screen."""
         if self._benchmarks.run is not None:
-            self._show_alone("report")
+            self.show_alone("report")
 
     def action_mark(self) -> None:
         """Mark the selected benchmark for a comparison, or take its mark away."""
@@ -140,7 +136,7 @@ class Lab(Following):
             tell(self.app, f"Mark one with {key_of('lab.mark')}, then go to another to compare it.", problem=True)
             return
         self._compared = None
-        self._show_alone("comparison")
+        self.show_alone("comparison")
 
         def take(answer: LabComparison | Refusal) -> None:
             self._compared = answer
@@ -170,7 +166,7 @@ class Lab(Following):
 
     def action_leave(self) -> None:
         """Leave the page, then the screen; what is measured goes on."""
-        self._show_alone("") if self._alone else self.dismiss(None)
+        self.show_alone("") if self.alone else self.dismiss(None)
 
     @property
     def _benchmarks(self) -> LabList:
@@ -216,18 +212,6 @@ class Lab(Following):
             self._ports.source.send(answer)
             self._benchmarks.action_top()
             self._say(f"Asked to measure {answer.preset}.")
-
-    @on(RunList.Selected)
-    def _selected(self) -> None:
-        self.query_one("#page", Lines).scroll_home(animate=False)
-        self.redraw()
-
-    def _show_alone(self, what: str) -> None:
-        self._alone = what
-        self.set_class(bool(what), "-alone")
-        self.set_focus(self.query_one("#page" if what else "#list"))
-        self.query_one("#page", Lines).scroll_home(animate=False)
-        self.call_after_refresh(self.redraw)
 
     def _say(self, text: str, *, problem: bool = False) -> None:
         self.query_one(Answer).say(text, "bad" if problem else "quiet")

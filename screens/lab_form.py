@@ -16,7 +16,7 @@ from pipeline.lab import LabChoices, LabRequest
 from screens.actions import bindings, key_of
 from screens.asking import Asking
 from screens.ports import Ports, Refusal
-from screens.presenters.lab_form import Offer, offer_lines, offers
+from screens.presenters.lab_form import Offer, absent_sign, offer_lines, offers
 from screens.widgets.answer import Answer
 from screens.widgets.folders import PathInput
 from screens.widgets.keyline import KeyLine
@@ -26,7 +26,7 @@ from screens.widgets.picks import Picks
 _KINDS = ("extractor", "stage", "preset", "transcode", "floors")
 _TITLES = {"baseline": "compare with", "allowed_percent": "% slower at most"}
 _NUMBERS = {
-    "iterations": "timed calls at least",
+    "iterations": "calls at least",
     "warmup_iterations": "warm-up calls",
     "min_seconds": "seconds at least",
     "max_seconds": "seconds at most",
@@ -149,7 +149,7 @@ class LabForm(Asking):
         all_of, chosen = self.query_one("#offers", Picks), self.query_one("#chosen", Picks)
         all_of.show(offer_lines(self._offers, self._chosen, all_of.line_width))
         lacking = sum(not one.here for one in self._offers)
-        absent = f", {lacking} not here (–)" if lacking else ""
+        absent = f", {lacking} not here{absent_sign(all_of.line_width)}" if lacking else ""
         all_of.border_subtitle = outside(f"{len(self._chosen)} chosen{absent}")
         chosen.show(tuple((Cell(os.fsdecode(path)),) for path in self._inputs))
 

@@ -14,6 +14,7 @@ from pipeline.history import History, PastRun, RunDetails
 from screens.actions import bindings, key_of
 from screens.analysis import Analysis
 from screens.clipboard import copy
+from screens.paged import Paged
 from screens.ports import Ports, Refusal
 from screens.presenters.compare import Facts, comparison
 from screens.presenters.runs import OVER, run_details, totals, vain
@@ -26,12 +27,11 @@ from screens.widgets.outside import outside, tell
 from screens.widgets.runlist import RunList
 
 
-class Runs(RunOrders):
+class Runs(RunOrders, Paged):
     """Reads the ledger in a thread, again when the snapshot tells of a change; what the engine runs is shown live."""
 
     CSS_PATH = "runs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("runs")]
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-low")]  # noqa: RUF012
     AUTO_FOCUS = "RunList"
 
@@ -41,8 +41,6 @@ class Runs(RunOrders):
         self._facts: dict[int, tuple[PastRun, Facts]] = {}
         self._seen: object = None
         self._listing = self._telling = False
-        self._alone = ""
-        """What the page shows on the whole screen: details, comparison or (empty) neither."""
 
     @property
     def selected(self) -> PastRun | None:
@@ -76,12 +74,12 @@ class Runs(RunOrders):
         runs, page = self.query_one(RunList), self.query_one("#page", Lines)
         runs.take(self._listed.runs if self._listed else None, self._snapshot, time.time())
         self.query_one("#totals", Lines).show(totals(runs.all, self._listed.total) if self._listed else ())
-        if self._alone == "comparison":
+        if self.alone == "comparison":
             one, other = map(self._known, runs.pair)
             page.show(comparison(one, other, time.time(), page.line_width))
         else:
             page.show(run_details(runs.run, self._known(runs.run), page.line_width) if runs.run else ())
-        page.border_title = outside(self._alone or "details")
+        page.border_title = outside(self.alone or "details")
         page.border_subtitle = outside("checking…" if self._checking else "")
         self.query_one(KeyLine).rename(dict.fromkeys(vain(runs.run), ""))
         self._want()
@@ -90,7 +88,7 @@ class Runs(RunOrders):
     def action_read(self) -> None:
         """Show the details on the whole screen."""
         if self.query_one(RunList).run is not None:
-            self._show_alone("details")
+            self.show_alone("details")
 
     def action_mark(self) -> None:
         """Mark the selected run for a comparison, or take its mark away."""
@@ -99,7 +97,7 @@ class Runs(RunOrders):
     def action_compare(self) -> None:
         """Show two runs side by side."""
         if len(self.query_one(RunList).pair) == 2:
-            self._show_alone("comparison")
+            self.show_alone("comparison")
         else:
             tell(self.app, f"Mark a run with {key_of('runs.mark')}, then go to another to compare it.", problem=True)
 
@@ -115,7 +113,7 @@ class Runs(RunOrders):
 
     def action_filter(self) -> None:
         """Open the filter."""
-        self._show_alone("")
+        self.show_alone("")
         self.query_one(FilterLine).open()
 
     @on(Input.Changed)
@@ -133,8 +131,8 @@ class Runs(RunOrders):
 
     def action_leave(self) -> None:
         """Leave the page, then the filter, then the screen."""
-        if self._alone:
-            self._show_alone("")
+        if self.alone:
+            self.show_alone("")
         elif not self.query_one(FilterLine).leave():
             self.dismiss(None)
 
@@ -153,10 +151,8 @@ class Runs(RunOrders):
         self.redraw()
 
     @on(RunList.Selected)
-    def _selected(self) -> None:
+    def _unsay(self) -> None:
         self.say(None)
-        self.query_one("#page", Lines).scroll_home(animate=False)
-        self.redraw()
 
     def _list(self) -> None:
         """Have the runs read where the engine tells of other runs, or of another state, than at the last reading."""
@@ -169,7 +165,7 @@ class Runs(RunOrders):
     def _want(self) -> None:
         """Have the details read that are to be seen and not known, one run at a time."""
         runs = self.query_one(RunList)
-        wanted = runs.pair if self._alone == "comparison" else (runs.run,)
+        wanted = runs.pair if self.alone == "comparison" else (runs.run,)
         for run in wanted:
             if run is not None and not self._telling and self._stale(run):
                 self._telling = True
@@ -182,13 +178,6 @@ class Runs(RunOrders):
     def _known(self, run: PastRun | None) -> Facts:
         known = self._facts.get(run.run_id) if run else None
         return known[1] if known else None
-
-    def _show_alone(self, what: str) -> None:
-        self._alone = what
-        self.set_class(bool(what), "-alone")
-        self.set_focus(self.query_one("#page" if what else "#list"))
-        self.query_one("#page", Lines).scroll_home(animate=False)
-        self.call_after_refresh(self.redraw)
 
     def say(self, refusal: Refusal | None) -> None:
         """Say why something was refused, or nothing more of it."""

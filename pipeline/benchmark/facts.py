@@ -6,6 +6,7 @@ from pipeline.benchmark.gate import gate
 from pipeline.benchmark.report import Comparison, Missing, Report, Result
 from pipeline.history import PastRun
 from pipeline.lab import LabChange, LabComparison, LabReport, LabResult
+from pipeline.text import plural
 
 TIMES_KEPT = 240
 """Times of a subject that a screen is told at most."""
@@ -44,7 +45,7 @@ def report_of(run: PastRun, report: Report) -> LabReport:
             "method",
             f"{method.iterations} calls and {method.min_seconds:g} s at least, {method.max_seconds:g} s at most",
         ),
-        ("warm-up", f"{method.warmup_iterations} calls"),
+        ("warm-up", plural(method.warmup_iterations, "call")),
         ("versions", ", ".join(f"{name} {told}" for name, told in here.versions.items())),
     )
     told = (*map(fact_of, report.results), *map(fact_of, report.missing))

@@ -204,7 +204,7 @@ def _machine(here: Machine) -> Iterator[tuple[str, str]]:
 
 def _method(report: Report) -> Iterator[tuple[str, str]]:
     method = report.method
-    yield "Warm-up", f"{method.warmup_iterations} calls"
+    yield "Warm-up", plural(method.warmup_iterations, "call")
     yield (
         "Timed",
         f"at least {method.iterations} calls and {rate(method.min_seconds)} s, at most {method.max_seconds:g} s",

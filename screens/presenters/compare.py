@@ -6,7 +6,8 @@ from pipeline.history import RunDetails, StageTime
 from pipeline.model import BAD, JobState, Stage
 from pipeline.text import clock
 from screens.ports import Refusal
-from screens.presenters.runs import machine_facts, moment
+from screens.presenters.run_table import moment
+from screens.presenters.runs import machine_facts
 from screens.presenters.words import NONE, RUN_SIGNS, number
 from screens.widgets.outside import Cell, Line, Tone, cell, wrap
 

@@ -8,8 +8,9 @@ from pipeline.model import BAD, JobState, RunState
 from pipeline.text import clock, plural, precise
 from screens.actions import key_of
 from screens.ports import Refusal
-from screens.presenters.runs import field, moment
-from screens.presenters.words import NONE, RUN_SIGNS, bar, graph, number, percent
+from screens.presenters import run_table
+from screens.presenters.runs import field
+from screens.presenters.words import NONE, bar, graph, number, percent
 from screens.widgets.outside import Cell, Line, Tone, cell, line_width, sentence, spread, wrap
 
 _VERDICT, _RATE, _TIME, _FLOOR = 10, 18, 9, 7
@@ -23,33 +24,23 @@ _SIGNS = {"slower": "▲", "faster": "▼", "same": "="}
 
 def lab_heading(width: int) -> Line:
     """Return the titles of the columns of the list."""
-    return tuple(cell(title, columns, "quiet", right=right) for title, columns, right in _columns(width))
+    return run_table.heading(_columns(width))
 
 
 def lab_row(run: PastRun, mark: str, now_s: float, width: int) -> Line:
     """Return one benchmark: mark, state, how much was measured, when, how long, and what."""
-    sign, tone = RUN_SIGNS[run.state]
-    lacking = run.count(*BAD)
-    texts: dict[str, tuple[str, Tone]] = {
-        "": (mark, "accent"),
-        "run": (str(run.run_id), "strong"),
-        "  state": (f"  {sign} {run.state}", tone),
+    own: dict[str, tuple[str, Tone]] = {
         "measured": (f"{run.count(JobState.DONE):,}" if run.total else NONE, ""),
-        "lacking": (f"{lacking:,}" if lacking else NONE, "bad" if lacking else "quiet"),
-        "began": (moment(run.started_s or run.created_s, now_s), "quiet"),
-        "took": (clock(run.elapsed_s) if run.elapsed_s else NONE, ""),
+        "lacking": run_table.lacking(run.count(*BAD)),
         "  what": (f"  {run.preset}", ""),
     }
-    return tuple(
-        cell(texts[title][0], columns, texts[title][1], right=right) for title, columns, right in _columns(width)
-    )
+    return run_table.row(run, mark, now_s, _columns(width), own)
 
 
-def _columns(width: int) -> list[tuple[str, int, bool]]:
-    columns = [("", 2, False), ("run", 4, True), ("  state", 16, False), ("measured", 9, True), ("lacking", 8, True)]
-    columns += [("began", 13, True)] + ([("took", 8, True)] if width >= 60 else [])
-    left = width - sum(columns for _, columns, _ in columns)
-    return [*columns, ("  what", left, False)] if left >= 9 else columns
+def _columns(width: int) -> run_table.Columns:
+    columns = [*run_table.FIRST, ("measured", 9, True), ("lacking", 8, True), ("began", 13, True)]
+    columns += [("took", 8, True)] if width >= 60 else []
+    return run_table.with_last(columns, "  what", width)
 
 
 def lab_empty() -> tuple[Line, ...]:
@@ -112,7 +103,7 @@ def result_table(results: Sequence[LabResult], width: int) -> list[Line]:
 
 
 def _table_columns(width: int) -> dict[str, int]:
-    columns = {"p50 an item": 12, "rate": _RATE, "p99": _TIME, "of floor": _FLOOR + 2}
+    columns = {"p50 an item": 12, "rate": _RATE, "of floor": _FLOOR + 2, "p99": _TIME}
     while len(columns) > 1 and width - _VERDICT - sum(columns.values()) < _NAME:
         columns.popitem()
     return columns
@@ -135,8 +126,7 @@ def _result_row(one: LabResult, columns: dict[str, int], name: int) -> Line:
 
 def report_lines(report: LabReport, width: int) -> tuple[Line, ...]:
     """Return a report: verdicts, what limits what, why results are INVALID, machine and method."""
-    run, (sign, tone) = report.run, RUN_SIGNS[report.run.state]
-    title: Line = (Cell(f"run {run.run_id}  ", "strong"), Cell(f"{sign} {run.state}", tone))
+    run, title = report.run, run_table.run_title(report.run)
     lines: list[Line] = [(*title, sentence(f"  {run.preset}", width - line_width(title), "strong"))]
     if report.untold:
         return *lines, *((Cell(row, "bad"),) for row in wrap(f"✗ {report.untold}", width))

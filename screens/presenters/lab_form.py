@@ -8,6 +8,7 @@ from screens.widgets.outside import Cell, Line, cell
 
 _KIND = 10
 _ROOMY = 44
+_ABSENT = "–"
 
 
 class Offer(NamedTuple):
@@ -31,10 +32,15 @@ def offers(choices: LabChoices) -> tuple[Offer, ...]:
     )
 
 
+def absent_sign(width: int) -> str:
+    """Return what explains the sign of a model that is not here, empty where a line has room for the words."""
+    return "" if width >= _ROOMY else f" ({_ABSENT})"
+
+
 def offer_lines(all_of: Sequence[Offer], chosen: Collection[Offer], width: int) -> tuple[Line, ...]:
     """Return a line each: the kind where it is another than above, the mark, the name, and whether it is here."""
     lines: list[Line] = []
-    absent = "not here" if width >= _ROOMY else "–"
+    absent = "not here" if width >= _ROOMY else _ABSENT
     room = len(absent) + 1
     for index, one in enumerate(all_of):
         first = not index or all_of[index - 1].kind != one.kind

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.history import PastRun, RunDetails
@@ -11,6 +10,8 @@ from pipeline.snapshot import Snapshot
 from pipeline.text import clock, plural
 from screens.actions import key_of
 from screens.ports import Refusal
+from screens.presenters import run_table
+from screens.presenters.run_table import local
 from screens.presenters.words import JOB_SIGNS, NONE, RUN_SIGNS, bar, number, percent, seconds_short, size
 from screens.widgets.outside import Cell, Line, Tone, cell, wrap
 
@@ -28,7 +29,6 @@ _TOTALS = {
     "skipped": (JobState.SKIPPED, JobState.CANCELLED),
     "to do": (JobState.QUEUED, JobState.SETTLING, JobState.WAITING, JobState.RUNNING),
 }
-_MANY_DAYS_S = 300 * 86400.0
 _BAR = 12
 
 
@@ -92,38 +92,28 @@ def vain(run: PastRun | None) -> list[str]:
 
 def runs_heading(width: int) -> Line:
     """Return the titles of the columns."""
-    return tuple(cell(title, columns, "quiet", right=right) for title, columns, right in _columns(width))
+    return run_table.heading(_columns(width))
 
 
 def run_row(run: PastRun, mark: str, now_s: float, width: int) -> Line:
     """Return one run: mark, state, preset, videos, failures, when, how long, and where its videos are."""
-    sign, tone = RUN_SIGNS[run.state]
-    failed = run.count(*BAD)
-    texts: dict[str, tuple[str, Tone]] = {
-        "": (mark, "accent"),
-        "run": (str(run.run_id), "strong"),
-        "  state": (f"  {sign} {run.state}", tone),
+    own: dict[str, tuple[str, Tone]] = {
         "kind": (run.kind, ""),
         "preset": (run.preset, ""),
         "videos": (NONE if run.kind is RunKind.BENCHMARK else f"{run.total:,}", ""),
-        "failed": (f"{failed:,}" if failed else NONE, "bad" if failed else "quiet"),
-        "began": (moment(run.started_s or run.created_s, now_s), "quiet"),
-        "took": (clock(run.elapsed_s) if run.elapsed_s else NONE, ""),
+        "failed": run_table.lacking(run.count(*BAD)),
         "  from": (f"  {_where(run)}", "quiet"),
     }
-    return tuple(
-        cell(texts[title][0], columns, texts[title][1], right=right) for title, columns, right in _columns(width)
-    )
+    return run_table.row(run, mark, now_s, _columns(width), own)
 
 
-def _columns(width: int) -> list[tuple[str, int, bool]]:
+def _columns(width: int) -> run_table.Columns:
     wide = width >= _WIDE
-    columns = [("", 2, False), ("run", 4, True), ("  state", 16, False)]
+    columns = [*run_table.FIRST]
     columns += [("kind", 10, False)] if wide else []
     columns += [("preset", 16 if wide else 9, False)] if width >= 64 else []
     columns += [("videos", 7, True), ("failed", 7, True), ("began", 13, True), ("took", 8, True)]
-    left = width - sum(columns for _, columns, _ in columns)
-    return [*columns, ("  from", left, False)] if left >= 9 else columns
+    return run_table.with_last(columns, "  from", width)
 
 
 def _where(run: PastRun) -> str:
@@ -148,21 +138,9 @@ def runs_empty(needle: str) -> tuple[Line, ...]:
     )
 
 
-def moment(at_s: float, now_s: float) -> str:
-    """Return a moment in local time: day and time, of one long ago day and year."""
-    form = "%d %b %H:%M" if abs(now_s - at_s) < _MANY_DAYS_S else "%d %b %Y"
-    return _local(at_s, form).lstrip("0")
-
-
-def _local(at_s: float, form: str) -> str:
-    return datetime.fromtimestamp(at_s, UTC).astimezone().strftime(form)
-
-
 def run_details(run: PastRun, facts: RunDetails | Refusal | None, width: int) -> tuple[Line, ...]:
     """Return what is remembered of a run; `facts` is None until it is read."""
-    sign, tone = RUN_SIGNS[run.state]
-    title: Line = (Cell(f"run {run.run_id}  ", "strong"), Cell(f"{sign} {run.state}", tone))
-    lines = [(*title, Cell(f"  {run.kind} · {run.preset}", "strong")), *_run_facts(run, width)]
+    lines = [(*run_table.run_title(run), Cell(f"  {run.kind} · {run.preset}", "strong")), *_run_facts(run, width)]
     if run.kind is RunKind.BENCHMARK:
         there = (Cell(key_of("runs.show"), "accent"), Cell(" opens the benchmark lab, which has its report."))
         return *lines, (), there
@@ -190,7 +168,7 @@ def _run_facts(run: PastRun, width: int) -> list[Line]:
     head = "inputs" if measures else "videos in"
     lines = [line for index, path in enumerate(where) for line in field("" if index else head, path, width)]
     lines += field("outputs in", run.out, width)
-    began = _local(run.started_s, "%Y-%m-%d %H:%M:%S") if run.started_s else "it never began"
+    began = local(run.started_s, "%Y-%m-%d %H:%M:%S") if run.started_s else "it never began"
     took = f", took {clock(run.elapsed_s)}" if run.elapsed_s else ""
     lines += field("began", began + took, width)
     counts = "".join(part.text for part in job_counts(run.counts)).strip()
@@ -230,7 +208,7 @@ def _work(run: PastRun, facts: RunDetails, width: int) -> list[Line]:
     if run.force:
         lines += field("force", "everything was done again", width)
     if run.state not in OVER:
-        lines += field("read at", f"{_local(facts.read_s, '%H:%M:%S')}; the monitor shows it live", width)
+        lines += field("read at", f"{local(facts.read_s, '%H:%M:%S')}; the monitor shows it live", width)
     elif run.count(*JobState) > run.count(*TERMINAL):
         left = run.count(*JobState) - run.count(*TERMINAL)
         lines += field("left", f"{plural(left, 'video')} to do; {key_of('runs.resume')} goes on", width)

@@ -85,34 +85,45 @@ def statuses(out: Path) -> dict[str, str]:
     return {entry["source"]: entry["status"] for entry in read_manifest(os.fsencode(out))}
 
 
-def test_the_demo_extracts_its_samples_as_they_were_made_and_finds_one_by_words(tmp_path: Path) -> None:
-    first = vconsole("demo", "--dir", tmp_path)
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, subprocess.CompletedProcess[bytes]]":
+    """The folder of a demo, called demo, and what it said."""
+    home = tmp_path_factory.mktemp("home of the demo")
+    return home / "demo", vconsole("demo", "--dir", home / "demo", HOME=str(home), HF_HUB_OFFLINE="1")
+
+
+def test_the_demo_extracts_its_samples_as_they_were_made_and_finds_one_by_words(
+    demo: "tuple[Path, subprocess.CompletedProcess[bytes]]",
+) -> None:
+    folder, first = demo
     assert (first.returncode, first.stderr) == (0, b"")
     assert b'"a red circle": shapes.mp4, the scene at 0.0 to 1.6 s' in first.stdout
     assert b"Nothing to do" not in first.stdout
     assert next(line for line in first.stdout.splitlines() if b"(broken on purpose)" in line).startswith(b"broken.mp4")
     assert b"skipped" not in first.stdout
-    for sample in read_truth(tmp_path / "videos"):
+    for sample in read_truth(folder / "videos"):
         if sample.kind == "broken":
             continue
-        with h5py.File(tmp_path / "out" / "features" / f"{sample.name}.h5") as file:
+        with h5py.File(folder / "out" / "features" / f"{sample.name}.h5") as file:
             assert file["scenes/start_frame"][()].tolist() == [scene.start_frame for scene in sample.scenes]
             assert sorted(set(file["frames/scene"][()].tolist())) == list(range(len(sample.scenes)))
             assert file["embeddings/tiny-shapes/vectors"].shape[0] == len(file["frames/time_s"])
             assert file.attrs["rotation_deg"] % 180 == sample.rotation_deg % 180
             if not sample.rotation_deg:
                 assert np.abs(file.attrs["crop_xywh"] - np.array(sample.crop_xywh)).max() <= 4
-    again = vconsole("demo", "--dir", tmp_path)
+    again = vconsole("demo", "--dir", folder)
     assert again.returncode == 0
     assert b"Nothing to do" in again.stdout
-    assert vconsole("verify", tmp_path / "out", "--deep", VCONSOLE_STATE_DIR=str(tmp_path / "state")).returncode == 0
+    assert vconsole("verify", folder / "out", "--deep", VCONSOLE_STATE_DIR=str(folder / "state")).returncode == 0
 
 
-def test_the_readme_s_python_runs_on_what_the_demo_leaves(tmp_path: Path) -> None:
-    assert vconsole("demo", "--dir", tmp_path / "demo").returncode == 0
+def test_the_readme_s_python_runs_on_what_the_demo_leaves(
+    demo: "tuple[Path, subprocess.CompletedProcess[bytes]]",
+) -> None:
+    home = demo[0].parent
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
     told = [
-        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, timeout=120, check=True).stdout
+        subprocess.run([sys.executable, "-c", block], cwd=home, capture_output=True, timeout=120, check=True).stdout
         for block in blocks
     ]
     assert told[0].startswith(b"6.4 ")

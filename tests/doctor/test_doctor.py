@@ -17,7 +17,7 @@ import pytest
 from pipeline.doctor import hardware, machine
 from pipeline.doctor.child import LOOKS
 from pipeline.doctor.children import Children
-from pipeline.doctor.codecs import CodecError, compare, pictures
+from pipeline.doctor.codecs import CodecError, compare, pictures, sound, video
 from pipeline.doctor.examination import Examination, Look
 from pipeline.doctor.folders import disk, output, state
 from pipeline.doctor.libraries import LIBRARIES, library
@@ -60,14 +60,14 @@ def first_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", VIDEO)
 def test_each_video_codec_of_this_build_goes_there_and_back(name: str) -> None:
-    check = only(look("video", name=name))
+    check = only(video(name))
     assert (check.name, check.verdict) == (name, Grade.OK)
     assert check.found.startswith(f"{VIDEO[name].encoder} encodes, ")
 
 
 @pytest.mark.parametrize("name", SOUND)
 def test_each_sound_codec_of_this_build_goes_there_and_back(name: str) -> None:
-    assert only(look("sound", name=name)).verdict is Grade.OK
+    assert only(sound(name)).verdict is Grade.OK
 
 
 def test_pictures_that_came_back_changed_or_too_few_are_found() -> None:

@@ -190,6 +190,8 @@ class Lab(Paged):
         if isinstance(answer, Refusal):
             self._say(f"{answer.message} {answer.remedy}", problem=True)
         else:
+            if self._snapshot.lab is not None and answer != self._runs:
+                self._say("")  # what was asked for is in the list now
             self._runs = answer
         self._list()
         self.redraw()

@@ -175,7 +175,7 @@ class _Teller:
             say(f"not measured  {one.name}: {one.message}")
         else:
             p50, p99 = seconds(one.statistics.p50), seconds(one.statistics.p99)
-            say(f"{one.verdict:<12}  {one.name}: {throughput(one)}; p50 {p50}, p99 {p99} a {one.unit}")
+            say(f"{one.verdict:<12}  {one.name}: {throughput(one)}; p50 {p50}, p99 {p99} an item")
             for reason in one.reasons:
                 say(f"              {reason.text}. {reason.recommendation}")
 

@@ -14,8 +14,10 @@ from pipeline.benchmark.noted import Noted
 from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
 from pipeline.engine.kinds import fingerprints
+from pipeline.errors import SettingsError
 from pipeline.extract import extract
 from pipeline.extract_job import ExtractJob, RunContext
+from pipeline.media.engines import gpus
 from pipeline.model import RunKind, Stage
 from pipeline.models.registry import held
 from pipeline.models.standalone import standalone_host
@@ -56,6 +58,8 @@ def demux(request: Request) -> Iterator[Opened]:
 def decode(request: Request) -> Iterator[Opened]:
     """Yield calls that decode every frame of the videos and look at none."""
     device = request.subject.parameters.get("hwaccel", "none")
+    if device != "none" and not gpus():
+        raise SettingsError("the NVIDIA driver reports no GPU that could decode")
     yield Opened(lambda _: partial(_over, request.subject.inputs, partial(_decoded, device)), "frame")
 
 

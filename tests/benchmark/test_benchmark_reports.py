@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import runpy
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,11 @@ def test_every_field_of_the_schema_that_needs_words_has_them() -> None:
     schema = Report.model_json_schema()
     assert schema["properties"]["schema_version"]["const"] == 1
     assert all(part.get("description") for part in schema["$defs"].values())
+
+
+def test_the_page_of_the_schema_is_that_of_the_program() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    assert runpy.run_path(str(docs / "benchmark_report.py"))["page"]() == (docs / "benchmark_report.md").read_text()
 
 
 def test_a_comparison_lists_what_else_differs() -> None:

@@ -18,7 +18,8 @@ from pipeline.snapshot import JobRow
 from screens.actions import bindings
 from screens.clipboard import copy
 from screens.ports import Ports, Refusal
-from screens.presenters.job import found_words, has_words, job_body, job_head
+from screens.presenters.job import found_words, has_words, job_body
+from screens.presenters.job_head import job_head
 from screens.presenters.timeline import timeline
 from screens.widgets.filter_line import FilterLine
 from screens.widgets.keyline import KeyLine

@@ -13,7 +13,8 @@ from screens.actions import key_of
 from screens.failure_groups import FailureGroups, Group, Heading
 from screens.ports import Exported, Refusal
 from screens.presenters.failures import failures_empty
-from screens.presenters.job import attempt_row, field, stream_words
+from screens.presenters.job import attempt_row, field
+from screens.presenters.job_head import stream_words
 from screens.presenters.words import JOB_SIGNS, NONE, size
 from screens.widgets.outside import Cell, Line, cell, line_width, sentence, spread
 

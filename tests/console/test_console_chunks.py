@@ -7,7 +7,8 @@ from console_script import ScriptedEngine, facts_of, job
 from pipeline.engine.scheduler import Queue
 from pipeline.job_facts import AttemptFacts, ChunkFacts, JobFacts
 from pipeline.model import FailureClass, JobState, Stage
-from screens.presenters.job import job_body, job_head
+from screens.presenters.job import job_body
+from screens.presenters.job_head import job_head
 from screens.presenters.queue import queue_row
 from screens.widgets.outside import Line, line_width
 

@@ -17,7 +17,7 @@ from pipeline.job_facts import JobFacts, StreamFacts
 from pipeline.model import FailureClass, JobState, RunKind, Stage
 from pipeline.settings import PipelineSettings
 from screens.ports import Exported, Refusal
-from screens.presenters.job import stream_words
+from screens.presenters.job_head import stream_words
 from vconsole.failures import DISMISSED_NAME, RUNS_KEPT, LedgerFailures
 from vconsole.jobs import job_reader
 

@@ -34,7 +34,8 @@ from pipeline.settings import Settings, with_preset
 from pipeline.snapshot import JobRow, Snapshot
 from screens.job import Job
 from screens.ports import Refusal
-from screens.presenters.job import bit_rate, job_body, job_head
+from screens.presenters.job import job_body
+from screens.presenters.job_head import bit_rate, job_head
 from screens.presenters.timeline import timeline
 from screens.widgets.outside import Line
 from vconsole.app import ConsoleApp

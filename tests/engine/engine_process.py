@@ -1,8 +1,9 @@
 """An engine in a process of its own, to be killed: carries one run to its end and says how it ended.
 
-    python engine_process.py STATE_DIR OPTIONS_JSON OUT INPUT... [--worker PROGRAM]
+    python engine_process.py STATE_DIR OPTIONS_JSON OUT INPUT... [--worker PROGRAM] [--at STAGE]
 
-Prints a line `running` when the run has begun, and `done` at its end; on stderr why it is paused.
+Prints a line `running` when the run has begun, `at STAGE` when a video is in that stage, and `done` at its end; on
+stderr why it is paused.
 Without --worker the real worker is used.
 """
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("out")
     parser.add_argument("inputs", nargs="+")
     parser.add_argument("--worker")
+    parser.add_argument("--at", default="")
     arguments = parser.parse_args()
     settings = Settings.model_validate(arguments.options)
     command = (sys.executable, arguments.worker) if arguments.worker else None
@@ -47,6 +49,9 @@ def main() -> None:
         if snapshot.run and not told:
             told = True
             print("running", flush=True)
+        if arguments.at and any(str(row.stage) == arguments.at for row in snapshot.jobs if row.worker >= 0):
+            print(f"at {arguments.at}", flush=True)
+            arguments.at = ""
         if snapshot.run and snapshot.run.paused_because != held:
             held = snapshot.run.paused_because
             print(f"paused: {held}" if held else "goes on", file=sys.stderr, flush=True)

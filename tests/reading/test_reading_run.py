@@ -69,6 +69,7 @@ def test_the_lines_are_in_the_manifest_and_in_the_facts_of_the_video(inputs: Pat
     state, out = tmp_path / "state", tmp_path / "out"
     latest = ended(inputs, tmp_path, wanted())
     assert f"Text is read by {choose(wanted().text)}." in [notice.text for notice in latest.notices]
+    assert [model.key for host in latest.hosts for model in host.loaded] == [choose(wanted().text)]
     assert next(view.done for view in latest.stages if view.stage is Stage.TEXT) == 1
     entries = {entry["source"]: entry for entry in read_manifest(os.fsencode(out))}
     assert entries["hello.png"]["text_lines"] == 1
@@ -77,6 +78,14 @@ def test_the_lines_are_in_the_manifest_and_in_the_facts_of_the_video(inputs: Pat
     facts = next(facts for facts in (read_job(state, 1), read_job(state, 2)) if facts.state is JobState.DONE)
     assert facts.timeline is not None
     assert facts.timeline.text == (TextFact(0.0, 0.0, "Hello 42 worlds"),)
+
+
+def test_where_all_is_done_already_no_engine_is_loaded(inputs: Path, tmp_path: Path) -> None:
+    (inputs / "broken.mp4").unlink()
+    assert ended(inputs, tmp_path, wanted()).hosts
+    again = ended(inputs, tmp_path, wanted())
+    assert [job.state for job in again.jobs] == [JobState.DONE]
+    assert again.hosts == ()
 
 
 def test_a_run_whose_text_nothing_here_can_read_is_refused_before_it_begins(inputs: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,16 +108,16 @@ def _takes_a_box(path: Path) -> bool:
 class Run:
     """One run that may need many engines."""
 
-    def __init__(self, folder: Path, inputs: Path, chunk_s: float = 0) -> None:
+    def __init__(self, folder: Path, inputs: Path, chunk_s: float = 0, options: Mapping[str, Any] = OPTIONS) -> None:
         self.state, self.out = folder / "state", folder / "out"
         self.starts: list[float] = []
-        told = json.dumps(OPTIONS | {"engine": OPTIONS["engine"] | {"chunk_s": chunk_s}})
+        told = json.dumps({**options, "engine": options["engine"] | {"chunk_s": chunk_s}})
         self._command = [sys.executable, str(PROGRAM), str(self.state), told, str(self.out), str(inputs)]
 
-    def start(self) -> "subprocess.Popen[str]":
+    def start(self, *more: str) -> "subprocess.Popen[str]":
         """Start an engine over the run and return once it has begun."""
         self.starts.append(time.time())
-        process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        process = subprocess.Popen([*self._command, *more], stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert process.stdout
         said = process.stdout.readline()
         assert said == "running\n", f"the engine did not begin: {said}"

@@ -47,7 +47,7 @@ class Counters:
     cleanups: int = 0
     """How often cached memory was given back because of `host.cleanup_threshold`."""
     serving: int = 0
-    """Batches that run now, and `serving_since_s` the time from which on there is one: busy is counted once."""
+    """Batches that run now, and `serving_since_s` the time up to which their time, counted once, is in `busy_s`."""
     serving_since_s: float = 0.0
 
 
@@ -235,9 +235,10 @@ class Batcher:
             yield
         finally:
             with self._wake:
+                now = time.monotonic()
+                counters.busy_s += now - counters.serving_since_s
+                counters.serving_since_s = now
                 counters.serving -= 1
-                if not counters.serving:
-                    counters.busy_s += time.monotonic() - counters.serving_since_s
 
     def _serve(self, batch: _Batch) -> None:
         """Run one batch, smaller ones after an out-of-memory, halves after another failure."""

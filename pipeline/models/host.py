@@ -10,6 +10,7 @@ Exit codes: 0 asked to end; 70 the device is unusable, start me again; 71 no mod
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -35,6 +36,8 @@ EXIT_DEVICE_LOST = 70
 EXIT_NO_MODEL = 71
 BACKLOG = 256
 """Connections that may wait to be accepted."""
+COMPILED_BYTES = 1e9
+"""What compiled models may take of the disk; beyond that all are compiled anew."""
 ACCEPT_PAUSE_S = 0.5
 """Pause before another try when the process has no file descriptor left for a connection."""
 
@@ -174,8 +177,12 @@ def _set_environment(host: HostSettings, remember: Path | None) -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_OFFLINE"] = "1"
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # more would be processes of its own
-    if remember:  # not the shared folder for temporary files: what is compiled is run
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(remember.parent / "compiled"))
+    if remember and "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        folder = remember.parent / "compiled"  # not the shared folder for temporary files: what is in it is run
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+        with contextlib.suppress(OSError):  # another host may be at it
+            if sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) > COMPILED_BYTES:
+                shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

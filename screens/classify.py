@@ -23,7 +23,7 @@ from screens.widgets.outside import Cell, outside, wrap
 _TITLES = {
     "labels": "the classes, in words",
     "examples": "or a folder of examples",
-    "method": "how examples tell them",
+    "method": "examples tell by",
     "vectors": "vectors of",
     "min_probability": "least probability",
 }
@@ -47,12 +47,10 @@ class ClassifyForm(Asking):
         """Build the form."""
         yield Lines(id="what")
         yield Input(id="labels", placeholder="a dog, a cat, neither = an empty room")
-        yield PathInput(
-            id="examples", placeholder="an output folder of extract, with a folder of videos for each class"
-        )
+        yield PathInput(id="examples", placeholder="an extracted folder that holds a folder for each class")
         with Horizontal(id="how"):
             yield Input(id="method", placeholder="centroid or probe")
-            yield Input(id="vectors", placeholder="the first model that serves")
+            yield Input(id="vectors", placeholder="first that serves")
             yield Input(id="min_probability")
         yield Answer()
         yield KeyLine("classify form")

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from pipeline.analysis.asked import ClassifyRun, command_of
@@ -14,8 +14,10 @@ from pipeline.analysis.folder import folder_of
 from pipeline.analysis.order import order_of
 from pipeline.commands import StartRun
 from pipeline.engine.apart import Ended, recorded
+from pipeline.engine.beside import leaving_word
 from pipeline.engine.classification import jobs_of
-from pipeline.engine.records import NewJob, RunRecord
+from pipeline.engine.records import RunRecord
+from pipeline.engine.redo import as_command
 from pipeline.errors import EngineRunningError, SettingsError
 from pipeline.model import RunState
 from pipeline.settings import Settings
@@ -41,16 +43,16 @@ def run(args: argparse.Namespace) -> int:
 def go_on(record: RunRecord, settings: Settings, *, as_json: bool) -> int:
     """Go on with a classification that was interrupted, as `run` does. Raises SettingsError too if it cannot be."""
     try:
-        wanted = ClassifyRun.model_validate(record.settings)
+        command = as_command(record)
     except ValueError as error:
         raise SettingsError(f"run {record.run_id} has settings of another version: {error}") from error
-    command = StartRun(record.kind, record.inputs, record.out, record.preset, wanted, record.force)
-    return _carried_out(command, wanted, settings, as_json=as_json)
+    assert isinstance(command.settings, ClassifyRun)
+    return _carried_out(command, command.settings, settings, record.run_id, as_json=as_json)
 
 
-def _carried_out(command: StartRun, wanted: ClassifyRun, settings: Settings, *, as_json: bool) -> int:
+def _carried_out(command: StartRun, wanted: ClassifyRun, settings: Settings, run_id: int = 0, *, as_json: bool) -> int:
     order = order_of(folder_of(command.inputs[0]), wanted, force=command.force)
-    with _recorded(command, settings) as ended, counting("classified", as_json=as_json) as told:
+    with _recorded(command, settings, run_id) as ended, counting("classified", as_json=as_json) as told:
         try:
             found = classify(order, told)
         except BaseException:
@@ -61,19 +63,15 @@ def _carried_out(command: StartRun, wanted: ClassifyRun, settings: Settings, *, 
 
 
 @contextmanager
-def _recorded(command: StartRun, settings: Settings) -> Iterator[Ended]:
-    """Have it recorded as a run; beside a console, whose engine holds the ledger, it goes without."""
+def _recorded(command: StartRun, settings: Settings, run_id: int) -> Iterator[Ended]:
+    """Have it recorded as a run; beside an engine, which holds the ledger, that one records it."""
     with ExitStack() as held:
         try:
-            ended = held.enter_context(recorded(state_dir(settings), command))
+            ended = held.enter_context(recorded(state_dir(settings), command, run_id))
         except EngineRunningError as error:
-            sys.stderr.write(visible(f"not recorded as a run: {error}") + "\n")
-            ended = _nowhere
+            sys.stderr.write(visible(f"{error} It records this as a run once it is over.") + "\n")
+            ended = held.enter_context(leaving_word(state_dir(settings), command, run_id))
         yield ended
-
-
-def _nowhere(_: RunState, __: Sequence[NewJob]) -> None:
-    pass
 
 
 def _summed_up(order: Order, found: Classes, *, as_json: bool) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.commands import Command
 from pipeline.engine.active import LIVE
+from pipeline.engine.beside import Beside
 from pipeline.engine.conductor import Conductor
 from pipeline.engine.core import Core
 from pipeline.engine.fleet import Hosts, runtime_folder
@@ -188,11 +189,12 @@ class Engine:
 
     async def _tick(self, core: Core, conductor: Conductor, view: View, telemetry: Telemetry) -> None:
         """Do what time brings about and publish what changed, until told to stop."""
-        period_s, labels = 1.0 / self._settings.engine.snapshot_hz, Labels(core)
+        period_s, labels, beside = 1.0 / self._settings.engine.snapshot_hz, Labels(core), Beside(core)
         assert self._stop is not None
         while not self._stop.is_set():
             conductor.tick()
             labels.tick()
+            beside.tick()
             view.sample()
             telemetry.idle = core.active is None or core.active.state not in LIVE
             if core.active:

@@ -5,7 +5,7 @@ damaged files stay until the new ones take their places.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,14 @@ class Prepared:
 
 
 def as_command(run: RunRecord) -> StartRun:
-    """Return the command that asks for what a recorded run did."""
-    settings = (ClassifyRun if run.kind is RunKind.CLASSIFY else PipelineSettings).model_validate(run.settings)
+    """Return the command that asks for what a recorded run did. Raises ValueError for settings of another version."""
+    settings = settings_of(run.kind, run.settings)
     return StartRun(run.kind, run.inputs, run.out, run.preset, settings, run.force)
+
+
+def settings_of(kind: RunKind, values: Mapping[str, Any]) -> PipelineSettings:
+    """Return the settings that a run of a kind records. Raises ValueError for those of another version."""
+    return (ClassifyRun if kind is RunKind.CLASSIFY else PipelineSettings).model_validate(values)
 
 
 def prepare(

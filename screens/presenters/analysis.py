@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.analysis_report import Analysis, AnalysisStep, Bin, Frequent
 from pipeline.text import clock, plural
+from screens.actions import key_of
 from screens.presenters.words import bar, percent
 from screens.widgets.outside import Cell, Line, Tone, cell, wrap
 
@@ -48,7 +49,9 @@ def _lines(analysis: Analysis, width: int) -> Iterator[Line]:
         yield from _more(len(analysis.classes), "class", "classes")
     else:
         yield ()
-        yield from sentences("No class is known: `vconsole classify` tells them.", width, "quiet")
+        yield from sentences(
+            f"No class is known: {key_of('runs.classify')} on a run of the history tells them.", width, "quiet"
+        )
     yield from _duplicates(analysis, width)
     yield from _plot("videos by their length in seconds", analysis.durations, width)
     yield from _plot("videos by their cuts a minute", analysis.cuts, width)

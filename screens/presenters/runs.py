@@ -182,7 +182,8 @@ def _classes(run: PastRun, facts: RunDetails, width: int) -> list[Line]:
     done = run.count(JobState.DONE)
     if run.state not in OVER:
         gauge = bar(done / run.total if run.total else 0.0, max(_BAR, min(40, width - 2 * _LABEL - 12)))
-        return [(cell("classified", _LABEL + 1, "quiet"), *gauge, Cell(f" {done:,} of {run.total:,}"))]
+        amount = f" {done:,} of {run.total:,}" if run.total else " beginning…"
+        return [(cell("classified", _LABEL + 1, "quiet"), *gauge, Cell(amount))]
     told = "  ".join(f"{label or '(no class)'} {videos:,}" for label, videos in facts.classes)
     lines = field("classes", told or "none yet", width)
     if run.count(*BAD):

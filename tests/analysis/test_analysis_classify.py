@@ -8,15 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from analysis_make import EACH, KINDS, vconsole
 
+from pipeline.analysis.asked import ClassifyRun, command_of
 from pipeline.engine import Engine, history
+from pipeline.engine.beside import leaving_word, left, take_in
+from pipeline.engine.ledger import Ledger
+from pipeline.engine.records import NewJob
 from pipeline.history import RunDetails
-from pipeline.model import JobState, RunKind, RunState
+from pipeline.model import FailureClass, JobState, RunKind, RunState
 from pipeline.settings import Settings
 
 LABELS = [f"{colour} {shape}=a {colour} {shape}" for colour, shape in KINDS]
@@ -238,15 +243,55 @@ def test_one_that_was_interrupted_says_what_is_left_and_its_command_goes_on_with
     assert again.run.count(JobState.DONE) == again.run.total
 
 
-def test_beside_an_engine_it_goes_unrecorded_and_says_so(out: Path, state: Path) -> None:
+def test_an_engine_records_what_was_classified_beside_it_and_says_so(out: Path, state: Path) -> None:
+    damaged = out / "features" / "blue star" / "1.mp4.h5"
+    damaged.write_bytes(b"no feature file")
     engine = Engine(Settings(), state_dir=state)
     engine.start()
     try:
         done = subprocess.run(
             [sys.executable, "-m", "vconsole", "classify", str(out), *ZERO_SHOT], capture_output=True, text=True
         )
+        until = time.monotonic() + 60
+        while not engine.latest().runs or list((state / "beside").iterdir()):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert [run.kind for run in engine.latest().runs] == [RunKind.CLASSIFY]
     finally:
         engine.close()
-    assert done.returncode == 0
-    assert "not recorded as a run" in done.stderr
-    assert runs(state) == []
+    assert done.returncode == 1
+    assert "It records this as a run" in done.stderr
+    (one,) = runs(state)
+    assert one.run.state is RunState.DONE
+    assert one.run.counts == ((JobState.DONE, one.run.total - 1), (JobState.FAILED, 1))
+    assert {label for label, _ in one.classes} == {f"{colour} {shape}" for colour, shape in KINDS}
+
+
+def test_word_of_a_run_is_taken_in_once_and_only_when_it_is_over(out: Path, state: Path) -> None:
+    command = command_of(bytes(out), ClassifyRun())
+    job = NewJob(bytes(out / "a.h5"), b"a.h5", JobState.FAILED, reason="damaged", failure=FailureClass.CORRUPT)
+    with closing(Ledger(state)) as ledger:
+        with leaving_word(state, command) as ended:
+            assert list(left(state)) == []
+            ended(RunState.DONE, [job])
+        (word,) = left(state)
+        for _ in range(2):
+            with ledger.transaction():
+                taken = take_in(ledger, word)
+        assert (taken.state, ledger.counts(taken.run_id)) == (RunState.DONE, {JobState.FAILED: 1})
+        assert ledger.run_count() == 1
+        word.path.unlink()
+        with suppress(KeyboardInterrupt), leaving_word(state, command):
+            raise KeyboardInterrupt
+        (word,) = left(state)
+        with ledger.transaction():
+            assert take_in(ledger, word).state is RunState.INTERRUPTED
+
+
+def test_one_that_outlives_the_engine_is_recorded_when_it_ends(out: Path, state: Path) -> None:
+    ledger = Ledger(state)
+    with leaving_word(state, command_of(bytes(out), ClassifyRun())) as ended:
+        ledger.close()
+        ended(RunState.DONE, [])
+    (one,) = runs(state)
+    assert one.run.state is RunState.DONE

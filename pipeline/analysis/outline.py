@@ -52,7 +52,7 @@ def outline_of(file: Group) -> Outline:
         fps=float(attrs["fps"]),
         video_codec=str(attrs["video_codec"]),
         audio_codec=str(attrs["audio_codec"]),
-        partial="lost" in file or int(attrs["frames_lost"]) > 0,
+        partial="lost" in file or "speech_lost" in file or int(attrs["frames_lost"]) > 0,
         scenes=tuple(zip(*columns(file, "scenes", "start_s", "end_s"), strict=True)),
         frame_time_s=frames["time_s"][()],
         frame_index=frames["frame_index"][()],

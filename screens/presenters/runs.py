@@ -189,7 +189,8 @@ def _classes(run: PastRun, facts: RunDetails, width: int) -> list[Line]:
     if run.count(*BAD):
         lines += field("failed", "The last column of the table says why; the next classification tries them.", width)
     if run.state in RESUMABLE:
-        lines += field("left", f"{plural(run.total - done, 'video')} to do; {key_of('runs.resume')} goes on", width)
+        left = plural(run.count(JobState.QUEUED), "video")
+        lines += field("left", f"{left} to do; {key_of('runs.resume')} goes on", width)
     if facts.why:
         lines += field("because", facts.why, width, "bad")
     return lines

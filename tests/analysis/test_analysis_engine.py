@@ -87,7 +87,8 @@ def told(engine: Engine) -> str:
 
 def test_it_tells_what_the_command_tells_and_is_a_run(engine: Engine, state: Path, out: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(out, tmp_path / "other", copy_function=shutil.copy2))
-    vconsole("classify", str(other), "--labels", *LABELS, "--device", "cpu")
+    apart = f"state_dir={tmp_path / 'apart'}"
+    vconsole("classify", str(other), "--labels", *LABELS, "--device", "cpu", "--set", apart)
     engine.send(by_words(out))
     until(lambda: state_of(engine) is RunState.DONE)
     assert (out / "classes.csv").read_bytes() == (other / "classes.csv").read_bytes()

@@ -1,6 +1,7 @@
 """The report for people (`P.md`)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from statistics import fmean
 
 from pipeline.benchmark.doubts import doubts
@@ -162,7 +163,8 @@ def _resources(results: Sequence[Result]) -> Iterator[str]:
         yield "## Memory and load while calls were timed"
         yield ""
         headings = ("Subject", "Client", "Workers", "Model host", "Cores", "Others", "GPU", "GPU memory", "Power")
-        yield from table(headings, rows)
+        told = [any(row[place] for row in rows) for place in range(len(headings))]  # without a GPU nothing of one
+        yield from table(tuple(compress(headings, told)), (tuple(compress(row, told)) for row in rows))
 
 
 def _resource_row(result: Result) -> tuple[str, ...]:

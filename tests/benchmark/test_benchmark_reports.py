@@ -223,6 +223,12 @@ def test_the_page_of_the_schema_is_that_of_the_program() -> None:
     assert runpy.run_path(str(docs / "benchmark_report.py"))["page"]() == (docs / "benchmark_report.md").read_text()
 
 
+def test_without_a_gpu_there_are_no_columns_of_one() -> None:
+    bare = sample().model_copy(update={"gpus": ()})
+    assert "| GPU memory |" in markdown(report(result(samples=(sample(), sample()))))
+    assert "| GPU memory |" not in markdown(report(result(samples=(bare, bare))))
+
+
 def test_a_comparison_lists_what_else_differs() -> None:
     comparison = whole().comparison
     assert comparison is not None

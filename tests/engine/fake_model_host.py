@@ -1,4 +1,4 @@
-"""The real model host with a model that is quick, fails as told, and whose vectors depend on the picture alone.
+"""The real model host with a model that is quick, fails as told, and whose answers depend on the picture alone.
 
 `python fake_model_host.py PLAN --fd N --nice N`: PLAN is a JSON file `{"memory_for": K, "guilty": WAY, "starts": []}`.
 More than `memory_for` pictures at once are out of memory. A red picture is guilty, in one of these ways: `device` (a
@@ -28,6 +28,8 @@ from pipeline.models import host, loader
 from pipeline.models.families.interface import Usage
 from pipeline.models.pictures import PictureSpec
 from pipeline.models.report import INTERVAL_S
+from pipeline.models.text import Page, Pieces
+from pipeline.reading.engines import Piece
 
 SIDE, CELLS = 16, 4
 BATCH_S = 0.005
@@ -35,7 +37,7 @@ BATCH_S = 0.005
 
 
 class FakeModel:
-    """A model whose vector is the mean colour of 4 x 4 parts of the picture."""
+    """A model whose vector is the mean colour of 4 x 4 parts of the picture, and which reads how bright it is."""
 
     def __init__(self, plan: dict[str, Any], start: str) -> None:
         self.plan = plan
@@ -65,6 +67,16 @@ class FakeModel:
         )
 
     def encode_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        self._misbehave(pictures)
+        size = SIDE // CELLS
+        cells = np.stack(pictures).reshape(-1, CELLS, size, CELLS, size, 3).mean(axis=(2, 4)).reshape(len(pictures), -1)
+        return (cells / np.linalg.norm(cells, axis=1, keepdims=True)).astype(np.float32)
+
+    def read(self, pages: Sequence[Page]) -> list[Pieces]:
+        self._misbehave([page.picture for page in pages])
+        return [(Piece(f"about {page.picture.mean():.0f}", 0.9, (0.0, 0.0, 1.0, 1.0)),) for page in pages]
+
+    def _misbehave(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
         self.batches += 1
         time.sleep(BATCH_S)
         if self.gone and (self.batches == 3 or self.gone.exists()):
@@ -78,9 +90,6 @@ class FakeModel:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         if len(pictures) > self.plan["memory_for"]:
             raise MemoryError("CUDA out of memory")
-        size = SIDE // CELLS
-        cells = np.stack(pictures).reshape(-1, CELLS, size, CELLS, size, 3).mean(axis=(2, 4)).reshape(len(pictures), -1)
-        return (cells / np.linalg.norm(cells, axis=1, keepdims=True)).astype(np.float32)
 
     def begin_pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Callable[[], NDArray[np.float32]]:
         self.begun += 1

@@ -95,3 +95,33 @@ def test_a_device_that_fails_for_good_is_taken_out_and_the_other_does_its_work(
     assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
     assert unlike(calm, tmp_path) == [], "no vector is missing, wrong or twice"
     assert (tmp_path / "plan.gone").exists(), "it had work, and lost its device in the middle of it"
+
+
+def reading() -> Settings:
+    """Settings of a run that has many pictures of each video read, and makes no vectors."""
+    changes = {
+        "embed": options().embed.model_copy(update={"enabled": False}),
+        "text": options().text.model_copy(update={"enabled": True, "interval_s": 0.08, "unchanged": False}),
+    }
+    return options().model_copy(update=changes)
+
+
+def test_faults_while_text_is_read_change_none_of_it_and_a_picture_that_ends_hosts_costs_its_video_alone(
+    tmp_path: Path,
+) -> None:
+    make_videos(tmp_path / "in", count=2)
+    for name in ("calm", "rough", "guilty"):
+        (tmp_path / name).mkdir()
+    calm = run(tmp_path / "calm", tmp_path / "in", reading())
+    rough = run(tmp_path / "rough", tmp_path / "in", reading(), memory_for=3, starts=["kill 4", "device 6"])
+    for done in (calm, rough):
+        assert {(row.state, row.attempts) for row in done.jobs} == {(JobState.DONE, 1)}
+    assert unlike(tmp_path / "calm", tmp_path / "rough") == []
+    assert noted(rough, "out of memory with")
+    done = run(tmp_path / "guilty", tmp_path / "in", reading(), guilty="segv")
+    rows = {row.name: row for row in done.jobs}
+    guilty = rows.pop(RED)
+    assert (guilty.state, guilty.failure) == (JobState.QUARANTINED, FailureClass.MODEL)
+    assert "a picture of this video ended the model host" in done.failures[0].message
+    assert {(row.state, row.attempts) for row in rows.values()} == {(JobState.DONE, 1)}
+    assert unlike(tmp_path / "calm", tmp_path / "guilty", without=RED) == []

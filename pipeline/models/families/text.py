@@ -16,7 +16,7 @@ from pipeline.stage_sections import TextSettings
 
 AT_ONCE = 8
 """Most pictures that rapidocr reads side by side: each takes some hundred MB, and further cores help with each."""
-ROUNDS = 2
+ROUNDS = 4
 """Pictures of a batch for each of those: one that shows little does not wait for one that shows much."""
 
 

@@ -118,7 +118,14 @@ class HostSettings(Section):
         32.0, description="MB (10^6 bytes) of pictures a worker may have under way to a model host before it waits."
     )
     memory_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.9, description="Share of the GPU's memory the host may use."
+        0.9,
+        description="Share of the GPU's memory the host may use; on the CPU the share of the machine's memory that the "
+        "models of a host may take together.",
+    )
+    memory_mb: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="MB (10^6 bytes) of memory that the models of a host may take together: models that need more are "
+        "used in turn, each loaded again when it is asked for. 0 = as memory_fraction says.",
     )
     cleanup_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
         0.8, description="Share of the GPU's memory above which memory that is only cached is given back after a batch."

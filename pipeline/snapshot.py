@@ -149,7 +149,7 @@ class MachineView:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """One model that a host has loaded."""
+    """One model that a host serves."""
 
     key: str
     device: str
@@ -158,6 +158,12 @@ class ModelView:
     """Most pictures in a batch now."""
     load_s: float
     pictures_done: int = 0
+    state: str = "loaded"
+    """loaded | resting (another has its place for now) | loading (its turn has come)"""
+    memory_bytes: int = 0
+    """What its parameters take, and on a GPU its largest batch."""
+    unloads: int = 0
+    """How often it made room for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,7 @@ class HostView:
     """Share of the last seconds in which it ran batches, copying included; the rest it waited for pictures."""
     restarts: int = 0
     note: str = ""
-    loaded: tuple[ModelView, ...] = ()
+    served: tuple[ModelView, ...] = ()
     pictures_per_s: float = 0.0
     """Over the last seconds."""
     copying_share: float = 0.0
@@ -191,6 +197,15 @@ class HostView:
     """Those of them that it answered from its cache."""
     gpu: int = -1
     """The GPU as NVML counts, -1 = unknown or none."""
+    budget_bytes: int = 0
+    """What its models may take together, 0 = not known yet."""
+    unloads: int = 0
+    """How often one of its models made room for another: where any did, they take turns."""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether its models do not fit together."""
+        return self.unloads > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class HostFigures:
             view,
             device=str(message["device"]),
             models=tuple(str(key) for key in message["models"]),
-            loaded=tuple(_model(facts) for facts in message["facts"]),
+            served=tuple(_model(facts) for facts in message["facts"]),
             batch_size=_count(message, "batch_size"),
             queue_pictures=_count(message, "queue_pictures"),
             queue_bytes=_count(message, "queue_bytes"),
@@ -49,6 +49,8 @@ class HostFigures:
             cleanups=_count(message, "cleanups"),
             cache_asked=_count(message, "cache_asked"),
             cache_hits=_count(message, "cache_hits"),
+            budget_bytes=_count(message, "budget_bytes"),
+            unloads=_count(message, "unloads"),
         )
 
 
@@ -60,6 +62,9 @@ def _model(facts: dict[str, Any]) -> ModelView:
         batch_size=_count(facts, "batch_size"),
         load_s=wire.number(facts, "load_s"),
         pictures_done=_count(facts, "pictures_done"),
+        state=str(facts["state"]),
+        memory_bytes=_count(facts, "memory_bytes"),
+        unloads=_count(facts, "unloads"),
     )
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from pipeline.models.cache import VectorCache, picture_key
 from pipeline.models.faults import Fault, fault_of
-from pipeline.models.lane import Answers, Asked, Finish, Item, Lane, Receiver, Waiting
+from pipeline.models.lane import Answers, Asked, Finish, Item, Lane, Question, Receiver, Waiting
 from pipeline.models.speech import Window
 from pipeline.models.text import Page
+from pipeline.models.turns import Demand
 
 
 class DeviceLostError(Exception):
@@ -81,7 +82,12 @@ class Batcher:
         self._max_wait_s = max_wait_s
         self._note = note
         self._lanes: dict[str, Lane] = {}
-        self._calls: deque[Callable[[], None]] = deque()
+        self._questions: deque[tuple[str, Question]] = deque()
+        self._at_work: set[str] = set()
+        """The models that run something now."""
+        self._runner = 0
+        self.make_room: Callable[[str], bool] = lambda key: False
+        """Asked to unload another model where a single picture of one does not fit; tells whether it did."""
         self._wake: threading.Condition = text._wake if text else threading.Condition()
         self._closed = False
         self._ahead: _Batch | None = None
@@ -109,7 +115,13 @@ class Batcher:
         """Return the seconds that all models have spent bringing pictures to the device."""
         with self._wake:
             models = [lane.model for lane in self._lanes.values() if lane.model]
-        return sum(model.usage().copied_s for model in models)
+            before_s = sum(lane.copied_s for lane in self._lanes.values())
+        return before_s + sum(model.usage().copied_s for model in models)
+
+    def demands(self) -> dict[str, Demand]:
+        """Return by model key what is asked of it, loaded or not."""
+        with self._wake:
+            return {key: lane.demand() for key, lane in self._lanes.items()}
 
     def add(self, key: str, item: Waiting) -> None:
         """Answer a picture that was asked before, or queue it; it waits until its model is loaded."""
@@ -128,10 +140,14 @@ class Batcher:
             self.counters.queue_bytes += item.asked.nbytes
             self._wake.notify_all()
 
-    def call(self, function: Callable[[], None]) -> None:
-        """Run `function` between two batches, on the thread that owns the device."""
+    def ask(self, key: str, answer: Callable[[], None], refused: Callable[[str], None]) -> None:
+        """Run `answer` between two batches, on the thread that owns the device, once the model of `key` is loaded."""
         with self._wake:
-            self._calls.append(function)
+            lane, question = self._lane(key), Question(answer, refused, time.monotonic())
+            if lane.serves:
+                self._questions.append((key, question))
+            else:
+                lane.questions.append(question)
             self._wake.notify_all()
 
     def loaded(self, key: str, model: Asked, batch_size: int = 0, *, reads: bool = False) -> None:
@@ -144,15 +160,37 @@ class Batcher:
             lane.model = model
             if batch_size:
                 lane.limit = lane.ceiling = batch_size
+            self._questions.extend((key, question) for question in lane.questions)
+            lane.questions.clear()
             self._wake.notify_all()
 
+    def unload(self, key: str) -> None:
+        """Let go of the model of `key` once it runs nothing; what is asked of it waits until it is loaded again."""
+        with self._wake:
+            lane, ahead = self._lane(key), self._ahead
+            lane.leaving = True
+            lane.questions.extend(question for other, question in self._questions if other == key)
+            self._questions = deque(asked for asked in self._questions if asked[0] != key)
+            if ahead and ahead.key == key and threading.get_ident() == self._runner:
+                lane.queue.extendleft(reversed(ahead.items))
+                self.counters.queue_pictures += len(ahead.items)
+                self.counters.queue_bytes += sum(item.asked.nbytes for item in ahead.items)
+                self._ahead = None  # whoever runs it is here and waits for room
+            self._wake.wait_for(lambda: key not in self._at_work and (not self._ahead or self._ahead.key != key))
+            lane.rest()
+
     def refuse(self, key: str, message: str) -> None:
-        """Answer every waiting picture of `key`, whose model cannot be loaded, with `message`."""
+        """Answer all that waits for the model of `key`, which cannot be loaded, with `message`."""
         with self._wake:
             lanes = [one._lanes[key] for one in (self, self._text) if one and key in one._lanes]
             waiting = self._taken([item for lane in lanes for item in lane.take_all()])
+            questions = [question for lane in lanes for question in lane.questions]
+            for lane in lanes:
+                lane.questions.clear()
         for item in waiting:
             item.receiver.failed(key, [item.tag], message)
+        for question in questions:
+            question.refused(message)
 
     def drop(self, receiver: Receiver) -> None:
         """Forget the pictures of a connection that is gone."""
@@ -170,19 +208,26 @@ class Batcher:
         """Serve until `close`. Raises DeviceLostError when the process must be started again."""
         while True:
             with self._wake:
-                while not (self._closed or self._calls or self._ahead) and (pause := self._pause()) != 0:
+                while not (self._closed or self._questions or self._ahead) and (pause := self._pause()) != 0:
                     self._wake.wait(pause)
                 if self._closed:
                     return
+                self._runner = threading.get_ident()
                 batch, self._ahead = self._ahead, None
-                call = self._calls.popleft() if self._calls and not batch else None
-                if not call and not batch:
+                key, question = self._questions.popleft() if self._questions and not batch else ("", None)
+                if not question and not batch:
                     batch = self._take()
-            if call:
-                call()
+                key = batch.key if batch else key
+                self._at_work.add(key)
+            if question:
+                question.answer()
             elif batch:
                 with self._busy():
                     self._serve(batch)
+            with self._wake:
+                self._lane(key).used_s = time.monotonic()
+                self._at_work.discard(key)
+                self._wake.notify_all()
 
     def _take(self) -> _Batch:
         key = self._oldest_ready()
@@ -191,7 +236,7 @@ class Batcher:
     def _begin_next(self) -> None:
         """Begin the batch whose turn is next, if its device computes by itself and nothing else is to be done first."""
         with self._wake:
-            if self._ahead or self._calls or not self._due():
+            if self._ahead or self._questions or not self._due():
                 return
             lane = self._lanes[self._oldest_ready()]
             if not lane.overlaps or lane.suspects_next(time.monotonic()):
@@ -209,7 +254,7 @@ class Batcher:
         return taken
 
     def _ready(self) -> list[str]:
-        return [key for key, lane in self._lanes.items() if len(lane) and lane.model]
+        return [key for key, lane in self._lanes.items() if len(lane) and lane.serves]
 
     def _oldest_ready(self) -> str:
         return min(self._due(), key=lambda key: self._lanes[key].oldest_s())
@@ -328,8 +373,13 @@ class Batcher:
             self.counters.batches_done += 1
 
     def _shrink(self, key: str, lane: Lane, size: int, message: str) -> None:
-        """Halve the limit after a batch of `size` did not fit. Raises DeviceLostError if one picture did not."""
+        """Halve the limit after a batch of `size` did not fit, or unload another model where one picture did not.
+
+        Raises DeviceLostError if there is nothing left to do.
+        """
         assert lane.model is not None
+        if size == 1 and lane.limit == 1 and self.make_room(key):
+            return
         if size == 1 and lane.limit == 1:
             raise DeviceLostError(f"out of memory for a single picture of model {key}: {message}")
         if lane.limit < lane.ceiling:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,8 @@ class HostClient:
         self._changed = threading.Condition()
         self._link: Link | None = None
         self._specs: dict[str, PictureSpec] = {}
+        self._made: dict[str, dict[tuple[str, str], None]] = {}
+        """The precisions and devices that made vectors, by model key, in the order in which they were first seen."""
         self._sent: dict[int, _Sent] = {}
         self._tags: dict[int, tuple[str, int]] = {}
         self._rows: dict[int, NDArray[np.float32]] = {}
@@ -86,6 +88,14 @@ class HostClient:
         if key not in self._specs:
             self._ask({"type": "spec", "key": key}, lambda: key in self._specs)
         return self._specs[key]
+
+    def made(self, key: str) -> PictureSpec:
+        """Return `spec(key)` as it was for the vectors since `reset`: hosts may differ in precision and device."""
+        made = self._made.get(key)
+        if not made:
+            return self.spec(key)
+        precisions, devices = (", ".join(dict.fromkeys(names)) for names in zip(*made, strict=True))
+        return replace(self.spec(key), precision=precisions, device=devices)
 
     def submit(self, key: str, tag: int, picture: NDArray[np.uint8]) -> None:
         """Hand over a prepared picture, uint8 (height, width, 3); waits while `window_bytes` are under way.
@@ -138,7 +148,7 @@ class HostClient:
         """Give up everything under way and every vector not yet collected, so that another video can begin."""
         self.close()
         with self._changed:
-            for kept in (self._sent, self._tags, self._rows, self._answers):
+            for kept in (self._sent, self._tags, self._rows, self._answers, self._made):
                 kept.clear()
             self._under_way_bytes = 0
             self._on_trial = 0
@@ -283,6 +293,7 @@ class HostClient:
                 self._specs[key] = PictureSpec.from_message(head["spec"])
             elif kind == "vectors":
                 rows = np.frombuffer(payload, np.float32).reshape(len(head["tags"]), -1)
+                self._made.setdefault(key, {})[str(head["precision"]), str(head["device"])] = None
                 for tag, row in zip(head["tags"], rows, strict=True):
                     self._settle(tag, row)
             elif kind == "heard":

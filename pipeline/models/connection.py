@@ -56,7 +56,9 @@ class Connection:
 
     def vectors(self, key: str, tags: Sequence[int], rows: NDArray[np.float32]) -> None:
         """Queue the vectors of some pictures."""
-        self.answer({"type": "vectors", "key": key, "tags": list(tags)}, rows.tobytes())
+        made = self._loader.spec(key)
+        head = {"type": "vectors", "key": key, "tags": list(tags), "precision": made.precision, "device": made.device}
+        self.answer(head, rows.tobytes())
         self._release(tags)
 
     def heard(self, key: str, tags: Sequence[int], heard: Sequence[Heard]) -> None:
@@ -117,7 +119,7 @@ class Connection:
             samples = np.frombuffer(payload, np.int16)
             self._queue(head, Window(samples, str(head["language"]), int(head["beam_size"])))
         elif kind == "spec":
-            self._loader.when_loaded(key, self._tell_spec, lambda error: self._tell_error(key, error))
+            self._loader.when_known(key, self._tell_spec, lambda error: self._tell_error(key, error))
         elif kind == "text":
             texts = [str(text) for text in head["texts"]]
             self._compute(key, int(head["tag"]), lambda: self._encoded(key, texts))
@@ -137,7 +139,7 @@ class Connection:
         self._loader.want(key)
 
     def _compute(self, key: str, tag: int, work: Callable[[], NDArray[np.float32]]) -> None:
-        """Answer a question with the rows that `work` returns, on the thread that owns the device."""
+        """Answer a question with the rows that `work` returns, on the thread that owns the device, in its turn."""
 
         def answer() -> None:
             try:
@@ -147,7 +149,10 @@ class Connection:
                 return
             self.answer({"type": "rows", "key": key, "tag": tag, "rows": len(rows)}, rows.tobytes())
 
-        self._loader.when_loaded(key, lambda _: self._batcher.call(answer), lambda error: self._tell_error(key, error))
+        def ask(key: str) -> None:
+            self._batcher.ask(key, answer, lambda message: self.failed(key, [], message))
+
+        self._loader.when_known(key, ask, lambda error: self._tell_error(key, error))
 
     def _encoded(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._batcher.cache.of_texts(key, texts, self._model(key).encode_texts)
@@ -160,7 +165,7 @@ class Connection:
         return of_pictures(self._loader.model(key))
 
     def _tell_spec(self, key: str) -> None:
-        self.answer({"type": "spec", "key": key, "spec": self._loader.model(key).spec.to_message()})
+        self.answer({"type": "spec", "key": key, "spec": self._loader.spec(key).to_message()})
 
     def _tell_error(self, key: str, error: JobError) -> None:
         self.failed(key, [], str(error), error.detail)

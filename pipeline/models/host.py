@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         host = HostSettings.model_validate(head["host"])
         models = TypeAdapter(dict[str, ModelSettings | TextSettings]).validate_python(head["models"])
         remember = Path(head["remember"]) if head.get("remember") else None
-        server = Server(control, host, models, str(head["socket"]), remember)
+        server = Server(control, host, models, str(head["socket"]), remember, str(head.get("called", "")))
     except (EOFError, WireError):
         leave(EXIT_ASKED)
     server.serve()
@@ -79,6 +79,7 @@ class Server:
         models: dict[str, ModelSettings | TextSettings],
         path: str,
         remember: Path | None,
+        called: str,
     ) -> None:
         _set_environment(host, remember)
         self._control = control
@@ -92,7 +93,7 @@ class Server:
             cache_bytes=int(host.cache_mb * 1e6),
             text=self._text,
         )
-        self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model, remember)
+        self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model, remember, called)
         self._resting = threading.Event()
         self._listener = _listen(path)
 
@@ -143,7 +144,10 @@ class Server:
         self._reporter.run(self._batcher, self._loader, self._watch)
 
     def _watch(self) -> None:
-        """End a host whose batch hangs: only a new process gets the device back."""
+        """End a host whose batch hangs, or a model that is loaded again: only a new process gets the device back."""
+        if self._loader.reloading_for_s() > self._host.load_timeout_s:
+            limit_s = self._host.load_timeout_s
+            self._end(EXIT_DEVICE_LOST, f"loading a model again took longer than host.load_timeout_s ({limit_s} s)")
         if self._batcher.busy_for_s() > self._host.batch_timeout_s:
             self._end(
                 EXIT_DEVICE_LOST, f"a batch took longer than host.batch_timeout_s ({self._host.batch_timeout_s} s)"

@@ -16,6 +16,7 @@ from pipeline.models.cache import Key
 from pipeline.models.families.interface import Usage
 from pipeline.models.speech import Heard, Window
 from pipeline.models.text import Page, Pieces
+from pipeline.models.turns import Demand
 
 GROW_AFTER_BATCHES = 64
 """Full batches without trouble after which a halved batch is doubled again; doubled itself with every new halving."""
@@ -110,6 +111,15 @@ class Waiting:
     """What its vector is to be held under, None if it is not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is answered by a model at once, between two batches."""
+
+    answer: Callable[[], None]
+    refused: Callable[[str], None]
+    asked_s: float
+
+
 @dataclass(slots=True)
 class Lane:
     """The items that wait for one model, the batch size it can bear, and what it has done."""
@@ -126,6 +136,31 @@ class Lane:
     good_batches: int = 0
     patience: int = GROW_AFTER_BATCHES
     pictures_done: int = 0
+    questions: deque[Question] = field(default_factory=deque)
+    """Those that came while the model was not loaded."""
+    leaving: bool = False
+    """Whether no batch is begun any more, since another model is to take its place."""
+    used_s: float = 0.0
+    """When its last batch was over."""
+    copied_s: float = 0.0
+    """What the models that were unloaded had spent bringing pictures to the device."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether batches are run."""
+        return self.model is not None and not self.leaving
+
+    def rest(self) -> None:
+        """Let go of the model; what is asked waits until it is loaded again."""
+        if self.model is not None:
+            self.copied_s += self.model.usage().copied_s
+        self.model, self.leaving = None, False
+
+    def demand(self) -> Demand:
+        """Return since when what is asked waits."""
+        since = [self.oldest_s()] if len(self) else []
+        since += [self.questions[0].asked_s] if self.questions else []
+        return Demand(min(since, default=None), self.used_s)
 
     def begin(self, items: Sequence[Item]) -> Finish:
         """Begin a batch, as far as the model, which must be loaded, does anything by itself. Raises what it raises."""

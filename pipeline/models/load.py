@@ -14,11 +14,18 @@ from pipeline.sections import HostSettings, ModelSettings
 from pipeline.stage_sections import TextSettings
 
 
+class NoRoomError(JobError):
+    """A model that does not fit into the memory of its device as it is now."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureClass.MODEL, message, stage=Stage.EMBED)
+
+
 def load(key: str, model: ModelSettings | TextSettings, host: HostSettings, note: Note) -> AnyModel:
     """Return the model of `key`, or the engine of that name. `note` is told what an operator may want to know.
 
     Raises JobError (class model) with a sentence if the weights are missing, damaged, not those expected, or want to
-    run code; DeviceError if the device is not there.
+    run code; of these NoRoomError where memory is short; DeviceError if the device is not there.
     """
     if isinstance(model, TextSettings):
         return _load_engine(key, model, host)
@@ -37,7 +44,7 @@ def load(key: str, model: ModelSettings | TextSettings, host: HostSettings, note
     except Exception as error:
         # The model libraries, torch and safetensors raise what they like on bad files.
         if fault_of(error) is Fault.MEMORY:
-            raise refused(f"model {key} does not fit into memory: {error}") from error
+            raise NoRoomError(f"model {key} does not fit into memory: {error}") from error
         raise _unloadable(key, path, error) from error
 
 

@@ -1,18 +1,22 @@
-"""Loads each model once, on first need, in a thread of its own; whoever needs it meanwhile waits."""
+"""Loads each model on first need, in a thread of its own; where they do not all fit, unloads and loads them in turn."""
 
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import JobError
+from pipeline.models import room
 from pipeline.models.batcher import Batcher
-from pipeline.models.load import load, refused
-from pipeline.models.measure import measured_batch_size
-from pipeline.models.network import DeviceError
+from pipeline.models.load import NoRoomError
+from pipeline.models.pictures import PictureSpec
+from pipeline.models.speech import SpeechSpec
+from pipeline.models.supply import Supplied, Supply
+from pipeline.models.text import TextSpec
+from pipeline.models.turns import Share, Turns
 from pipeline.sections import HostSettings, ModelSettings
 from pipeline.stage_sections import TextSettings
 
@@ -20,15 +24,20 @@ if TYPE_CHECKING:
     from pipeline.models.families.interface import AnyModel
 
 Note = Callable[[str, str], None]
+Spec = PictureSpec | SpeechSpec | TextSpec
+
+LOOK_S = 0.02
+"""Pause between two looks at whose turn it is, where not all models are loaded."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    """One model: wanted, loaded or failed, and who waits for it."""
+    """One model: wanted, known, loaded or failed, and who waits for it."""
 
+    spec: Spec | None = None
+    """Known once it was loaded; a model that has one and is not loaded rests."""
     model: "AnyModel | None" = None
     failure: JobError | None = None
-    load_s: float = 0.0
     preloaded: bool = False
     waiting: list[tuple[Callable[[str], None], Callable[[JobError], None]]] = field(default_factory=list)
 
@@ -44,39 +53,57 @@ class Loader:
         note: Note,
         hopeless: Callable[[str], None],
         remember: Path | None = None,
+        called: str = "",
     ) -> None:
-        """`hopeless` is told that no host can serve here; `remember` is the file of what was measured earlier."""
+        """`hopeless` is told that no host can serve here; `remember` is the file of what was measured earlier.
+
+        `called` is what the operator knows the GPU as, where this process is shown no other.
+        """
         self.device = host.device
+        self.turns = Turns()
         self._host = host
         self._models = models
         self._batcher = batcher
         self._note = note
         self._hopeless = hopeless
-        self._remember = remember
+        self._called = called
+        self._supply = Supply(host, models, remember, note, hopeless)
         self._entries: dict[str, _Entry] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._coming = ""
+        self._reloading_since_s: float | None = None
+        self._told_of_turns = False
+        batcher.make_room = self._make_room
 
     @property
     def state(self) -> str:
-        """`loading` while a model that somebody asked for is not there yet, else `ready`."""
+        """`loading` while a model that somebody asked for was never there yet, else `ready`."""
         with self._lock:
-            pending = any(entry.model is None and entry.failure is None for entry in self._entries.values())
+            pending = any(entry.spec is None and entry.failure is None for entry in self._entries.values())
         return "loading" if pending else "ready"
 
-    def loaded(self) -> list[str]:
-        """Return the keys of the models that are loaded."""
+    def served(self) -> list[str]:
+        """Return the keys of the models that can be asked, though some may rest."""
         with self._lock:
-            return [key for key, entry in self._entries.items() if entry.model is not None]
+            return [key for key, entry in self._entries.items() if entry.spec is not None]
 
-    def facts(self) -> dict[str, dict[str, Any]]:
-        """Return by key what an operator may want to know of the models that are loaded."""
+    def facts(self) -> list[dict[str, Any]]:
+        """Return what an operator may want to know of each model that can be asked."""
         with self._lock:
-            loaded = [(key, entry.model.spec, entry.load_s) for key, entry in self._entries.items() if entry.model]
-        return {
-            key: {"key": key, "precision": spec.precision, "device": spec.device, "load_s": round(load_s, 3)}
-            for key, spec, load_s in loaded
-        }
+            return [self._facts(key) for key in self.served()]
+
+    def reloading_for_s(self) -> float:
+        """Return for how long a model has been loading that was loaded before, 0 if none is."""
+        since_s = self._reloading_since_s
+        return time.monotonic() - since_s if since_s is not None else 0.0
+
+    def spec(self, key: str) -> Spec:
+        """Return what is known of a model that was loaded once. Raises KeyError."""
+        spec = self._entries[key].spec
+        if spec is None:
+            raise KeyError(key)
+        return spec
 
     def model(self, key: str) -> "AnyModel":
         """Return a loaded model. Raises KeyError."""
@@ -91,37 +118,133 @@ class Loader:
             self._entry(key).preloaded = True
 
     def want(self, key: str) -> None:
-        """Make sure that the model of a picture is loaded or being loaded; a known failure answers at once."""
+        """Make sure that the model of a picture is known or being loaded; a known failure answers at once."""
         with self._lock:
             failure = self._entry(key).failure
         if failure is not None:
             self._batcher.refuse(key, str(failure))
 
-    def when_loaded(self, key: str, then: Callable[[str], None], otherwise: Callable[[JobError], None]) -> None:
-        """Call `then(key)` once the model is loaded, or `otherwise` with the reason why it cannot be."""
+    def when_known(self, key: str, then: Callable[[str], None], otherwise: Callable[[JobError], None]) -> None:
+        """Call `then(key)` once the model was loaded, though it may rest, or `otherwise` with why it cannot be."""
         with self._lock:
             entry = self._entry(key)
             if entry.failure is not None:
                 entry.failure = None
                 self._wanted.put(key)
-            if entry.model is None:
+            if entry.spec is None:
                 entry.waiting.append((then, otherwise))
                 return
         then(key)
 
     def run(self) -> None:
-        """Load what is wanted, for ever."""
+        """Load what is wanted, and what rests when its turn has come, for ever."""
         while True:
-            key = self._wanted.get()
-            began = time.monotonic()
-            try:
-                model = self._load(key)
-                self._entries[key].load_s = time.monotonic() - began
-                batch_size = self._measured(key, model)
-            except JobError as error:
-                self._settle(key, None, error)
+            key = self._next()
+            with self._lock:
+                again = self._entries[key].spec is not None
+                self.turns.shares.setdefault(key, Share(self._supply.estimate(key)))
+                in_the_way = self.turns.in_the_way(key, self._batcher.demands())
+            self._unload(in_the_way, key)
+            self._coming, self._reloading_since_s = key, time.monotonic() if again else None
+            found = self._supply.get(key, again=again)
+            while isinstance(found, NoRoomError) and self._make_room(key):
+                found = self._supply.get(key, again=again)
+            if isinstance(found, JobError):
+                self._failed(key, found)
             else:
-                self._settle(key, model, None, batch_size)
+                self._came(key, found)
+            del found  # or it would be held until another is loaded
+
+    def _next(self) -> str:
+        """Wait for a model that is wanted for the first time, or that rests and may come back now."""
+        while True:
+            try:
+                key = self._wanted.get(timeout=LOOK_S if self._resting() else None)
+            except queue.Empty:
+                key = self._whose_turn()
+            if key:
+                return key
+
+    def _resting(self) -> list[str]:
+        with self._lock:
+            return [key for key, entry in self._entries.items() if entry.spec is not None and entry.model is None]
+
+    def _whose_turn(self) -> str:
+        """Return the resting model that is asked and waits longest, if those in its way have had their turn; or ""."""
+        demands = self._batcher.demands()
+        asked = [(demands[key].since_s, key) for key in self._resting() if key in demands]
+        waits = [(since_s, key) for since_s, key in asked if since_s is not None]
+        if not waits:
+            return ""
+        key = min(waits)[1]
+        with self._lock:
+            in_the_way = self.turns.in_the_way(key, demands)
+            return key if self.turns.over(in_the_way, key, demands, time.monotonic()) else ""
+
+    def _make_room(self, key: str) -> bool:
+        """Unload another model, as memory was short for `key` whatever was planned; return whether to try again.
+
+        Called while `key` is loaded, or on the device's thread when a single picture of it finds no room.
+        """
+        if self._coming not in {"", key}:
+            time.sleep(LOOK_S)  # what is being loaded has taken the room, and can be unloaded only when it has come
+            return True
+        with self._lock:
+            going = self.turns.clashed(key, self._batcher.demands())
+        self._unload(going, key)
+        self._wanted.put("")  # the loader may wait for a new model without an end, as none rested before
+        return bool(going)
+
+    def _unload(self, keys: Sequence[str], other: str) -> None:
+        """Let models make room for another."""
+        for key in keys:
+            self._batcher.unload(key)
+            with self._lock:
+                if self._entries[key].model is not None:
+                    self._entries[key].model = None
+                    self.turns.went(key)
+        if keys:
+            room.give_back(self.device)
+            self._tell_of_turns([*keys, other])
+
+    def _tell_of_turns(self, keys: Sequence[str]) -> None:
+        if self._told_of_turns:
+            return
+        self._told_of_turns = True
+        setting = "host.memory_mb" if self._host.memory_mb else "host.memory_fraction"
+        self._note("warning", self.turns.told(keys, setting, self._called or self.device))
+
+    def _came(self, key: str, found: Supplied) -> None:
+        model, spec = found.model, found.model.spec
+        if not self.device.startswith("cuda"):  # a family without torch runs on the CPU beside a GPU
+            self.device = spec.device
+        if self._called and spec.device.startswith("cuda"):
+            spec = replace(spec, device=self._called)
+        with self._lock:
+            self.turns.budget_bytes = room.budget_bytes(self._host, self.device)
+            self.turns.came(key, time.monotonic(), found.load_s, found.weights_bytes, found.batch_bytes)
+            in_the_way = self.turns.in_the_way(key, self._batcher.demands())
+            entry = self._entries[key]
+            entry.model, entry.spec, entry.failure = model, spec, None
+            waiting, entry.waiting = entry.waiting, []
+            self._batcher.loaded(key, model, found.batch_size, reads=isinstance(self._models[key], TextSettings))
+            self._coming, self._reloading_since_s = "", None
+        for then, _ in waiting:
+            then(key)
+        self._unload(in_the_way, key)  # it may have turned out larger than expected
+
+    def _failed(self, key: str, failure: JobError) -> None:
+        with self._lock:
+            entry = self._entries[key]
+            entry.spec, entry.failure = None, failure
+            waiting, entry.waiting = entry.waiting, []
+            self._coming, self._reloading_since_s = "", None
+        self._note("error", str(failure))
+        self._batcher.refuse(key, str(failure))
+        for _, otherwise in waiting:
+            otherwise(failure)
+        if entry.preloaded:
+            self._hopeless(f"model {key} was to be loaded before anything else and cannot be")
 
     def _entry(self, key: str) -> _Entry:
         if key not in self._entries:
@@ -129,43 +252,14 @@ class Loader:
             self._wanted.put(key)
         return self._entries[key]
 
-    def _load(self, key: str) -> "AnyModel":
-        if key not in self._models:
-            raise refused(f"there is no model {key!r}; there are {', '.join(sorted(self._models))}")
-        try:
-            return load(key, self._models[key], self._host, lambda text: self._note("warning", text))
-        except JobError:
-            raise
-        except DeviceError as error:
-            self._hopeless(str(error))
-            raise refused(str(error)) from error
-        except Exception as error:
-            # Whatever it is, those who wait must hear of it.
-            raise refused(f"model {key} cannot be loaded: {type(error).__name__}: {error}"[:1000]) from error
-
-    def _measured(self, key: str, model: "AnyModel") -> int:
-        """Return the batch size of a model: as set, or as measured here now or on an earlier day."""
-        load_s = self._entries[key].load_s
-        try:
-            return measured_batch_size(model, self._host, self._remember, load_s)
-        except Exception as error:
-            raise refused(f"model {key} cannot run one picture: {type(error).__name__}: {error}"[:1000]) from error
-
-    def _settle(self, key: str, model: "AnyModel | None", failure: JobError | None, batch_size: int = 0) -> None:
-        with self._lock:
-            entry = self._entries[key]
-            entry.model, entry.failure = model, failure
-            waiting, entry.waiting = entry.waiting, []
-        if model is not None:
-            if not self.device.startswith("cuda"):  # a family without torch runs on the CPU beside a GPU
-                self.device = model.spec.device
-            self._batcher.loaded(key, model, batch_size, reads=isinstance(self._models[key], TextSettings))
-            for then, _ in waiting:
-                then(key)
-        elif failure is not None:
-            self._note("error", str(failure))
-            self._batcher.refuse(key, str(failure))
-            for _, otherwise in waiting:
-                otherwise(failure)
-            if entry.preloaded:
-                self._hopeless(f"model {key} was to be loaded before anything else and cannot be")
+    def _facts(self, key: str) -> dict[str, Any]:
+        entry, spec, share = self._entries[key], self.spec(key), self.turns.shares[key]
+        return {
+            "key": key,
+            "precision": spec.precision,
+            "device": spec.device,
+            "load_s": round(share.load_s, 3),
+            "state": "loaded" if entry.model else "loading" if key == self._coming else "resting",
+            "memory_bytes": share.weights_bytes + share.batch_bytes,
+            "unloads": share.unloads,
+        }

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.models import remembered
 from pipeline.models.families.interface import AnyModel, Model
+from pipeline.models.faults import Fault, fault_of
 from pipeline.models.pictures import PictureSpec
 from pipeline.models.tuning import START_ON_CPU, best_batch_size
 from pipeline.sections import HostSettings
@@ -34,6 +35,7 @@ def measured_batch_size(model: AnyModel, host: HostSettings, remember: Path | No
     name = _name([spec.model, spec.weights_sha256, spec.precision, device, str(host.threads), *compiled])
     known = remembered.read(remember).get(name, {}) if remember else {}
     entry = {**known, "key": spec.key, "device": device, "precision": spec.precision, "load_s": round(load_s, 2)}
+    entry |= {"weights_bytes": model.usage().weights_bytes}
     if not isinstance(spec, PictureSpec):
         size = spec.batch_size
     elif host.batch_size != "auto":
@@ -46,6 +48,23 @@ def measured_batch_size(model: AnyModel, host: HostSettings, remember: Path | No
     if remember:
         remembered.write(remember, name, entry)
     return size
+
+
+def batch_bytes(model: AnyModel, size: int) -> int:
+    """Return what a batch takes of a GPU beside the parameters; 0 of the CPU, for speech, and where it does not fit."""
+    if not model.spec.device.startswith("cuda") or not isinstance(model.spec, PictureSpec):
+        return 0
+    import torch
+
+    torch.cuda.reset_peak_memory_stats(model.spec.device)
+    before = torch.cuda.memory_allocated(model.spec.device)
+    try:
+        _seconds(model, size)
+    except Exception as error:
+        if fault_of(error) is Fault.MEMORY:
+            return 0
+        raise
+    return max(0, int(torch.cuda.max_memory_allocated(model.spec.device)) - before)
 
 
 def _seconds(model: Model, count: int) -> float:

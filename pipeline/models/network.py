@@ -12,6 +12,7 @@ from pipeline.errors import SettingsError
 from pipeline.models.families.interface import Note, Pictures, Usage, Vectors
 from pipeline.models.passage import passage
 from pipeline.models.pictures import PictureSpec
+from pipeline.models.room import held_bytes
 from pipeline.sections import HostSettings
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class NetworkModel:
         self._device = device
         self._side = torch.cuda.Stream(device) if self.overlaps else None  # type: ignore[no-untyped-call]
         self._copied_s = 0.0
+        self._weights_bytes = held_bytes(network)
         self._forward = forward
         self._dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(spec.precision, torch.float32)
         self._layout = torch.channels_last if is_convolutional(network) else torch.contiguous_format
@@ -112,7 +114,7 @@ class NetworkModel:
 
     def usage(self) -> Usage:
         """Return what torch holds of the GPU's memory, 0 on the CPU, and the seconds in which pictures had to come."""
-        return Usage(memory_share(self._device), self._copied_s)
+        return Usage(memory_share(self._device), self._copied_s, self._weights_bytes)
 
     def release_memory(self) -> None:
         """Give memory that is only cached back to the device."""

@@ -88,8 +88,8 @@ def _figures(batcher: "Batcher", loader: "Loader") -> wire.Message:
     return {
         "type": "stats",
         "state": loader.state,
-        "models": loader.loaded(),
-        "facts": [{**facts, **_lane(lanes, key)} for key, facts in loader.facts().items()],
+        "models": loader.served(),
+        "facts": [{**facts, **_lane(lanes, facts["key"])} for facts in loader.facts()],
         "device": loader.device,
         "batch_size": batcher.batch_size,
         "queue_pictures": counters.queue_pictures,
@@ -100,6 +100,8 @@ def _figures(batcher: "Batcher", loader: "Loader") -> wire.Message:
         "copied_s": round(batcher.copied_s(), 3),
         "memory_share": round(counters.memory_share, 3),
         "cleanups": counters.cleanups,
+        "budget_bytes": loader.turns.budget_bytes,
+        "unloads": loader.turns.unloads,
         "cache_asked": batcher.cache.asked,
         "cache_hits": batcher.cache.hits,
     }

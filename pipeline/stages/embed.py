@@ -83,8 +83,8 @@ class Embedder:
 
     @property
     def specs(self) -> Mapping[str, PictureSpec]:
-        """What the models of this embedder want and give."""
-        return self._specs
+        """What the models of this embedder want and give, and with what their vectors so far were made."""
+        return {key: self._client.made(key) for key in self._specs}
 
     def has(self, frame_index: int) -> bool:
         """Whether a frame was handed over or given."""
@@ -101,7 +101,7 @@ class Embedder:
     def _embedding(
         self, key: str, rows: dict[tuple[str, int], Vectors], frames: Sequence[KeptFrame], scene_count: int
     ) -> Embedding:
-        spec = self._specs[key]
+        spec = self._client.made(key)
         vectors = np.zeros((len(frames), spec.dim), np.float32)
         for place, frame in enumerate(frames):
             serial, _ = self._handed[frame.frame_index]

@@ -55,6 +55,6 @@ def _batch(snapshot: Snapshot) -> Advice:
         f"{model.batch_size} for {model.key} on {host.device}"
         for host in snapshot.hosts
         if host.state == "ready"
-        for model in host.loaded
+        for model in host.served
     ]
     return Advice(("host", "batch_size"), "auto", f"{reason} It is now {', '.join(sizes)}." if sizes else reason)

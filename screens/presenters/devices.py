@@ -56,7 +56,7 @@ def _tail(snapshot: Snapshot, width: int, *, roomy: bool) -> list[Line]:
     lines: list[Line] = []
     for host in snapshot.hosts:
         lines.append(_host(host, width, roomy=roomy))
-        lines += [*(_time(host, width) if roomy else ()), *(_model(model, width) for model in host.loaded)]
+        lines += [*(_time(host, width) if roomy else ()), *(_model(model, host, width) for model in host.served)]
     lines += [(cell(host.note, width, "warn"),) for host in snapshot.hosts if host.note]
     plan = snapshot.worker_plan
     if plan is not None:
@@ -107,16 +107,18 @@ def _disk(machine: MachineView, width: int, *, with_rates: bool) -> list[Line]:
 
 def _host(host: HostView, width: int, *, roomy: bool) -> Line:
     state = "taken out" if host.state == "out" else host.state
-    parts = [f"{host.device} {state}", *(() if host.loaded else host.models)]
+    parts = [f"{host.device} {state}", *(() if host.served else host.models)]
     if host.restarts:
         parts.append(plural(host.restarts, "restart"))
     if host.state == "ready" and not roomy:
         parts.append(f"busy {percent(host.busy_share)}")
+    if host.takes_turns:
+        parts.append("models in turn")
     if host.pictures_per_s:
         parts.append(f"{number(host.pictures_per_s)}/s")
     if host.state == "ready":
         parts.append(f"queue {host.queue_pictures:,}")
-    if host.batch_size and not host.loaded:
+    if host.batch_size and not host.served:
         parts.append(f"batch {host.batch_size}")
     if host.cache_hits:
         parts.append(f"cache {percent(host.cache_hits / max(1, host.cache_asked))}")
@@ -130,11 +132,15 @@ def _time(host: HostView, width: int) -> list[Line]:
         return []
     copies = min(host.copying_share, host.busy_share)
     shares = (("computes", host.busy_share - copies), ("waits", 1 - host.busy_share), ("copies", copies))
-    told = joined([f"{what} {percent(share)}" for what, share in shares], width - LABEL)
-    return [(Cell(" " * LABEL), cell(told, width - LABEL, "quiet"))]
+    told = [joined([f"{what} {percent(share)}" for what, share in shares], width - LABEL)]
+    if host.takes_turns:
+        changes = f"models take turns in {size(host.budget_bytes)}: {plural(host.unloads, 'change')}"
+        told.append(changes)
+    return [(Cell(" " * LABEL), cell(text, width - LABEL, "quiet")) for text in told]
 
 
-def _model(model: ModelView, width: int) -> Line:
-    """Return what a host runs a model with."""
-    parts = [model.key, model.precision, f"batch {model.batch_size}", f"{model.pictures_done:,} done"]
+def _model(model: ModelView, host: HostView, width: int) -> Line:
+    """Return what a host runs a model with, and in turns which one is there and what each takes."""
+    turn = [model.state, size(model.memory_bytes)] if host.takes_turns else []
+    parts = [model.key, *turn, model.precision, f"batch {model.batch_size}", f"{model.pictures_done:,} done"]
     return Cell(" " * LABEL), cell(joined(parts, width - LABEL), width - LABEL, "quiet")

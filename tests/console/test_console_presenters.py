@@ -298,7 +298,7 @@ def test_a_host_in_trouble_says_so() -> None:
 def test_a_host_tells_its_queue_and_how_it_spends_its_time() -> None:
     model = ModelView("clip-vit-b-32", "cuda:0", "bf16", 64, 1.0, pictures_done=9000)
     host = HostView(
-        "cuda:0", "ready", queue_pictures=1234, busy_share=0.6, copying_share=0.1, pictures_per_s=250.0, loaded=(model,)
+        "cuda:0", "ready", queue_pictures=1234, busy_share=0.6, copying_share=0.1, pictures_per_s=250.0, served=(model,)
     )
     gone = HostView("cuda:1", "out", note="its device failed")
     said = page(devices(replace(busy(), hosts=(host, gone)), 50, 28))
@@ -306,6 +306,22 @@ def test_a_host_tells_its_queue_and_how_it_spends_its_time() -> None:
     assert "computes 50% · waits 40% · copies 10%" in said
     assert "clip-vit-b-32 · bf16 · batch 64 · 9,000 done" in said
     assert "cuda:1 taken out" in said and "its device failed" in said
+
+
+def test_models_that_take_turns_say_so_and_which_one_is_there() -> None:
+    models = (
+        ModelView("clip-vit-b-32", "cpu", "fp32", 16, 1.0, 900, "loaded", 605_000_000),
+        ModelView("dinov2-small", "cpu", "fp32", 8, 1.0, 880, "resting", 88_000_000, unloads=7),
+    )
+    host = HostView("cpu", "ready", served=models, budget_bytes=640_000_000, unloads=13)
+    said = page(devices(replace(busy(), hosts=(host,)), 60, 28))
+    assert "cpu ready · models in turn · queue 0" in said
+    assert "models take turns in 610 MiB: 13 changes" in said
+    assert "clip-vit-b-32 · loaded · 577 MiB · fp32 · batch 16" in said
+    assert "dinov2-small · resting · 83.9 MiB · fp32 · batch 8" in said
+    assert "dinov2-small · resting" in page(devices(replace(busy(), hosts=(host,)), 31, 7))
+    alone = replace(host, unloads=0)
+    assert "turn" not in page(devices(replace(busy(), hosts=(alone,)), 60, 28))
 
 
 def test_no_failure_is_said_only_of_a_run() -> None:

@@ -286,7 +286,7 @@ def test_the_advice_gives_the_numbers_of_the_formula() -> None:
     assert (workers.value, threads.value, batch.value) == ("auto", "0", "auto")
     assert threads.reason == "0 is 3 on this machine: 16 cores / 5 workers."
     loaded = ModelView("clip-vit-b-32", "cuda:0", "bf16", 8, 1.5)
-    host = HostView(device="cuda:0", state="ready", loaded=(loaded,))
+    host = HostView(device="cuda:0", state="ready", served=(loaded,))
     told = advise(Snapshot(worker_plan=plan, machine=machine, hosts=(host,)))[2].reason
     assert told.endswith("It is now 8 for clip-vit-b-32 on cuda:0.")
     assert advise(Snapshot()) == ()

@@ -62,6 +62,7 @@ def main() -> None:
     lost = arguments.script.with_suffix(".lost")
     counts = {"queue_pictures": 1, "queue_bytes": 2, "pictures_done": 3, "batches_done": 1, "busy_s": 0.5}
     counts |= {"copied_s": 0.1, "memory_share": 0.0, "cleanups": 0, "cache_asked": 4, "cache_hits": 1, "facts": []}
+    counts |= {"budget_bytes": 0, "unloads": 0}
     while True:
         if word == "lose" and lost.exists():
             raise SystemExit(int(rest[0]))

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stopping import end_with_parent
 
-from pipeline.models import host, loader
+from pipeline.models import host, supply
 from pipeline.models.families.interface import Usage
 from pipeline.models.pictures import PictureSpec
 from pipeline.models.report import INTERVAL_S
@@ -149,7 +149,7 @@ def main() -> None:
     end_with_parent()
     path = Path(sys.argv.pop(1))
     model = FakeModel(json.loads(path.read_text()), next_start(path))
-    loader.load = lambda *_: model
+    supply.load = lambda *_: model
     listen = host._listen
 
     def listen_there(socket_path: str) -> Any:

@@ -325,7 +325,7 @@ def test_memory_that_is_only_cached_is_given_back_above_the_threshold() -> None:
         model.memory_share = share
         bench.add(receiver, [int(share * 10)])
         receiver.wait_for(1 + released)
-        bench.batcher.call(lambda: None)
+        bench.batcher.ask("m", lambda: None, lambda _: None)
     bench.close()
     assert model.released == 1
     assert (bench.batcher.counters.cleanups, bench.batcher.counters.memory_share) == (1, 0.9)
@@ -371,7 +371,7 @@ def test_a_question_waits_for_two_batches_at_most(bench: Bench) -> None:
 
     def ask(values: list[int]) -> None:
         if values[0] == 1:
-            bench.batcher.call(lambda: asked.append(len(receiver.rows)))
+            bench.batcher.ask("m", lambda: asked.append(len(receiver.rows)), lambda _: None)
 
     model.trouble = ask
     bench.add(receiver, range(1, 65))

@@ -5,6 +5,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from pipeline.models.lane import Waiting
 
 PICTURE = np.zeros((10, 10, 3), np.uint8)
 DONE_S = 20.0
+MADE = {"type": "vectors", "precision": "fp32", "device": "cpu"}
 ENDLESS = b'{"type":"picture","key":"m","tag":1e400,"shape":[10,10,1]}'
 
 Connect = Callable[..., HostClient]
@@ -66,13 +69,13 @@ class FakeHost:
         while True:
             head = self.read(peer)
             row = np.full(2, head["tag"], np.float32)
-            wire.send(peer, {"type": "vectors", "key": head["key"], "tags": [head["tag"]]}, row.tobytes())
+            wire.send(peer, {**MADE, "key": head["key"], "tags": [head["tag"]]}, row.tobytes())
 
     def die_trying(self, peer: socket.socket) -> None:
         """Answer all but picture 3, which is tried by itself."""
         while (head := self.read(peer))["tag"] != 3:
             row = np.full(2, head["tag"], np.float32)
-            wire.send(peer, {"type": "vectors", "key": head["key"], "tags": [head["tag"]]}, row.tobytes())
+            wire.send(peer, {**MADE, "key": head["key"], "tags": [head["tag"]]}, row.tobytes())
         wire.send(peer, {"type": "trying", "key": head["key"], "tag": 3})
 
     def nonsense(self, peer: socket.socket) -> None:
@@ -199,6 +202,9 @@ def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() 
         def want(self, key: str) -> None:
             assert key == "m"
 
+        def spec(self, key: str) -> Any:
+            return SimpleNamespace(precision="fp32", device="cpu")
+
     batcher = Batcher(2, 0.0, lambda level, text: None)
     batcher.loaded("m", Encoder())
     running = threading.Thread(target=batcher.run)
@@ -249,7 +255,7 @@ def test_a_worker_that_asks_but_never_reads_is_read_no_more() -> None:
     class Loader:
         asked = 0
 
-        def when_loaded(self, key: str, then: Callable[[str], None], otherwise: Callable[[JobError], None]) -> None:
+        def when_known(self, key: str, then: Callable[[str], None], otherwise: Callable[[JobError], None]) -> None:
             self.asked += 1
             otherwise(JobError(FailureClass.MODEL, "x" * 900))
 

@@ -26,6 +26,9 @@ class FakeClient:
     def spec(self, key: str) -> PictureSpec:
         return SPEC
 
+    def made(self, key: str) -> PictureSpec:
+        return replace(SPEC, device="cuda:0, cuda:1")
+
     def reset(self) -> None:
         self.resets += 1
 
@@ -81,6 +84,7 @@ def test_scenes_and_video_are_normalised_means() -> None:
     half = 0.5**0.5
     np.testing.assert_allclose(found.scenes, [[half, half], [0, 0], [1, 0]], atol=1e-6)
     np.testing.assert_allclose(found.video, normalised(np.asarray([[2.0, 1.0]])), atol=1e-6)
+    assert found.spec.device == "cuda:0, cuda:1"  # what made the vectors, not the host that was asked last
 
 
 def test_means_are_left_out_when_not_asked_for() -> None:

@@ -69,7 +69,7 @@ def test_the_lines_are_in_the_manifest_and_in_the_facts_of_the_video(inputs: Pat
     state, out = tmp_path / "state", tmp_path / "out"
     latest = ended(inputs, tmp_path, wanted())
     assert f"Text is read by {choose(wanted().text)}." in [notice.text for notice in latest.notices]
-    assert [model.key for host in latest.hosts for model in host.loaded] == [choose(wanted().text)]
+    assert [model.key for host in latest.hosts for model in host.served] == [choose(wanted().text)]
     assert next(view.done for view in latest.stages if view.stage is Stage.TEXT) == 1
     entries = {entry["source"]: entry for entry in read_manifest(os.fsencode(out))}
     assert entries["hello.png"]["text_lines"] == 1

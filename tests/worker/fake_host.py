@@ -71,7 +71,8 @@ class FakeHost:
         if key == "two":
             vector = vector[::-1]
         row = (vector / np.linalg.norm(vector)).astype(np.float32)
-        return {"type": "vectors", "key": key, "tags": [head["tag"]]}, row.tobytes()
+        made = {"precision": "fp32", "device": "cpu"}
+        return {"type": "vectors", "key": key, "tags": [head["tag"]], **made}, row.tobytes()
 
 
 def spec(key: str) -> PictureSpec:

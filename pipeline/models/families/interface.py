@@ -53,6 +53,8 @@ class Usage:
     """Share of the device's memory that its process has taken or keeps for later."""
     copied_s: float = 0.0
     """Seconds in which the device waited for pictures to be brought to it, since it was loaded."""
+    weights_bytes: int = 0
+    """What its parameters take of the device's memory."""
 
 
 class Model(Protocol):

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.errors import SettingsError
 from pipeline.models.families.interface import Checkpoint, Note, Origin, SpeechModel, Usage
 from pipeline.models.network import choose_device, heard, memory_share, release_memory
+from pipeline.models.room import held_bytes
 from pipeline.models.speech import Heard, Segment, SpeechSpec, Window
 from pipeline.sections import HostSettings, ModelSettings
 
@@ -75,6 +76,7 @@ class WhisperModel:
 
     def __init__(self, network: Any, checkpoint: Checkpoint, device: Any, *, half: bool) -> None:
         self._network, self._device, self._half = network, device, half
+        self._weights_bytes = held_bytes(network)
         self.spec = SpeechSpec(
             checkpoint.key, checkpoint.model.architecture, checkpoint.source, checkpoint.sha256,
             "fp16" if half else "fp32", str(device), ON_GPU if device.type == "cuda" else ON_CPU,
@@ -96,7 +98,7 @@ class WhisperModel:
 
     def usage(self) -> Usage:
         """Return what torch holds of the GPU's memory, 0 on the CPU."""
-        return Usage(memory_share(self._device))
+        return Usage(memory_share(self._device), weights_bytes=self._weights_bytes)
 
     def release_memory(self) -> None:
         """Give memory that is only cached back to the device."""

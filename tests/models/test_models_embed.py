@@ -27,7 +27,7 @@ class FakeClient:
         return SPEC
 
     def made(self, key: str) -> PictureSpec:
-        return replace(SPEC, device="cuda:0, cuda:1")
+        return replace(self.spec(key), device="cuda:0, cuda:1")
 
     def reset(self) -> None:
         self.resets += 1

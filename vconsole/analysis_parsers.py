@@ -54,7 +54,9 @@ def add_classify(commands: Commands) -> None:
     )
     parser.add_argument("--method", metavar="centroid|probe", help="how examples tell the classes")
     parser.add_argument("--vectors", metavar="KEY", help="the model whose stored vectors are used")
-    parser.add_argument("--device", metavar="DEVICE", help="device that embeds the words: auto, cpu or cuda:N")
+    parser.add_argument(
+        "--device", metavar="DEVICE", help="where words are embedded: auto, cpu, cuda:N or cuda:0,cuda:1"
+    )
     parser.add_argument("--force", action="store_true", help="do again what is classified already")
     _add_rest(parser)
 

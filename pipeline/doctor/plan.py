@@ -6,9 +6,9 @@ from pathlib import Path
 from pipeline.doctor.examination import Look
 from pipeline.doctor.libraries import LIBRARIES
 from pipeline.doctor.recipes import NVDEC, NVENC, SOUND, VIDEO
-from pipeline.engine.devices import shown_to_cuda
 from pipeline.engine.preflight import gpu_count
 from pipeline.settings import PRESETS, Settings, with_preset
+from pipeline.visible_gpus import shown_to_cuda
 
 DISK_S, IMPORT_S, WEIGHTS_S = 60.0, 120.0, 300.0
 """How long a disk, a large library on a slow disk, and the checksum of a large checkpoint may take."""

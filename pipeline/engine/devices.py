@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.snapshot import GpuView
-
-SHOWN = "CUDA_VISIBLE_DEVICES"
+from pipeline.visible_gpus import shown_to_cuda
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +34,6 @@ def devices(wanted: Sequence[str], gpus: Sequence[GpuView], environment: Mapping
         return there if len(there) > 1 else (Device("auto", gpu=there[0].gpu if there else -1),)
     known = {device.name: device for device in there}
     return tuple(known.get(name, Device(name)) for name in wanted)
-
-
-def shown_to_cuda(environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Return what CUDA_VISIBLE_DEVICES names, None if it is not set. CUDA reads it up to the first that is none."""
-    told = environment.get(SHOWN)
-    if told is None:
-        return None
-    names: list[str] = []
-    for name in (part.strip() for part in told.split(",")):
-        if not (name.isdecimal() or name.startswith(("GPU-", "MIG-"))):
-            break
-        names.append(name)
-    return tuple(names)
 
 
 def _of_cuda(gpus: Sequence[GpuView], environment: Mapping[str, str]) -> tuple[Device, ...]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pipeline import wire
 from pipeline.engine.child import Child, Death
-from pipeline.engine.devices import SHOWN, Device
+from pipeline.engine.devices import Device
 from pipeline.engine.faults import Fault
 from pipeline.engine.host_figures import HostFigures
 from pipeline.models import registry
@@ -17,6 +17,7 @@ from pipeline.sections import HostSettings, ModelSettings
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import HostView
 from pipeline.stage_sections import TextSettings
+from pipeline.visible_gpus import SHOWN
 
 ERROR_HELD_S = 2.0
 """How long an error that the host tells is held back: if the host dies of it, both are told in one sentence."""

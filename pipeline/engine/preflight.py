@@ -10,7 +10,6 @@ from typing import Any
 
 import pynvml
 
-from pipeline.engine.devices import SHOWN, shown_to_cuda
 from pipeline.engine.gpus import mig_instances
 from pipeline.errors import SettingsError
 from pipeline.models import registry
@@ -18,6 +17,7 @@ from pipeline.models.registry import WeightsStatus
 from pipeline.models.weights import sha256_of
 from pipeline.settings import PipelineSettings
 from pipeline.text import plural, visible
+from pipeline.visible_gpus import SHOWN, shown_to_cuda
 
 NVML_DEADLINE_S = 5.0
 """How long a driver that hangs is waited for; then the model host has to find out."""

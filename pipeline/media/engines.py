@@ -25,6 +25,7 @@ from pipeline.media.seen import VideoPacket
 from pipeline.model import FailureClass, Stage
 from pipeline.models import remembered
 from pipeline.stage_sections import DecodeSettings
+from pipeline.visible_gpus import shown_to_cuda
 
 FILE = "decoders.json"
 """Where measurements are kept, in the state folder."""
@@ -85,13 +86,15 @@ def gpus() -> tuple[str, ...]:
     try:
         driver = pynvml.nvmlSystemGetDriverVersion()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        names = tuple(f"{pynvml.nvmlDeviceGetName(handle)}, driver {driver}" for handle in handles)
+        names = [f"{pynvml.nvmlDeviceGetName(handle)}, driver {driver}" for handle in handles]
+        ids = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
     except pynvml.NVMLError:
         return ()
     finally:
         pynvml.nvmlShutdown()
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return names if shown is None else names[: len([part for part in shown.split(",") if part.strip()])]
+    shown = shown_to_cuda(os.environ)
+    known = dict(zip([*map(str, range(len(names))), *ids], names * 2, strict=True))
+    return tuple(names) if shown is None else tuple(known.get(one, one) for one in shown)
 
 
 class Engines:

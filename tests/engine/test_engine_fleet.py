@@ -11,7 +11,7 @@ from engine_harness import FAKE_WORKER, Bench, Driven
 from fake_nvml import FakeNvmlError, nvml
 from test_engine_host import host, pids, with_vectors
 
-from pipeline.engine.devices import Device, devices, shown_to_cuda
+from pipeline.engine.devices import Device, devices
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.preflight import check_device
 from pipeline.engine.readings import Readings
@@ -19,6 +19,7 @@ from pipeline.errors import SettingsError
 from pipeline.model import JobState, RunState
 from pipeline.settings import Settings
 from pipeline.snapshot import GpuView, Snapshot
+from pipeline.visible_gpus import shown_to_cuda
 
 MIGS = ("MIG-a", "MIG-b")
 

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SECONDS ?= 3600
 SEED ?= $(shell date +%s)
 ONLY ?=
-AT_ONCE ?= 4
+AT_ONCE ?= 3
 
 # uv installs in a fraction of pip's time, but reads pip's settings from nowhere: what the environment says is passed on.
 ifdef PIP_FIND_LINKS
@@ -26,7 +26,7 @@ endif
 
 help:
 	@echo "make demo       make sample videos, extract them, show what came out"
-	@echo "make test       run the tests, AT_ONCE=4 at a time"
+	@echo "make test       run the tests, AT_ONCE=3 at a time"
 	@echo "make test-fast  run the tests of the command line's settings, its output and the layers"
 	@echo "make torture    run the long forms of the fault tests; SECONDS=3600 SEED=1 ONLY=\"kills ...\" bound and choose"
 	@echo "make check      format, lint, types, import contracts; changes nothing"

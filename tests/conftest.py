@@ -1,6 +1,7 @@
 """Fixtures shared by all tests; they keep a developer's own configuration and state out of every test."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ SHARED_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+# Programs under test take over what they are started with, and a job in a shell's background is started to ignore these.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Several tests share the cores: threads of torch that wait by spinning take them from each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(autouse=True)

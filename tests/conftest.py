@@ -12,7 +12,7 @@ SHARED_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
-# Programs under test take over what they are started with, and a job in a shell's background is started to ignore these.
+# A job in the background of a shell is started to ignore these, and what it starts takes that over.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Several tests share the cores: threads of torch that wait by spinning take them from each other.

@@ -370,7 +370,7 @@ async def test_what_the_snapshot_says_is_followed_and_the_ledger_read_again() ->
         assert asked == [1]
         engine.change(jobs=(replace(rows[0], state=JobState.FAILED, failure=FailureClass.STALLED, note="it hung"),))
         await until(pilot, lambda: "✗ failed" in picture(app) and "it hung" in picture(app))
-        assert asked == [1, 1]
+        await until(pilot, lambda: asked == [1, 1])
         await pilot.press("r")
         assert engine.sent == [Retry(job_ids=(1,))]
 

@@ -47,7 +47,7 @@ def few_can_be_started(folder: Path) -> None:
     """Under a limit of open files or processes for the whole program: fewer workers with a notice."""
     bench = Bench(folder)
     for number in range(30):
-        bench.video(f"{number:02}.mp4", "slow 4 0.05")
+        bench.video(f"{number:02}.mp4", "slow 4 0.2")
     options = settings(workers=40)
     most = 0
     with bench.engine(options) as driven:

@@ -9,13 +9,13 @@ import pynvml
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.engine.devices import SHOWN
 from pipeline.errors import JobError
 from pipeline.models.load import load
 from pipeline.models.measure import measured_batch_size
 from pipeline.models.network import LEAST_AGREEMENT
 from pipeline.models.standalone import standalone_host
 from pipeline.sections import HostSettings, ModelSettings
+from pipeline.visible_gpus import SHOWN
 
 pytestmark = pytest.mark.gpu
 

@@ -24,7 +24,7 @@ from pipeline.settings import DEFAULT_PRESETS, Settings
 from pipeline.snapshot import JobRow, Snapshot
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
-DEADLINE_S = 30.0
+DEADLINE_S = 100.0
 
 
 def settings(**engine: Any) -> Settings:

@@ -4,8 +4,10 @@
 More than `memory_for` pictures at once are out of memory. A red picture is guilty, in one of these ways: `device` (a
 CUDA error, and every later batch fails too), `segv`, `hang`; "" = it is not. Each start takes the first entry of
 `starts` away, such as "kill 5": in its 5th batch this host does so (kill | stop | hang | device); "lost" = no
-batch ever works. `gone` names a socket: the host there loses its device for good in its third batch. With `overlaps`
-a batch can be begun before the one before it is waited for; every other one then fails only when it is waited for.
+batch ever works. `gone` names a socket: the host there loses its device for good in its third batch. `hosts` is how
+many there are: none gets on with its first batch until all have one. PLAN.SOCKET.listens and PLAN.SOCKET.works tell of
+each. With `overlaps` a batch can be begun before the one before it is waited for; every other one then fails only when
+it is waited for.
 """
 
 import fcntl
@@ -49,6 +51,8 @@ class FakeModel:
         self.lost = self.misdeed == "lost"
         self.gone: Path | None = None
         """What is there once the device of this host is gone for good."""
+        self.works: Path | None = None
+        """What is there once this host has had work."""
         self.spec = PictureSpec(
             key="tiny-shapes",
             height=SIDE,
@@ -79,6 +83,10 @@ class FakeModel:
     def _misbehave(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
         self.batches += 1
         time.sleep(BATCH_S)
+        if self.works:
+            self.works.touch()
+            while len(list(self.works.parent.glob("*.works"))) < self.plan.get("hosts", 1):
+                time.sleep(BATCH_S)
         if self.gone and (self.batches == 3 or self.gone.exists()):
             self.gone.touch()
             self.lost = True
@@ -153,9 +161,13 @@ def main() -> None:
     listen = host._listen
 
     def listen_there(socket_path: str) -> Any:
-        if Path(socket_path).name == model.plan.get("gone"):
+        name = Path(socket_path).name
+        model.works = path.with_suffix(f".{name}.works")
+        if name == model.plan.get("gone"):
             model.gone = path.with_suffix(".gone")
-        return listen(socket_path)
+        listener = listen(socket_path)
+        path.with_suffix(f".{name}.listens").touch()
+        return listener
 
     host._listen = listen_there
     host.main(sys.argv[1:])

@@ -9,7 +9,6 @@ import av
 import numpy as np
 from engine_harness import Bench
 
-from pipeline.engine.facade import WORKER_COMMAND
 from pipeline.settings import Settings
 from pipeline.snapshot import Snapshot
 
@@ -19,6 +18,7 @@ from compare import differences
 from worker_harness import make_video
 
 HOST_PROGRAM = Path(__file__).resolve().parents[1] / "engine" / "fake_model_host.py"
+WORKER_PROGRAM = Path(__file__).with_name("meeting_worker.py")
 RED = "red.mp4"
 
 
@@ -62,9 +62,10 @@ def make_videos(folder: Path, count: int = 3) -> None:
 def run(folder: Path, source: Path, settings: Settings, **plan: Any) -> Snapshot:
     """Carry a run over the videos of `source` to its end, with the host failing as planned; ask the oracle."""
     bench = Bench(folder, source)
-    (folder / "plan").write_text(json.dumps({"memory_for": 8, "guilty": "", "starts": [], **plan}))
-    host = (sys.executable, str(HOST_PROGRAM), str(folder / "plan"))
-    with bench.engine(settings, WORKER_COMMAND, host) as driven:
+    whole = {"memory_for": 8, "guilty": "", "starts": [], "hosts": len(settings.host.devices), **plan}
+    (folder / "plan").write_text(json.dumps(whole))
+    worker, host = ((sys.executable, str(program), str(folder / "plan")) for program in (WORKER_PROGRAM, HOST_PROGRAM))
+    with bench.engine(settings, worker, host) as driven:
         driven.engine.send(bench.start(settings))
         done = driven.until_done()
     bench.oracle()

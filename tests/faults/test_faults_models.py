@@ -75,9 +75,10 @@ def test_a_device_that_is_lost_for_a_while_is_no_videos_fault(calm: Path, tmp_pa
 
 
 def on_two_hosts() -> Settings:
-    """Settings of a run with two model hosts, each with a CPU of its own as far as it knows."""
+    """Settings of a run with two model hosts, each with a CPU of its own as far as it knows, none of which hangs."""
     usual = options(retry_pause_s=1000.0, retry_pause_max_s=1000.0)
-    return usual.model_copy(update={"host": usual.host.model_copy(update={"device": "cpu,cpu"})})
+    changes = {"device": "cpu,cpu", "silent_s": 60.0, "batch_timeout_s": 60.0}
+    return usual.model_copy(update={"host": usual.host.model_copy(update=changes)})
 
 
 def test_two_hosts_make_the_same_vectors_as_one_and_the_killed_one_is_done_without(calm: Path, tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def test_a_killed_call_is_gone_on_with(out: Path) -> None:
         while not (journal.is_file() and journal.read_bytes().count(b"\n") > 80):
             assert process.poll() is None
             assert time.monotonic() < until
+            time.sleep(0.01)
         process.kill()
     lines = journal.read_bytes().splitlines(keepends=True)
     assert 80 < len(lines) < 600
@@ -112,6 +113,7 @@ def test_a_reader_that_dies_costs_no_video(out: Path) -> None:
         until = time.monotonic() + 60
         while not (out / ".classes.journal").is_file() or not (out / ".classes.journal").stat().st_size:
             assert time.monotonic() < until
+            time.sleep(0.01)
         for child in psutil.Process(process.pid).children():
             child.kill()
         assert process.stdout is not None
@@ -214,6 +216,7 @@ def test_a_killed_classification_is_resumed_as_the_same_run(out: Path, state: Pa
         while not ((out / ".classes.journal").is_file() and (out / ".classes.journal").stat().st_size > 20_000):
             assert process.poll() is None
             assert time.monotonic() < until
+            time.sleep(0.01)
         process.kill()
     (killed,) = runs(state)
     vconsole("resume")  # it is gone on with only where it is named
@@ -232,6 +235,7 @@ def test_one_that_was_interrupted_says_what_is_left_and_its_command_goes_on_with
         while not ((out / ".classes.journal").is_file() and (out / ".classes.journal").stat().st_size > 20_000):
             assert process.poll() is None
             assert time.monotonic() < until
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
     (one,) = runs(state)
     assert one.run.state is RunState.INTERRUPTED

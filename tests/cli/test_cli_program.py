@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -196,10 +195,8 @@ def test_a_signal_stops_a_run_and_resume_ends_it(samples: Path, long_video: Path
         shutil.copy(source, folder / name)
     process = start("extract", folder, "--out", out, *QUICK, "--json")
     next(entry for entry in _events(process) if (entry.get("name"), entry.get("state")) == ("2.mp4", "running"))
-    asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
     rest, err = process.communicate(timeout=20)
-    assert time.monotonic() - asked < 6
     assert (process.returncode, err) == (130, b"")
     summary = objects(rest)[-1]
     assert (summary["event"], summary["interrupted"], summary["counts"]["done"]) == ("summary", True, 1)

@@ -25,6 +25,8 @@ from pipeline.snapshot import JobRow, Snapshot
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 DEADLINE_S = 100.0
+SETTLE_S = 300.0
+"""Longer than any test waits: a file settles when a test sets the clock ahead, and not because the test was slow."""
 
 
 def settings(**engine: Any) -> Settings:
@@ -159,6 +161,10 @@ class Driven:
         """Return the snapshot at the end of the run."""
         return self.until(lambda snapshot: snapshot.run and snapshot.run.state is RunState.DONE, "the end of the run")
 
+    def until_settling(self) -> Snapshot:
+        """Return the first snapshot in which a file is waited for, as it may still be written to."""
+        return self.until(lambda seen: any(row.state is JobState.SETTLING for row in seen.jobs), "a settling file")
+
     def until_running(self, name: str) -> JobRow:
         """Return the row of a job once a worker has told of progress on it."""
         snapshot = self.until(lambda snapshot: _working(snapshot, name), f"{name} to run")
@@ -179,6 +185,26 @@ class Driven:
         """See that no worker of this engine is left."""
         left = [pid for pid in self.pids if psutil.pid_exists(pid) and _alive(pid)]
         assert not left, f"orphans: {left}"
+
+
+class Clock:
+    """A clock that a test can set ahead."""
+
+    def __init__(self, real: Callable[[], float] = time.monotonic) -> None:
+        self._real = real
+        self.offset_s = 0.0
+
+    def __call__(self) -> float:
+        return self._real() + self.offset_s
+
+    def settle(self, driven: Driven) -> Snapshot:
+        """Set it ahead, again and again, until no file is waited for any more; return the snapshot that says so."""
+
+        def settled(snapshot: Snapshot) -> bool:
+            self.offset_s += SETTLE_S
+            return not any(row.state is JobState.SETTLING for row in snapshot.jobs)
+
+        return driven.until(settled, "the files to settle")
 
 
 def sound(state_dir: Path) -> bool:

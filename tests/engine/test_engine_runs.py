@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_harness import FAKE_WORKER, Bench, jobs, settings
+from engine_harness import FAKE_WORKER, SETTLE_S, Bench, Clock, jobs, settings
 
 from pipeline.commands import (
     CancelJob,
@@ -77,12 +77,13 @@ def test_a_second_run_does_nothing_again_and_force_does_all(bench: Bench) -> Non
 
 
 def test_a_file_that_still_changes_waits_until_it_has_settled(bench: Bench) -> None:
-    options = settings(settle_s=0.3)
+    options, clock = settings(settle_s=SETTLE_S), Clock()
     path = bench.video("a.mp4")
-    with bench.engine(options) as driven:
+    with bench.engine(options, clock=clock) as driven:
         driven.engine.send(bench.start(options))
-        driven.until(lambda snapshot: snapshot.jobs and snapshot.jobs[0].state is JobState.SETTLING)
+        driven.until_settling()
         path.write_text("done\nlonger now\n")
+        clock.settle(driven)
         snapshot = driven.until_done()
     assert snapshot.jobs[0].state is JobState.DONE
     assert bench.log() == {"a.mp4": 1}

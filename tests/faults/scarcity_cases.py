@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "engine"))
 
 import engine_harness
 from disk_cycles import make_inputs
-from engine_harness import FAKE_WORKER, Bench, Driven, settings
+from engine_harness import FAKE_WORKER, SETTLE_S, Bench, Clock, Driven, settings
 
 from pipeline.engine import limits, surroundings
 from pipeline.media.samples import Recipe, make_video
@@ -90,14 +90,16 @@ def none_can_be_opened_by_discovery(folder: Path) -> None:
     bench = Bench(folder)
     for number in range(6):
         bench.video(f"{number:02}.mp4")
-    options = settings(settle_s=0.5)
+    options, clock = settings(settle_s=SETTLE_S), Clock()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with bench.engine(options) as driven:
+    with bench.engine(options, clock=clock) as driven:
         driven.engine.send(bench.start(options))
-        driven.until(lambda seen: seen.run and seen.run.count(JobState.SETTLING))
+        driven.until_settling()
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+        clock.offset_s += SETTLE_S
         held(driven, SHORT_OF_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        clock.settle(driven)
         done = driven.until_done()
     all_done(bench, done, 6)
 

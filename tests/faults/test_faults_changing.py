@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 from compare import differences
-from engine_harness import Bench, Driven, jobs, settings
+from engine_harness import SETTLE_S, Bench, Clock, Driven, jobs, settings
 
+from pipeline.engine import settling
 from pipeline.engine.facade import WORKER_COMMAND
 from pipeline.engine.reader import LedgerReader
 from pipeline.extract import extract
@@ -23,6 +25,7 @@ from pipeline.outputs.features import read_features
 
 SIZE = (320, 180)
 FRAMES = 500
+GROWTHS = 5
 OF_THE_FILE = {
     f"{name} differs" for name in ("source", "source_display", "source_bytes", "content_id", "stage_keys", "probe")
 }
@@ -157,25 +160,38 @@ def test_whatever_happens_to_a_video_at_its_half_its_last_content_is_what_counts
 
 
 def test_a_video_that_grows_is_waited_for(
-    bench: Bench, videos: dict[str, Path], undisturbed: dict[str, Path], tmp_path: Path
+    bench: Bench,
+    videos: dict[str, Path],
+    undisturbed: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, data = bench.source / "growing.mkv", videos["one"].read_bytes()
     path.write_bytes(data[:-5000])
-    rest = iter([data[-5000:][start:][:1000] for start in range(0, 5000, 1000)])
+    os.utime(path, (0, 0))
+    rest = iter([data[-5000:][start:][:1000] for start in range(0, GROWTHS * 1000, 1000)])
 
     def grow() -> None:
         with path.open("ab") as file:
             file.write(next(rest))
 
-    options = settings(workers=1, settle_s=1.0)
+    looks, look = [], settling._look
+
+    def look_as_it_grows(*file: Any) -> object:
+        looks.append(file)
+        if len(looks) < GROWTHS:
+            grow()
+        return look(*file)
+
+    monkeypatch.setattr(settling, "_look", look_as_it_grows)
+    options, clock = settings(workers=1, settle_s=SETTLE_S), Clock()
     halts = tmp_path / "halts"
-    with bench.engine(options, halting(halts, "growing.mkv")) as driven:
+    with bench.engine(options, halting(halts, "growing.mkv"), clock=clock) as driven:
         driven.engine.send(bench.start(options))
         at_half(driven, halts, "growing.mkv", grow)
-        driven.until(lambda snapshot: snapshot.jobs[0].state is JobState.SETTLING, "the growing file to settle")
-        for _ in range(4):
-            grow()
-            assert driven.engine.latest().jobs[0].state is JobState.SETTLING, "it was taken for complete too soon"
+        driven.until_settling()
+        clock.settle(driven)
+        assert len(looks) == GROWTHS, "it was taken for complete too soon, or too late"
         assert path.read_bytes() == data
         driven.until_done()
     assert outcomes(bench) == {"growing.mkv": ["changed", "done"]}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine_harness import FAKE_WORKER, Bench, jobs, settings
+from engine_harness import FAKE_WORKER, SETTLE_S, Bench, Clock, jobs, settings
 
 from pipeline.engine.reader import LedgerReader
 from pipeline.model import JobState
@@ -22,17 +22,6 @@ from pipeline.snapshot import Snapshot
 PROGRAM = str(Path(__file__).resolve().parents[1] / "engine" / "engine_process.py")
 DAY_S = 86_400.0
 DEADLINE_S = 60.0
-
-
-class Clock:
-    """A clock that a test can set."""
-
-    def __init__(self, real: Callable[[], float]) -> None:
-        self._real = real
-        self.offset_s = 0.0
-
-    def __call__(self) -> float:
-        return self._real() + self.offset_s
 
 
 def check_times(snapshot: Snapshot, longest_s: float) -> bool:
@@ -117,10 +106,11 @@ def test_a_machine_that_slept_a_day_kills_no_worker_and_charges_no_attempt(bench
 def test_a_file_of_the_future_is_taken_once_it_has_stopped_changing(bench: Bench, ahead_s: float) -> None:
     path = bench.video("a.mp4")
     os.utime(path, (time.time() + ahead_s,) * 2)
-    options = settings(settle_s=0.2)
-    with bench.engine(options, wall_clock=lambda: time.time() - DAY_S) as driven:
+    options, clock = settings(settle_s=SETTLE_S), Clock()
+    with bench.engine(options, clock=clock, wall_clock=lambda: time.time() - DAY_S) as driven:
         driven.engine.send(bench.start(options))
-        driven.until(lambda snapshot: snapshot.jobs and snapshot.jobs[0].state is JobState.SETTLING)
+        driven.until_settling()
+        clock.settle(driven)
         driven.until_done()
     assert bench.oracle() == {JobState.DONE: 1}
 

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from engine_harness import Bench, jobs, settings
+from engine_harness import SETTLE_S, Bench, Clock, jobs, settings
 
 from pipeline.model import FailureClass, JobState
 
@@ -67,11 +67,12 @@ def test_a_file_that_may_not_be_read_is_reported(bench: Bench) -> None:
 
 def test_a_file_that_vanishes_before_its_turn_is_reported(bench: Bench) -> None:
     path = bench.video("a.mp4")
-    options = settings(settle_s=0.3)
-    with bench.engine(options) as driven:
+    options, clock = settings(settle_s=SETTLE_S), Clock()
+    with bench.engine(options, clock=clock) as driven:
         driven.engine.send(bench.start(options))
-        driven.until(lambda snapshot: snapshot.jobs and snapshot.jobs[0].state is JobState.SETTLING)
+        driven.until_settling()
         path.unlink()
+        clock.settle(driven)
         done = driven.until_done()
     assert (done.failures[0].failure, done.failures[0].message) == (
         FailureClass.IO,

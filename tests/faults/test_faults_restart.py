@@ -1,14 +1,17 @@
 """An engine that died with very many rows is back at once: what is to do begins while its rows are taken in."""
 
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
-from engine_harness import Bench, jobs, settings
+import pytest
+from engine_harness import DEADLINE_S, Bench, jobs, settings
 
 from pipeline.commands import ResumeRun
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.load import LOAD_ROWS
-from pipeline.engine.records import NewJob
+from pipeline.engine.records import JobRecord, NewJob
 from pipeline.identity import content_id, identity_of, open_regular
 from pipeline.model import JobState
 
@@ -23,7 +26,16 @@ def new_job(bench: Bench, path: Path) -> NewJob:
     return NewJob(os.fsencode(path), os.fsencode(path.relative_to(bench.source)), JobState.QUEUED, identity, content)
 
 
-def test_what_is_to_do_begins_before_all_rows_are_there_and_every_row_is_right_in_the_end(bench: Bench) -> None:
+def test_what_is_to_do_begins_before_all_rows_are_there_and_every_row_is_right_in_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, rows_from = threading.Event(), Ledger.jobs_from
+
+    def rows_once_begun(*asked: Any) -> list[JobRecord]:
+        assert begun.wait(DEADLINE_S)
+        return rows_from(*asked)
+
+    monkeypatch.setattr(Ledger, "jobs_from", rows_once_begun)
     options = settings(retry_pause_s=0.01)
     for number in range(OVER):
         (bench.source / f"{number:05}.txt").touch()
@@ -43,6 +55,7 @@ def test_what_is_to_do_begins_before_all_rows_are_there_and_every_row_is_right_i
         early = driven.until(lambda snapshot: any(worker.job_id or worker.pid for worker in snapshot.workers))
         assert early.run
         assert early.run.total < OVER, "a worker is started before all rows are there"
+        begun.set()
         done = driven.until_done()
     rows = jobs(done)
     assert len(done.jobs) == OVER + len(to_do)

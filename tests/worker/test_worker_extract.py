@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -152,22 +151,6 @@ def test_stop_gives_the_job_and_those_leased_ahead_back(engine: Engine, long_vid
     assert [engine.finished()["outcome"] for _ in range(2)] == ["stopped", "stopped"]
     assert [path for path in engine.out.rglob("*") if path.is_file()] == []
     assert engine.do(video)["outcome"] == "done"
-
-
-def test_a_file_replaced_while_it_is_read_is_changed(
-    engine: Engine, long_video: Path, video: Path, tmp_path: Path
-) -> None:
-    source, other = tmp_path / "long.mp4", tmp_path / "other.mp4"
-    shutil.copy(long_video, source)
-    shutil.copy(video, other)
-    engine.start_run()
-    engine.send_job(source)
-    while engine.receive().get("stage") != "scenes":
-        pass
-    other.rename(source)
-    message = engine.finished()
-    assert (message["outcome"], message["failure"]["class"]) == ("failed", "changed")
-    assert not os.path.exists(output(engine, "long.mp4"))
 
 
 @pytest.mark.parametrize("act", ["written to", "removed"])

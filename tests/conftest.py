@@ -3,10 +3,15 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from pipeline.engine import Engine
 
 SHARED_MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
@@ -43,3 +48,21 @@ def shared_media() -> Path:
     if not SHARED_MEDIA.is_dir():
         pytest.skip(f"no shared media at {SHARED_MEDIA}")
     return SHARED_MEDIA
+
+
+@pytest.fixture
+def state() -> Path:
+    """The folder of the ledger, which is the test's own."""
+    return Path(os.environ["VCONSOLE_STATE_DIR"])
+
+
+@pytest.fixture
+def engine(state: Path) -> "Iterator[Engine]":
+    """An engine that runs, with the settings as they are by themselves."""
+    from pipeline.engine import Engine
+    from pipeline.settings import Settings
+
+    made = Engine(Settings(), state_dir=state)
+    made.start()
+    yield made
+    made.close(now=True)

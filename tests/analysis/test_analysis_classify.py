@@ -188,12 +188,6 @@ def runs(folder: Path) -> list[RunDetails]:
     return [history.details(folder, run.run_id) for run in listed if run.kind is RunKind.CLASSIFY]
 
 
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("VCONSOLE_STATE_DIR", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
 def test_a_classification_is_a_run_of_the_ledger(out: Path, state: Path) -> None:
     damaged = out / "features" / "blue star" / "1.mp4.h5"
     damaged.write_bytes(b"no feature file")

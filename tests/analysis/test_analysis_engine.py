@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from analysis_make import KINDS, vconsole
+from waiting import until
 
 from pipeline.analysis.asked import ClassifyRun, command_of
 from pipeline.commands import CancelRun, OpenRun, ResumeRun, StartRun
@@ -23,20 +22,6 @@ from pipeline.settings import Settings
 from pipeline.snapshot import Snapshot
 
 LABELS = tuple(f"{colour} {shape}=a {colour} {shape}" for colour, shape in KINDS)
-PATIENCE_S = 100.0
-
-
-@pytest.fixture
-def state() -> Path:
-    return Path(os.environ["VCONSOLE_STATE_DIR"])
-
-
-@pytest.fixture
-def engine(state: Path) -> Iterator[Engine]:
-    made = Engine(Settings(), state_dir=state)
-    made.start()
-    yield made
-    made.close(now=True)
 
 
 @pytest.fixture
@@ -49,13 +34,6 @@ def many(out: Path) -> Path:
         for number in range(250):
             os.link(path, path.with_name(f"copy{number}.mp4.h5"))
     return out
-
-
-def until(told: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not told():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def by_words(out: Path) -> StartRun:

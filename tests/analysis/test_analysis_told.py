@@ -1,12 +1,12 @@
 """The classes of stored videos where they are shown: in the rows of a snapshot and in what is known of one video."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from analysis_make import extract, vconsole
+from waiting import until
 
 from pipeline.analysis.told import class_facts, read_labels
 from pipeline.commands import OpenRun
@@ -39,13 +39,6 @@ def labels(folder: Path) -> Iterator[Callable[[], dict[str, str]]]:
         yield lambda: {row.name: row.label for row in engine.latest().jobs}
     finally:
         engine.close()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def classify(folder: Path, *words: str) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 import report_make
+from waiting import until
 
 from pipeline.benchmark import runner
 from pipeline.benchmark.order import read_order
@@ -27,27 +26,6 @@ from vconsole.lab import LabDesk
 
 QUICK = LabRequest(extractors=("perceptual",), iterations="3", warmup_iterations="0", min_seconds="0")
 LONG = replace(QUICK, sweep="batch_size=" + ",".join(map(str, range(1, 33))))
-PATIENCE_S = 100.0
-
-
-@pytest.fixture
-def state() -> Path:
-    return Path(os.environ["VCONSOLE_STATE_DIR"])
-
-
-@pytest.fixture
-def engine(state: Path) -> Iterator[Engine]:
-    made = Engine(Settings(), state_dir=state)
-    made.start()
-    yield made
-    made.close(now=True)
-
-
-def until(told: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not told():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def start(engine: Engine, state: Path, request: LabRequest) -> LabDesk:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import pytest
 from console_script import LARGE, SMALL, ScriptedEngine, app_over, facts_of, job, picture, run_view, until
+from own_engine import carried_out
 
 from pipeline.commands import Retry, StartRun
-from pipeline.engine import Engine
 from pipeline.job_facts import (
     FrameFact,
     JobFacts,
@@ -67,18 +67,8 @@ def extracted(folder: Path, save: str) -> Made:
     make_video(made.videos, Recipe("long.ts", (("green", "star"), ("red", "ring"), ("blue", "cross")), seconds=4.0))
     (made.videos / "broken.mp4").write_bytes(b"no video at all")
     settings = Settings.model_validate({"engine": {"settle_s": 0, "workers": 1}, "frames": {"save": save}})
-    engine = Engine(settings, state_dir=made.state)
-    engine.start()
-    try:
-        inputs = (os.fsencode(made.videos),)
-        pipeline = with_preset(settings, "scenes")
-        engine.send(StartRun(RunKind.EXTRACT, inputs, os.fsencode(made.out), "scenes", pipeline))
-        deadline = time.monotonic() + LIMIT_S
-        while (run := engine.latest().run) is None or run.state is not RunState.DONE:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        engine.close()
+    pipeline, inputs = with_preset(settings, "scenes"), (os.fsencode(made.videos),)
+    carried_out(made.state, settings, StartRun(RunKind.EXTRACT, inputs, os.fsencode(made.out), "scenes", pipeline))
     return made
 
 

@@ -1,15 +1,14 @@
 """A transcode in the console: its rows in the queue, and before and after of one video in its screen."""
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from console_script import LARGE, SMALL, ScriptedEngine, app_over, job, picture, run_view, until
+from own_engine import carried_out
 
 from pipeline.commands import StartRun
-from pipeline.engine import Engine
 from pipeline.job_facts import JobFacts
 from pipeline.job_reader import read_job
 from pipeline.media.samples import Recipe, make_video
@@ -21,8 +20,6 @@ from screens.presenters.queue import queue_row
 from screens.presenters.transcode import deed, transcode_sheet
 from screens.widgets.outside import Line, line_width
 from vconsole.jobs import job_reader
-
-LIMIT_S = 60.0
 
 
 def words(line: Line) -> str:
@@ -37,17 +34,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_video(folder / "in", Recipe("b plain.mp4", (("blue", "square"),)))
     (folder / "in" / "c [red].mp4").write_bytes(b"no video at all")
     settings = Settings.model_validate({"engine": {"settle_s": 0, "workers": 1}, "transcode": {"speed": "ultrafast"}})
-    engine = Engine(settings, state_dir=folder / "state")
-    engine.start()
-    try:
-        inputs, out = (os.fsencode(folder / "in"),), os.fsencode(folder / "out")
-        engine.send(StartRun(RunKind.TRANSCODE, inputs, out, "standardize", settings))
-        end = time.monotonic() + LIMIT_S
-        while (run := engine.latest().run) is None or run.state is not RunState.DONE:
-            assert time.monotonic() < end
-            time.sleep(0.05)
-    finally:
-        engine.close()
+    inputs, out = (os.fsencode(folder / "in"),), os.fsencode(folder / "out")
+    carried_out(folder / "state", settings, StartRun(RunKind.TRANSCODE, inputs, out, "standardize", settings))
     return folder / "state"
 
 

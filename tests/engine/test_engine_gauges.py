@@ -1,23 +1,15 @@
 """Gauges never block and never invent: what cannot be read is None, with a reason."""
 
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pynvml
 import pytest
 from fake_nvml import nvml, unsupported
+from waiting import until
 
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.readings import Readings
-
-
-def until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def read(driver: Any, deadline_s: float = 10.0) -> GpuReader:

@@ -2,15 +2,14 @@
 
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from own_engine import carried_out
 from sound_make import make_video, silence
 
 from pipeline.commands import StartRun
-from pipeline.engine import Engine
 from pipeline.job_reader import read_job
 from pipeline.model import JobState, RunKind, RunState, Stage
 from pipeline.outputs.format import table
@@ -18,10 +17,9 @@ from pipeline.outputs.manifest import read_manifest
 from pipeline.outputs.subtitles import srt, vtt
 from pipeline.sections import ModelSettings
 from pipeline.settings import PipelineSettings, Settings, with_preset
-from pipeline.snapshot import Snapshot
 from vconsole.cli import run as vconsole
 
-LIMIT_S = 120.0
+ONE_WORKER = Settings.model_validate({"engine": {"workers": 1}})
 
 
 def wanted(model: ModelSettings) -> PipelineSettings:
@@ -38,20 +36,6 @@ def wanted(model: ModelSettings) -> PipelineSettings:
     return PipelineSettings.model_validate(values)
 
 
-def carried_out(state: Path, command: StartRun, *ends: RunState) -> Snapshot:
-    engine = Engine(Settings.model_validate({"engine": {"workers": 1}}), state_dir=state)
-    engine.start()
-    try:
-        engine.send(command)
-        deadline = time.monotonic() + LIMIT_S
-        while (run := engine.latest().run) is None or run.state not in ends:
-            assert time.monotonic() < deadline, engine.latest()
-            time.sleep(0.05)
-        return engine.latest()
-    finally:
-        engine.close()
-
-
 def test_what_is_said_is_in_the_manifest_the_facts_and_the_subtitles(
     tmp_path: Path, mine: ModelSettings, said: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,7 +44,7 @@ def test_what_is_said_is_in_the_manifest_the_facts_and_the_subtitles(
     make_video(inputs / "deep" / "talk.mp4", [np.concatenate([silence(3), said[0], silence(3)])])
     make_video(inputs / "mute.mp4", [])
     command = StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), os.fsencode(out), "everything", wanted(mine))
-    latest = carried_out(state, command, RunState.DONE)
+    latest = carried_out(state, ONE_WORKER, command)
     assert next(view.done for view in latest.stages if view.stage is Stage.SPEECH) == 2
     entries = {entry["source"]: entry for entry in read_manifest(os.fsencode(out))}
     assert entries["mute.mp4"]["speech_segments"] == 0
@@ -94,7 +78,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_and_fails_no_video(
     command = StartRun(
         RunKind.EXTRACT, (os.fsencode(inputs),), os.fsencode(tmp_path / "out"), "everything", wanted(model)
     )
-    latest = carried_out(tmp_path / "state", command, RunState.INTERRUPTED, RunState.DONE)
+    latest = carried_out(tmp_path / "state", ONE_WORKER, command, RunState.INTERRUPTED, RunState.DONE)
     assert latest.run is not None
     assert latest.run.state is RunState.INTERRUPTED
     assert any("foreign.pt" in notice.text for notice in latest.notices), latest.notices

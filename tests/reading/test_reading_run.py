@@ -1,14 +1,13 @@
 """A run that reads text: the engine says what reads, the outputs and the console's facts have the lines."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
+from own_engine import carried_out
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.commands import StartRun
-from pipeline.engine import Engine
 from pipeline.engine.checks import checks
 from pipeline.engine.plan import check
 from pipeline.errors import JobError, SettingsError
@@ -24,8 +23,6 @@ from pipeline.sections import HostSettings
 from pipeline.settings import PipelineSettings, Settings, with_preset
 from pipeline.snapshot import Snapshot
 from vconsole.dry_run import show
-
-LIMIT_S = 120.0
 
 
 @pytest.fixture
@@ -51,18 +48,10 @@ def wanted(**text: object) -> PipelineSettings:
 
 def ended(inputs: Path, folder: Path, settings: PipelineSettings) -> Snapshot:
     """Carry out a run and return the snapshot at its end."""
-    engine = Engine(Settings.model_validate({"engine": {"workers": 1}}), state_dir=folder / "state")
-    engine.start()
-    try:
-        out = os.fsencode(folder / "out")
-        engine.send(StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), out, "everything", settings))
-        deadline = time.monotonic() + LIMIT_S
-        while (run := engine.latest().run) is None or run.state not in {RunState.DONE, RunState.INTERRUPTED}:
-            assert time.monotonic() < deadline, engine.latest()
-            time.sleep(0.05)
-        return engine.latest()
-    finally:
-        engine.close()
+    one = Settings.model_validate({"engine": {"workers": 1}})
+    out = os.fsencode(folder / "out")
+    command = StartRun(RunKind.EXTRACT, (os.fsencode(inputs),), out, "everything", settings)
+    return carried_out(folder / "state", one, command, RunState.DONE, RunState.INTERRUPTED)
 
 
 def test_the_lines_are_in_the_manifest_and_in_the_facts_of_the_video(inputs: Path, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The active run in memory: a row a job, counts, failures and rates; only classes grow with the number of jobs, too."""
 
-import json
 import os
-import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter, deque
@@ -12,32 +10,26 @@ from typing import Any
 
 from pipeline.engine.faults import Trouble
 from pipeline.engine.heap import Heap
+from pipeline.engine.job_rows import MADE, failure_of, row_of
 from pipeline.engine.kinds import needs_host
-from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates
+from pipeline.engine.rates import Estimate, StageRates, Window, stage_rates, work_of
 from pipeline.engine.readings import Readings
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.scheduler import Queue
 from pipeline.engine.surroundings import Surroundings
 from pipeline.engine.volumes import Volume
-from pipeline.errors import remedy_of
-from pipeline.model import BAD, STAGES, TERMINAL, FailureClass, JobState, RunState, Stage
-from pipeline.outputs.manifest import media_of
+from pipeline.model import BAD, STAGES, TERMINAL, JobState, RunState, Stage
 from pipeline.outputs.paths import features_name
 from pipeline.rows import Table
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import FailureRow, JobRow
-from pipeline.text import plural
 
 LIVE = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.DRAINING})
 """States of a run that this engine works on."""
 ENDED = frozenset({RunState.DONE, RunState.CANCELLED, RunState.INTERRUPTED})
 """States of a run in which nothing more happens."""
-CHUNKS_SHARE = 0.95
-"""The share of a job that is done when all its chunks are over."""
 ROWS_AT_ONCE = 2000
 """Rows that are looked at without a break when all of them are gone through."""
-MADE = frozenset({JobState.DONE, JobState.PARTIAL})
-"""States of a job that has an output."""
 
 
 class ActiveRun:
@@ -123,7 +115,7 @@ class ActiveRun:
         self.counts[job.state] += 1
         self.reused += job.reused
         if job.state in BAD:
-            self._add_failure(job)
+            self.failures.appendleft(failure_of(job, self.record.kind))
         if job.state not in TERMINAL:
             self.estimate.add(job.job_id, job.identity.size_bytes, work_of(job.result))
 
@@ -168,7 +160,7 @@ class ActiveRun:
         if before in BAD:
             self._drop_failure(job.job_id)
         if job.state in BAD:
-            self._add_failure(job)
+            self.failures.appendleft(failure_of(job, self.record.kind))
         if before not in TERMINAL and job.state in TERMINAL:
             self.estimate.drop(job.job_id, job.identity.size_bytes)
         elif before in TERMINAL and job.state not in TERMINAL:
@@ -208,23 +200,6 @@ class ActiveRun:
         left = sum(count for state, count in self.counts.items() if state not in TERMINAL)
         return not self.discovering and left == 0
 
-    def _add_failure(self, job: JobRecord) -> None:
-        failure = job.failure or FailureClass.IO
-        self.failures.appendleft(
-            FailureRow(
-                job_id=job.job_id,
-                name=os.fsdecode(job.relative),
-                state=job.state,
-                failure=failure,
-                stage=job.stage,
-                message=job.message,
-                remedy=remedy_of(failure, self.record.kind),
-                attempts=job.attempts,
-                at_s=job.ended_s,
-                detail=job.detail,
-            )
-        )
-
     def _drop_failure(self, job_id: int) -> None:
         kept = [row for row in self.failures if row.job_id != job_id]
         self.failures.clear()
@@ -241,71 +216,3 @@ def _is_asked_for(stage: Stage, settings: PipelineSettings) -> bool:
         Stage.SPEECH: settings.speech.enabled,
     }
     return switched.get(stage, True)
-
-
-def work_of(result: Mapping[str, Any]) -> float:
-    """Return duration times pixels of a video, 0 if it has not been opened yet."""
-    return float(result.get("duration_s", 0.0) * max(1, int(result.get("width", 0)) * int(result.get("height", 0))))
-
-
-def row_of(job: JobRecord) -> JobRow:
-    """Return what a screen may know of a job."""
-    over = job.state in TERMINAL
-    return JobRow(
-        job_id=job.job_id,
-        name=os.fsdecode(job.relative),
-        state=job.state,
-        stage=job.stage,
-        progress=1.0 if job.state in MADE else share_of(len(job.chunks), job.chunks_over()),
-        duration_s=float(job.result.get("duration_s", 0.0)),
-        attempts=job.attempts,
-        waiting_for=_waiting_for(job),
-        scenes=int(job.result.get("scenes", 0)),
-        frames=int(job.result.get("frames", 0)),
-        action=str(job.result.get("action", "")) if job.state in MADE else "",
-        size_ratio=float(job.result.get("ratio", 0.0)),
-        note=_note(job) if over else "",
-        failure=job.failure,
-        reused=job.reused,
-        media=_media(job) if over else "",
-        chunks=len(job.chunks),
-        chunks_over=job.chunks_over(),
-    )
-
-
-def share_of(chunks: int, over: float) -> float:
-    """Return the share of a job that is done when so many of its chunks are over: putting them together is the rest."""
-    return CHUNKS_SHARE * over / chunks if chunks else 0.0
-
-
-def _media(job: JobRecord) -> str:
-    facts = media_of(job.result)
-    facts.pop("duration_s", None)
-    return sys.intern(json.dumps(facts)) if facts else ""
-
-
-def _waiting_for(job: JobRecord) -> str:
-    if job.state is JobState.WAITING:
-        return f"another attempt: {job.message}"
-    return "the file to stop changing" if job.state is JobState.SETTLING else ""
-
-
-def _note(job: JobRecord) -> str:
-    """Return the reason of a job that is over; one text serves all jobs of the same reason."""
-    told = []
-    if job.state is JobState.PARTIAL:
-        frames = plural(int(job.result.get("lost_frames", 0)), "frame")
-        told.append(f"lost {float(job.result.get('lost_s', 0.0)):.1f} s, {frames}")
-    told += job.result.get("missing", ())
-    if job.result.get("whole_because"):
-        told.append(f"read in one piece: {job.result['whole_because']}")
-    if job.result.get("decode_fallback"):
-        told.append(job.result["decode_fallback"])
-    if false_times := job.result.get("probe", {}).get("false_times"):
-        told.append(f"the time of {plural(false_times, 'picture')} could not be and was replaced")
-    if job.result.get("cut_off"):
-        told.append("cut off where probe.max_frames says")
-    if job.reused:
-        told.append("done already")
-    said = "; ".join(told) or job.reason or job.message
-    return said if job.duplicate_of else sys.intern(said)

@@ -17,6 +17,7 @@ from pipeline.engine.load import load
 from pipeline.engine.prepare import prepare
 from pipeline.engine.records import JobRecord, RunRecord
 from pipeline.engine.reporting import report, report_stopped
+from pipeline.engine.run_states import RunStates
 from pipeline.engine.scan import Scan
 from pipeline.engine.session import Apart
 from pipeline.engine.settling import Settling
@@ -25,7 +26,6 @@ from pipeline.engine.threads import in_thread
 from pipeline.errors import LedgerError, VconsoleError
 from pipeline.model import JobState, RunKind, RunState
 from pipeline.settings import PipelineSettings
-from pipeline.snapshot import RunSummary
 
 
 class Conductor:
@@ -33,7 +33,8 @@ class Conductor:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.holds = Holds(core, self.set_state, self._released)
+        self.states = RunStates(core)
+        self.holds = Holds(core, self.states, self._released)
         self.dispatcher = Dispatcher(core, settle=self._settle, held=self.holds.hold, idle=self.look_for_end)
         self._settling = Settling(core, self.dispatcher.enqueue, self.dispatcher.free, self.holds.hold, self._moved)
         self._pending: deque[int] = deque()
@@ -41,7 +42,6 @@ class Conductor:
         self._scan: Scan | None = None
         self._task: asyncio.Task[None] | None = None
         self._ticked_s = core.clock()
-        self._told = 0  # how often the ledger was told of a run's state
         self.apart: dict[RunKind, Apart] = {RunKind.BENCHMARK: Lab(core), RunKind.CLASSIFY: Classification(core)}
 
     @property
@@ -99,7 +99,7 @@ class Conductor:
         self.dispatcher.hand_out()
         self.holds.tick(run)
         if run.state is RunState.DRAINING and not run.counts[JobState.RUNNING]:
-            self.set_state(run, RunState.PAUSED, "Drained: what ran is finished, nothing more is started.")
+            self.states.set(run, RunState.PAUSED, "Drained: what ran is finished, nothing more is started.")
         self.look_for_end()
 
     def interrupt(self, run: ActiveRun, why: str) -> None:
@@ -109,24 +109,10 @@ class Conductor:
         self.stop_scan()
         run.hold, run.discovering, run.reported = None, False, False
         core.note("error", sentence)
-        self.set_state(run, RunState.INTERRUPTED, sentence)
+        self.states.set(run, RunState.INTERRUPTED, sentence)
         for worker in core.pool.running():
             self.dispatcher.stop_job(worker, "stopped")
         self.look_for_end()
-
-    def set_state(self, run: ActiveRun, state: RunState, because: str = "") -> None:
-        """Move the active run to another state, in memory and in the ledger."""
-        run.state, run.paused_because = state, because
-        self.record_state(run.record.run_id, state)
-
-    def record_state(self, run_id: int, state: RunState) -> None:
-        """Move a run to another state in the ledger."""
-        core, now_s = self._core, self._core.wall_clock()
-        core.dirty = True
-        self._told += 1
-        core.ledger.submit(
-            lambda ledger: (ledger.move_run(run_id, state, now_s), ledger.summaries())
-        ).add_done_callback(self._recorded)
 
     def stop_scan(self) -> None:
         """End discovery at the next file."""
@@ -197,17 +183,6 @@ class Conductor:
         if self._pending and not (self.is_active() or busy or self._core.closing):
             self._task = self._core.spawn(self._begin(self._pending.popleft()))
 
-    def _recorded(self, future: "asyncio.Future[tuple[RunRecord, tuple[RunSummary, ...]]]") -> None:
-        core = self._core
-        error = future.exception()
-        if error is not None:
-            core.give_up(error)
-            return
-        record, core.runs = future.result()
-        if core.active and core.active.record.run_id == record.run_id:
-            core.active.record = record
-        core.dirty = True
-
     async def _begin(self, run_id: int) -> None:
         """Make a run the active one and take it up."""
         core, now_s, reopened = self._core, self._core.wall_clock(), run_id in self._reopened
@@ -231,7 +206,7 @@ class Conductor:
         run = ActiveRun(record, settings, {}, now_s=core.clock(), wall_s=core.wall_clock())
         core.active = run
         core.pool.start_anew()
-        self.set_state(run, RunState.RUNNING)
+        self.states.set(run, RunState.RUNNING)
         if run.needs_host:
             await core.hosts.look()
         await self._take_up(run)
@@ -263,7 +238,7 @@ class Conductor:
 
     def _cannot_begin(self, run_id: int, error: Exception) -> None:
         self._core.note("error", f"Run {run_id} cannot begin: {error}")
-        self.record_state(run_id, RunState.INTERRUPTED)
+        self.states.record(run_id, RunState.INTERRUPTED)
         self._next_soon()
 
     async def _end(self, run: ActiveRun, state: RunState) -> None:
@@ -279,17 +254,7 @@ class Conductor:
                 await self._hold_reports(run, error)
                 return
         if run.is_over():
-            now_s, told = core.wall_clock(), self._told
-            run.record, core.runs = await core.ledger.submit(
-                lambda ledger: (ledger.move_run(run.record.run_id, state, now_s), ledger.summaries())
-            )
-            run.reported = True
-            if run.is_over():
-                run.state, run.paused_because, run.hold, core.dirty = state, "", None, True
-                if self._told != told:  # it was paused, say, just now: the ledger has heard that after its end
-                    self.record_state(run.record.run_id, state)
-            else:  # jobs were sent back to the queue meanwhile
-                self.record_state(run.record.run_id, run.state)
+            await self.states.end(run, state)
         self._next_soon()
 
     async def _hold_reports(self, run: ActiveRun, error: Exception) -> None:

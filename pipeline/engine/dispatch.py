@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from pipeline import wire
 from pipeline.engine.active import ActiveRun
@@ -14,13 +12,14 @@ from pipeline.engine.core import Core
 from pipeline.engine.faults import Fault, Trouble
 from pipeline.engine.inquiry import Inquiry, is_suspect
 from pipeline.engine.kinds import KINDS
-from pipeline.engine.leases import QUICK_S, Leases, job_message
+from pipeline.engine.leases import QUICK_S, Leases
 from pipeline.engine.ledger import Ledger
 from pipeline.engine.meter import Meter
-from pipeline.engine.records import JobRecord, OutputRecord
+from pipeline.engine.records import JobRecord
 from pipeline.engine.results import how_it_died, report_death, report_result
 from pipeline.engine.scheduler import Report, Verdict, judge
 from pipeline.engine.slots import Running, Worker
+from pipeline.engine.starts import Starts
 from pipeline.engine.turns import queue_job, requeue
 from pipeline.errors import SCARCE, WireError
 from pipeline.model import BAD, TERMINAL, FailureClass, JobState, RunState
@@ -45,6 +44,7 @@ class Dispatcher:
         self._idle = idle
         self._meter = Meter(core)
         self._leases = Leases(core, may_start=self._may_start)
+        self._starts = Starts(core, may_start=self._may_start, close=self._close, again=self.hand_out)
         self.inquiry = Inquiry(self._judge)
 
     def enqueue(self, run: ActiveRun, job: JobRecord) -> None:
@@ -77,7 +77,7 @@ class Dispatcher:
                 run.queue.add_first(taken[0], alone=True)
                 core.pool.renew_idle(worker)
                 break
-            self._charge(run, worker, *taken)
+            self._starts.start(run, worker, *taken)
         self._leases.hand_out(run)
 
     def stop_job(self, worker: Worker, why: str) -> None:
@@ -102,68 +102,6 @@ class Dispatcher:
     def _may_start(self, run: ActiveRun) -> bool:
         core = self._core
         return run.state is RunState.RUNNING and not (core.fatal or core.closing or core.ledger_trouble)
-
-    def _charge(self, run: ActiveRun, worker: Worker, job_id: int, alone: bool) -> None:
-        worker.reserved, worker.alone = True, alone
-        token, now_s, out = secrets.token_hex(8), self._core.wall_clock(), run.record.out
-
-        def start(ledger: Ledger) -> tuple[JobRecord, OutputRecord | None] | None:
-            job = ledger.start(job_id, token, now_s, alone=alone)
-            return (job, ledger.output(out, job.relative)) if job else None
-
-        self._core.ledger.submit(start).add_done_callback(partial(self._charged, run, worker))
-
-    def _charged(
-        self, run: ActiveRun, worker: Worker, future: "asyncio.Future[tuple[JobRecord, OutputRecord | None] | None]"
-    ) -> None:
-        alone, worker.reserved = worker.alone, False
-        error = future.exception()
-        if error is not None:
-            self._core.give_up(error)
-            return
-        started = future.result()
-        if started is None:
-            worker.alone = False
-            self._core.pool.let_go(worker)
-            self.hand_out()
-            return
-        job, known = started
-        running = Running(job, alone, self._core.clock())
-        run.put(job)
-        gone = self._core.pool.workers.get(worker.slot) is not worker or worker.killed or worker.retiring
-        if gone or run is not self._core.active or not self._may_start(run):
-            worker.alone = False
-            self._close(run, running, Report("cancelled" if run.state is RunState.CANCELLED else "stopped"))
-            self._core.pool.let_go(worker)
-            return
-        self._send(run, worker, running, known)
-
-    def _send(self, run: ActiveRun, worker: Worker, running: Running, known: OutputRecord | None) -> None:
-        core, job = self._core, running.job
-        assert worker.child is not None
-        if run.needs_host:
-            core.hosts.need(run.settings)
-            running.host = core.shortest_host()
-        if worker.told_run != run.record.run_id:
-            worker.told_run = run.record.run_id
-            worker.child.send(
-                {
-                    "type": "run",
-                    "run_id": run.record.run_id,
-                    "kind": run.record.kind,
-                    "settings": run.settings.model_dump(mode="json"),
-                    "out": os.fsdecode(run.record.out),
-                    "state_dir": str(core.state_dir),
-                    "out_device": run.surroundings.out_device,
-                    "fingerprints": run.fingerprints,
-                    "host_sockets": [str(path) for path in core.hosts.sockets] if run.needs_host else [],
-                }
-            )
-        worker.running = running
-        worker.heard_s = core.clock()
-        worker.child.send(job_message(run, running, known, core.worker_plan))
-        run.set(job.job_id, worker=worker.slot)
-        core.dirty = True
 
     def worker_ready(self, worker: Worker) -> None:
         """A worker can be given a job."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.faults import PASSED, SEEN, Fault, Trouble
+from pipeline.engine.run_states import RunStates
 from pipeline.engine.scheduler import retry_pause
 from pipeline.engine.threads import in_thread
 from pipeline.model import RunState
@@ -16,16 +17,11 @@ HOSTS = frozenset({Fault.HOST, Fault.GPU})
 
 
 class Holds:
-    """`set_state` moves the run, in memory and in the ledger; `released` is called when it goes on."""
+    """Why the active run is held up, if it is; `released` is called when it goes on."""
 
-    def __init__(
-        self,
-        core: Core,
-        set_state: Callable[[ActiveRun, RunState, str], None],
-        released: Callable[[], None],
-    ) -> None:
+    def __init__(self, core: Core, states: RunStates, released: Callable[[], None]) -> None:
         self._core = core
-        self._set_state = set_state
+        self._states = states
         self._released = released
         self._looking: asyncio.Task[None] | None = None
 
@@ -40,7 +36,7 @@ class Holds:
             return
         run.hold = trouble
         self._look_later(run)
-        self._set_state(run, RunState.PAUSED, str(trouble))
+        self._states.set(run, RunState.PAUSED, str(trouble))
 
     def tick(self, run: ActiveRun) -> None:
         """Look whether the fault has passed, if it is time to."""
@@ -65,7 +61,7 @@ class Holds:
     def _resume(self, run: ActiveRun) -> None:
         run.hold, run.asked = None, False
         self._core.pool.start_anew()
-        self._set_state(run, RunState.RUNNING, "")
+        self._states.set(run, RunState.RUNNING)
         if run.needs_host and self._core.hosts.failed:
             self.hold(run, Trouble(self._core.hosts.fault, why=self._core.hosts.why))
         self._released()

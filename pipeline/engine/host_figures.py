@@ -18,9 +18,10 @@ class HostFigures:
         self._readings: deque[tuple[float, float, float, float]] = deque(maxlen=KEPT)
         """When it was told; seconds busy, seconds copying, pictures done by then."""
 
-    def clear(self) -> None:
-        """Forget a process that has ended."""
+    def ended(self, view: HostView) -> HostView:
+        """Forget a process that has ended, and return `view` with nothing under way."""
         self._readings.clear()
+        return replace(view, queue_pictures=0, queue_bytes=0, busy_share=0.0, pictures_per_s=0.0, copying_share=0.0)
 
     def taken(self, view: HostView, message: wire.Message, now_s: float) -> HostView:
         """Return `view` with the figures of `message`. Raises WireError for figures that are none."""

@@ -1,7 +1,6 @@
 """The life of a model host: started when a job first needs it, restarted when it dies, given up for a while."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,20 +8,17 @@ from typing import Protocol
 
 from pipeline import wire
 from pipeline.engine.child import Child, Death
+from pipeline.engine.complaints import CANNOT_LOAD, POISONED, Complaints
 from pipeline.engine.devices import Device
 from pipeline.engine.faults import Fault
 from pipeline.engine.host_figures import HostFigures
+from pipeline.engine.pulse import Pulse
 from pipeline.models import registry
-from pipeline.sections import HostSettings, ModelSettings
+from pipeline.sections import ModelSettings
 from pipeline.settings import PipelineSettings
 from pipeline.snapshot import HostView
 from pipeline.stage_sections import TextSettings
 from pipeline.visible_gpus import SHOWN
-
-ERROR_HELD_S = 2.0
-"""How long an error that the host tells is held back: if the host dies of it, both are told in one sentence."""
-POISONED = 70
-CANNOT_LOAD = 71
 
 
 class HostListener(Protocol):
@@ -75,16 +71,13 @@ class ModelHost:
         self._has_served = False
         self._lost = False
         """Whether it ended last because its device failed or was not there."""
-        self._errors: deque[tuple[float, str]] = deque(maxlen=8)
         self._due_s: float | None = None
-        self._heard_s = 0.0
-        self._moved_s = 0.0
-        """When it told something new last: figures that do not change say that it lives, not that a load gets on."""
-        self._figures: wire.Message = {}
-        self._ticked_s = clock()
+        """When it is to be started again."""
         self._ended_because = ""
         self._closing = False
-        self._read = HostFigures()
+        self._complaints = Complaints(clock)
+        self._pulse = Pulse(clock)
+        self._figures = HostFigures()
         self.view = HostView("", "off")
 
     @property
@@ -144,16 +137,17 @@ class ModelHost:
 
     def woke(self) -> None:
         """The engine stood still for long: what the host said meanwhile is still to be heard."""
-        self._heard_s = self._clock()
+        self._pulse.woke()
 
     def tick(self) -> None:
         """Start it again when its pause is over; end it when it hangs; tell what it complained of."""
-        while self._errors and self._clock() - self._errors[0][0] > ERROR_HELD_S:
-            self._listener.host_noted("error", self._errors.popleft()[1])
+        for text in self._complaints.due():
+            self._listener.host_noted("error", text)
         if self._child is None and self._starting is None and self._due_s is not None and self._clock() >= self._due_s:
             self._start()
-        elif self._child and self._settings:
-            self._watch(self._child, self._settings.host)
+        elif self._child and self._settings and (why := self._pulse.fault(self._settings.host, ready=self.ready)):
+            self._ended_because = why
+            self._child.kill()
 
     def leave(self) -> None:
         """Ask it to end; it is not needed again."""
@@ -174,20 +168,6 @@ class ModelHost:
             child.kill()
             await asyncio.wait({child.ended})
 
-    def _watch(self, child: Child, limits: HostSettings) -> None:
-        """End a host that does not get ready, or has gone silent: a stopped or hung process cannot do that itself."""
-        now = self._clock()
-        if now - self._ticked_s > limits.silent_s / 2:  # the engine itself was stopped
-            self._heard_s = self._moved_s = now
-        self._ticked_s = now
-        if self.view.state != "ready" and now - self._moved_s > limits.load_timeout_s:
-            self._ended_because = "it did not get ready within host.load_timeout_s"
-        elif self.view.state == "ready" and now - self._heard_s > limits.silent_s:
-            self._ended_because = "it was silent for longer than host.silent_s"
-        else:
-            return
-        child.kill()
-
     def _asks_the_same(self, settings: PipelineSettings) -> bool:
         assert self._settings is not None
         if self._changed_device:
@@ -197,7 +177,7 @@ class ModelHost:
 
     def _start(self) -> None:
         self._due_s = None
-        self._heard_s = self._moved_s = self._ticked_s = self._clock()
+        self._pulse.begin()
         self._ended_because = ""
         self._set(state="restarting" if self._deaths else "starting", note="")
         self._starting = asyncio.create_task(self._spawn())
@@ -218,39 +198,37 @@ class ModelHost:
             self._after_death(f"could not be started: {error.strerror}")
             return
         self._starting = None
+        self._child.send(self._configuration(settings))
+        self._child.send({"type": "preload", "keys": list(self._held)})
+
+    def _configuration(self, settings: PipelineSettings) -> wire.Message:
         # A lost GPU is waited for, not done without.
         same = self._device.name == "auto" and self._has_served
         own: wire.Message = {"device": self.view.device if same else self._device.inside}
         if self._threads and not settings.host.threads:
             own["threads"] = self._threads
-        self._child.send(
-            {
-                "type": "configure",
-                "host": settings.host.model_dump(mode="json") | own,
-                "models": {key: model.model_dump(mode="json") for key, model in self._held.items()},
-                "socket": str(self.socket_path),
-                "remember": str(self._remember or ""),
-            }
-        )
-        self._child.send({"type": "preload", "keys": list(self._held)})
+        return {
+            "type": "configure",
+            "host": settings.host.model_dump(mode="json") | own,
+            "models": {key: model.model_dump(mode="json") for key, model in self._held.items()},
+            "socket": str(self.socket_path),
+            "remember": str(self._remember or ""),
+        }
 
     def _heard(self, message: wire.Message) -> None:
-        self._heard_s = self._clock()
+        self._pulse.heard(message)
         kind = message["type"]
-        if message != self._figures:
-            self._moved_s = self._heard_s
         if kind == "ready":
             self._set(state="loading")
         elif kind == "stats":
             self._take_stats(message)
         elif kind == "note" and message["level"] == "error":
-            self._errors.append((self._clock(), str(message["text"])))
+            self._complaints.add(str(message["text"]))
         elif kind == "note":
             self._listener.host_noted(str(message["level"]), str(message["text"]))
 
     def _take_stats(self, message: wire.Message) -> None:
-        self._figures = message
-        view = self._read.taken(self.view, message, self._clock())
+        view = self._figures.taken(self.view, message, self._clock())
         if self._device.name != "auto":
             view = replace(view, device=self._device.name)
         if int(wire.number(message, "batches_done")) > 0:
@@ -267,8 +245,8 @@ class ModelHost:
         self._child = None
         self._lost = death.code in {POISONED, CANNOT_LOAD} or self._device_gone
         self._device_gone = False
-        self._read.clear()
-        why = self._why(death)
+        self.view = self._figures.ended(self.view)
+        why = self._complaints.why(death, self._ended_because)
         if self._closing:
             self._set(state="off")
         elif self._due_s is not None:
@@ -278,41 +256,17 @@ class ModelHost:
         else:
             self._after_death(why)
 
-    def _why(self, death: Death) -> str:
-        """Return how it ended and of what: the first error that it told, else the last line of its standard error."""
-        words = {POISONED: "its device failed", CANNOT_LOAD: "a model cannot be loaded"}
-        how = self._ended_because or words.get(death.code, death.broken or str(death))
-        told = self._errors[0][1] if self._errors else death.said.splitlines()[-1] if death.said else ""
-        self._errors.clear()
-        said = f": {told[:600].rstrip('.')}" if told else ""
-        return f"ended ({how}){said}"
-
     def _give_up(self, why: str) -> None:
         """Leave it ended: the same again would come of it until the operator has mended what it names."""
         self._settings = None
-        self._set(
-            state="failed",
-            note=why,
-            queue_pictures=0,
-            queue_bytes=0,
-            busy_share=0.0,
-            pictures_per_s=0.0,
-            copying_share=0.0,
-        )
+        self._set(state="failed", note=why)
         self._listener.host_hopeless(f"The model host {why}.")
 
     def _after_death(self, why: str) -> None:
         """Start it again at once a few times; then hold up the run and try at growing intervals."""
         assert self._settings is not None
         self._deaths += 1
-        self._set(
-            restarts=self.view.restarts + 1,
-            queue_pictures=0,
-            queue_bytes=0,
-            busy_share=0.0,
-            pictures_per_s=0.0,
-            copying_share=0.0,
-        )
+        self._set(restarts=self.view.restarts + 1)
         limits = self._settings.engine
         over = self._deaths - self._settings.host.max_restarts
         if over <= 0:

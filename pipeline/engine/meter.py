@@ -1,8 +1,10 @@
 """Counts what workers tell while they work, for rows, rates and the estimate."""
 
 from pipeline import wire
-from pipeline.engine.active import CHUNKS_SHARE, ActiveRun, share_of, work_of
+from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
+from pipeline.engine.job_rows import CHUNKS_SHARE, share_of
+from pipeline.engine.rates import work_of
 from pipeline.engine.scheduler import Report
 from pipeline.engine.slots import Running
 from pipeline.errors import WireError

@@ -145,18 +145,18 @@ class Orders:
 
     def _pause(self, run: ActiveRun) -> None:
         run.hold = None
-        self._conductor.set_state(run, RunState.PAUSED, "Paused on request.")
+        self._conductor.states.set(run, RunState.PAUSED, "Paused on request.")
         for worker in self._core.pool.running():
             self._conductor.dispatcher.stop_job(worker, "stopped")
 
     def _drain(self, run: ActiveRun) -> None:
-        self._conductor.set_state(run, RunState.DRAINING)
+        self._conductor.states.set(run, RunState.DRAINING)
         run.hold = None
 
     async def _cancel_run(self, run_id: int) -> None:
         core, run = self._core, self._conductor.live_run()
         if self._conductor.forget_pending(run_id):
-            self._conductor.record_state(run_id, RunState.CANCELLED)
+            self._conductor.states.record(run_id, RunState.CANCELLED)
             await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
             return
         if any(program.cancel(run_id) for program in self._conductor.apart.values()):
@@ -165,7 +165,7 @@ class Orders:
             raise VconsoleError(f"Run {run_id} is not under way.", remedy="Only a run under way can be cancelled.")
         self._conductor.stop_scan()
         run.hold, run.discovering, run.reported = None, False, False
-        self._conductor.set_state(run, RunState.CANCELLED)
+        self._conductor.states.set(run, RunState.CANCELLED)
         for worker in core.pool.running():
             self._conductor.dispatcher.stop_job(worker, "cancelled")
         await core.ledger.submit(lambda ledger: ledger.cancel_open(run_id))
@@ -217,7 +217,7 @@ class Orders:
         for job in _put(run, found):
             self._conductor.dispatcher.enqueue(run, job)
         if run.state is RunState.DONE:
-            self._conductor.set_state(run, RunState.RUNNING)
+            self._conductor.states.set(run, RunState.RUNNING)
         self._conductor.dispatcher.hand_out()
 
     def _set_workers(self, count: int) -> None:

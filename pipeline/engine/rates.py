@@ -2,8 +2,9 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.engine.readings import Readings
 from pipeline.model import Stage
@@ -140,6 +141,11 @@ class Estimate:
         mean = sum(self._costs) / len(self._costs)
         variance = sum((cost - mean) ** 2 for cost in self._costs) / len(self._costs)
         return math.sqrt(variance) / mean
+
+
+def work_of(result: Mapping[str, Any]) -> float:
+    """Return the work that a video is: its seconds times its pixels, 0 if it has not been opened yet."""
+    return float(result.get("duration_s", 0.0) * max(1, int(result.get("width", 0)) * int(result.get("height", 0))))
 
 
 def _of_shares(active_s: float, shares: Sequence[float]) -> tuple[float, float, float] | None:

@@ -13,26 +13,21 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import DirectoryTree, Input, OptionList, Tree
-from textual.widgets.option_list import Option
 
 from pipeline.forecast import Holding
-from pipeline.model import STAGES, RunKind
-from pipeline.settings import DEFAULT_PRESETS, PipelineSettings, presets_of
 from screens.actions import bindings, key_of
 from screens.choice import Choice, Counting
 from screens.plan import RunPlan
-from screens.ports import Ports, Refusal, RunRequest
+from screens.ports import Ports, RunRequest
 from screens.presenters.choice import chosen_lines, here_lines, output_for, short, total_words
-from screens.presenters.run_settings import RunSetting, run_settings, setting_lines
-from screens.setting_value import SettingValue
+from screens.preset_choice import PresetChoice
 from screens.widgets.answer import Answer
 from screens.widgets.folders import FolderTree, PathInput
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
-from screens.widgets.outside import Cell, outside, wrap
+from screens.widgets.outside import Cell, outside
 from screens.widgets.picks import Picks
 
-_KINDS = tuple(STAGES)
 _REST_S = 0.25
 """How long the cursor of the tree rests on an entry before that is counted."""
 
@@ -58,14 +53,10 @@ class NewRun(Screen[None]):
     def __init__(self, ports: Ports) -> None:
         super().__init__()
         self._ports = ports
-        self._presets = dict(ports.presets)
-        self._names = list(presets_of(ports.presets, _KINDS[0]))
         self._choice = Choice()
         self._counting = Counting(self._choice, self._count)
         self._rest: Timer | None = None
         self._out_follows = b""
-        self._changes: dict[str, str] = {}
-        self._settings: list[RunSetting] = []
 
     def compose(self) -> ComposeResult:
         """Build the form."""
@@ -77,22 +68,16 @@ class NewRun(Screen[None]):
                 yield Picks(id="chosen", said=((Cell("Nothing yet.", "quiet"),),))
                 yield PathInput(id="typed", placeholder="or type a path; Enter adds it")
                 yield PathInput(id="out", placeholder="folder for the outputs")
-                with Horizontal(id="what"):
-                    yield OptionList(*(Option(outside(kind)) for kind in _KINDS), id="kind")
-                    yield OptionList(id="preset")
-                yield Lines(id="meaning")
-                yield Picks(id="settings")
+                yield PresetChoice(self._ports.planning, self._ports.presets)
         yield Answer()
         yield KeyLine("new run", "tree")
 
     def on_mount(self) -> None:
         """Name the fields and select what is usual."""
-        titles = {"#tree": "where are the videos?", "#chosen": "videos in", "#out": "outputs in", "#kind": "kind"}
-        for selector, title in (titles | {"#preset": "preset", "#settings": "settings"}).items():
+        titles = {"#tree": "where are the videos?", "#chosen": "videos in", "#out": "outputs in"}
+        for selector, title in titles.items():
             self.query_one(selector).border_title = outside(title)
-        for name in ("#meaning", "#here"):
-            self.query_one(name).can_focus = False
-        self.query_one("#kind", OptionList).highlighted = 0
+        self.query_one("#here").can_focus = False
         self._show_choice()
         choose, plan = key_of("newrun.mark"), key_of("newrun.plan")
         self.query_one(Answer).say(f"{choose} chooses what is under the cursor, one or several; {plan} shows the plan.")
@@ -103,7 +88,6 @@ class NewRun(Screen[None]):
 
     def on_resize(self) -> None:
         """Lay out the texts again."""
-        self.call_after_refresh(self._show_preset)
         self.call_after_refresh(self._show_choice)
 
     @on(Tree.NodeHighlighted)
@@ -140,10 +124,11 @@ class NewRun(Screen[None]):
         self._propose_out()
         self._look()
 
+    @on(OptionList.OptionHighlighted, "#kind")
     def _propose_out(self) -> None:
         out = self.query_one("#out", PathInput)
         if out.path == self._out_follows:
-            self._out_follows = output_for(self._choice.paths, self._kind)
+            self._out_follows = output_for(self._choice.paths, self.query_one(PresetChoice).kind)
             out.put(self._out_follows)
 
     def _look(self) -> None:
@@ -176,34 +161,6 @@ class NewRun(Screen[None]):
         """Go back and start nothing."""
         self.dismiss(None)
 
-    @on(OptionList.OptionHighlighted, "#kind")
-    def _kind_moved(self) -> None:
-        self._names = list(presets_of(self._presets, self._kind))
-        offered, usual = self.query_one("#preset", OptionList), DEFAULT_PRESETS[self._kind]
-        offered.clear_options().add_options([Option(outside(name)) for name in self._names])
-        offered.highlighted = self._names.index(usual) if usual in self._names else 0
-        self._propose_out()
-
-    @on(OptionList.OptionHighlighted, "#preset")
-    def _preset_moved(self) -> None:
-        self._changes.clear()
-        self._show_preset()
-
-    @on(Picks.Picked, "#settings")
-    def _setting_picked(self, event: Picks.Picked) -> None:
-        setting = self._settings[event.position]
-
-        def fault(text: str) -> str:
-            answer = self._ports.planning.settings(self._preset, self._changes | {setting.key: text})
-            return answer.message if isinstance(answer, Refusal) else ""
-
-        def take(text: str | None) -> None:
-            if text is not None:
-                self._changes[setting.key] = text
-                self._show_preset()
-
-        self.app.push_screen(SettingValue(setting, fault), take)
-
     def action_plan(self) -> None:
         """Show the plan of what is filled in, or what is still missing for one."""
         self._typed()
@@ -213,7 +170,8 @@ class NewRun(Screen[None]):
         elif not out:
             self.query_one(Answer).say("There is no output folder yet.", "warn")
         else:
-            request = RunRequest(self._kind, tuple(self._choice.paths), out, self._preset, tuple(self._changes.items()))
+            what, paths = self.query_one(PresetChoice), tuple(self._choice.paths)
+            request = RunRequest(what.kind, paths, out, what.preset, tuple(what.changes.items()))
             total = self._choice.total()
             counted = total.videos if total.over and not total.capped else 0
             self.app.push_screen(RunPlan(self._ports, request, counted), self._planned)
@@ -221,14 +179,6 @@ class NewRun(Screen[None]):
     def _planned(self, started: bool | None) -> None:
         if started:
             self.dismiss(None)
-
-    @property
-    def _kind(self) -> RunKind:
-        return _KINDS[self.query_one("#kind", OptionList).highlighted or 0]
-
-    @property
-    def _preset(self) -> str:
-        return self._names[self.query_one("#preset", OptionList).highlighted or 0]
 
     def _told(self, path: bytes) -> tuple[bool, str]:
         holding = self._choice.holdings.get(path)
@@ -245,15 +195,3 @@ class NewRun(Screen[None]):
         chosen.border_subtitle = outside(total_words(self._choice))
         self.query_one(KeyLine).rename({} if self._counting.goes_on else {"newrun.stop": ""})
         tree.show_again()
-
-    def _show_preset(self) -> None:
-        text = self._presets[self._preset].description
-        meaning, settings = self.query_one("#meaning", Lines), self.query_one("#settings", Picks)
-        meaning.show(tuple((Cell(row, "quiet"),) for row in wrap(text, max(20, meaning.line_width))))
-        plain = self._ports.planning.settings(self._preset, {})
-        now = self._ports.planning.settings(self._preset, self._changes)
-        if isinstance(plain, PipelineSettings) and isinstance(now, PipelineSettings):
-            self._settings = run_settings(self._kind, plain, now, self._changes)
-            settings.show(setting_lines(self._settings, max(20, settings.line_width)))
-            differ = sum(setting.differs for setting in self._settings)
-            settings.border_title = outside(f"settings: {differ} not at their default")

@@ -19,6 +19,7 @@ from screens.choice import Choice, Counting
 from screens.new_run import NewRun
 from screens.plan import RunPlan
 from screens.presenters.choice import held, short
+from screens.preset_choice import PresetChoice
 from screens.setting_value import SettingValue
 from screens.widgets.folders import MOST_FILES, FolderTree, PathInput
 from screens.widgets.picks import Picks
@@ -257,8 +258,9 @@ async def test_a_setting_is_changed_for_this_run_and_checked_as_it_is_typed(libr
         screen = await opened(pilot, app)
         await pilot.press("down", "space")
         await take(pilot, screen, "scenes")
+        choice = screen.query_one(PresetChoice)
         screen.query_one("#settings", Picks).focus()
-        while screen._settings[screen.query_one("#settings", Picks).cursor].key != "frames.frames_per_scene":
+        while choice.settings[screen.query_one("#settings", Picks).cursor].key != "frames.frames_per_scene":
             await pilot.press("down")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, SettingValue))
@@ -284,16 +286,17 @@ async def test_another_preset_drops_the_changes_and_esc_leaves_a_setting_as_it_i
     app = app_over(ScriptedEngine())
     async with app.run_test(size=LARGE) as pilot:
         screen = await opened(pilot, app)
-        screen._changes["frames.save"] = "jpeg"
+        choice = screen.query_one(PresetChoice)
+        choice.changes["frames.save"] = "jpeg"
         await take(pilot, screen, "quick")
-        assert screen._changes == {}
+        assert choice.changes == {}
         screen.query_one("#settings", Picks).focus()
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(app.screen, SettingValue))
         app.screen.query_one(Input).value = "12"
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen)
-        assert screen._changes == {}
+        assert choice.changes == {}
 
 
 class Slow(Planner):

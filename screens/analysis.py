@@ -15,7 +15,7 @@ from pipeline.history import PastRun
 from screens.actions import bindings, key_of
 from screens.asking import Asking
 from screens.clipboard import copy
-from screens.ports import Analysing, Ports, Refusal
+from screens.ports import Ports, Refusal, Underway
 from screens.presenters.analysis import analysis_lines, progress_line, sentences
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
@@ -42,7 +42,7 @@ class Analysis(Asking):
         self._folder = run.stored_in or run.out
         self._known: Report | Refusal | None = None
         self._read = False
-        self._making: Analysing | None = None
+        self._making: Underway[AnalysisStep] | None = None
         self._step = AnalysisStep()
 
     def compose(self) -> ComposeResult:
@@ -128,7 +128,7 @@ class Analysis(Asking):
         self.redraw()
 
     @work(thread=True)
-    def _follow(self, making: Analysing) -> None:
+    def _follow(self, making: Underway[AnalysisStep]) -> None:
         for step in making.steps():
             self.post_message(self.Stepped(step))
 

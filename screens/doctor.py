@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from pipeline.health import Health
 from screens.actions import bindings
-from screens.ports import Examination, Ports
+from screens.ports import Ports, Underway
 from screens.presenters.doctor import doctor_lines, doctor_title
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
@@ -27,7 +27,7 @@ class Doctor(Screen[None]):
     class Found(Message):
         """An examination has found more."""
 
-        def __init__(self, examination: Examination, health: Health) -> None:
+        def __init__(self, examination: Underway[Health], health: Health) -> None:
             super().__init__()
             self.examination = examination
             self.health = health
@@ -35,7 +35,7 @@ class Doctor(Screen[None]):
     def __init__(self, ports: Ports) -> None:
         super().__init__()
         self._examine = ports.examine
-        self._examination: Examination | None = None
+        self._examination: Underway[Health] | None = None
         self._problems = False
         self.health = Health()
 
@@ -86,8 +86,8 @@ class Doctor(Screen[None]):
         self.dismiss(None)
 
     @work(thread=True)
-    def _run(self, examination: Examination) -> None:
-        for health in examination.reports():
+    def _run(self, examination: Underway[Health]) -> None:
+        for health in examination.steps():
             self.post_message(self.Found(examination, health))
 
     @on(Found)

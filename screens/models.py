@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from pipeline.shelf import FetchStep, ShelvedModel, Verified
 from screens.actions import bindings
-from screens.ports import Fetching, Ports, Refusal
+from screens.ports import Ports, Refusal, Underway
 from screens.presenters.models import model_details
 from screens.widgets.keyline import KeyLine
 from screens.widgets.lines import Lines
@@ -49,7 +49,7 @@ class Models(Screen[None]):
         super().__init__()
         self._shelf = ports.shelf
         self._models: tuple[ShelvedModel, ...] = ()
-        self._fetching: dict[str, Fetching] = {}
+        self._fetching: dict[str, Underway[FetchStep]] = {}
         self._steps: dict[str, FetchStep] = {}
         self._verified: dict[str, Verified | str] = {}
 
@@ -124,7 +124,7 @@ class Models(Screen[None]):
         self.post_message(self.Listed(self._shelf.models()))
 
     @work(thread=True)
-    def _fetch(self, fetching: Fetching) -> None:
+    def _fetch(self, fetching: Underway[FetchStep]) -> None:
         for step in fetching.steps():
             self.post_message(self.Stepped(step))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:  # what is named here for its type alone would delay the first picture
     import threading
@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # what is named here for its type alone would delay the first
     from pipeline.shelf import FetchStep, ShelvedModel, Verified
     from pipeline.snapshot import Snapshot
     from screens.sheet import Key, Saved, Sheet
+
+Step = TypeVar("Step", covariant=True)
+"""What is told of something that is under way."""
 
 
 class Source(Protocol):
@@ -126,23 +129,11 @@ class Album(Protocol):
         ...
 
 
-class Examination(Protocol):
-    """One examination of this machine."""
+class Underway(Protocol[Step]):
+    """Something long that goes on elsewhere: an examination of this machine, a download of weights, an analysis."""
 
-    def reports(self) -> Iterator[Health]:
-        """Yield what is found each time it is more; blocks in between, so a screen iterates in a thread."""
-        ...
-
-    def close(self) -> None:
-        """End it, from any thread and at once; `reports` then ends, too."""
-        ...
-
-
-class Fetching(Protocol):
-    """One download of weights."""
-
-    def steps(self) -> Iterator[FetchStep]:
-        """Yield how far it is, last that it is over; blocks in between, so a screen iterates in a thread."""
+    def steps(self) -> Iterator[Step]:
+        """Yield how far it is, at last that it is over; blocks in between, so a screen iterates in a thread."""
         ...
 
     def close(self) -> None:
@@ -161,20 +152,8 @@ class Shelf(Protocol):
         """Return what is found of the weights of a model, read as a whole."""
         ...
 
-    def fetch(self, key: str) -> Fetching:
+    def fetch(self, key: str) -> Underway[FetchStep]:
         """Begin to fetch the weights of a model."""
-        ...
-
-
-class Analysing(Protocol):
-    """One analysis under way."""
-
-    def steps(self) -> Iterator[AnalysisStep]:
-        """Yield how far it is, last that it is over; blocks in between, so a screen iterates in a thread."""
-        ...
-
-    def close(self) -> None:
-        """End it, from any thread and at once; `steps` then ends, too."""
         ...
 
 
@@ -185,7 +164,7 @@ class Analyst(Protocol):
         """Return the analysis that lies in an output folder, None if there is none."""
         ...
 
-    def analyse(self, run_id: int) -> Analysing:
+    def analyse(self, run_id: int) -> Underway[AnalysisStep]:
         """Begin to analyse the outputs of a run."""
         ...
 
@@ -294,8 +273,8 @@ class Ports:
     """Gives the pictures of one more video."""
     keep: Callable[[str], str]
     """Puts a text into a file, for a terminal that takes nothing into its clipboard, and says where; or why not."""
-    examine: Callable[[], Examination]
-    """Gives a new examination of this machine; it begins when it is asked for its reports."""
+    examine: Callable[[], Underway[Health]]
+    """Gives a new examination of this machine; it begins when it is asked for its steps."""
     failed: FailedVideos
     shelf: Shelf
     lab: Lab

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     examination = examination_of(settings, folder, out, (configuration,))
     health, told = Health(), 0
     try:
-        for health in examination.reports():
+        for health in examination.steps():
             for line in _tell(health.checks[told:], health.checks[told - 1].group if told else "", as_json=args.json):
                 sys.stdout.write(line + "\n")
             sys.stdout.flush()

@@ -31,12 +31,12 @@ class Examination:
     """Carries out the looks that `plan` returns; `close` from any thread ends it and its children."""
 
     def __init__(self, plan: Callable[[], Sequence[Look]], known: tuple[Check, ...] = ()) -> None:
-        """Begin with the checks that are `known` already; `plan` may take seconds and is called by `reports`."""
+        """Begin with the checks that are `known` already; `plan` may take seconds and is called by `steps`."""
         self._plan = plan
         self._known = known
         self._children = Children()
 
-    def reports(self) -> Iterator[Health]:
+    def steps(self) -> Iterator[Health]:
         """Yield what is found each time it is more; the last says that all is done. Blocks in between."""
         began_s = time.monotonic()
         health = Health(self._known, "this machine")
@@ -59,5 +59,5 @@ class Examination:
         yield replace(health, looking_at="")
 
     def close(self) -> None:
-        """End the children; `reports` stops where it is."""
+        """End the children; `steps` stops where it is."""
         self._children.close()

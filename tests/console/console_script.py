@@ -103,7 +103,7 @@ class ScriptedExamination:
         self.may_go_on.set()
         self.closed = False
 
-    def reports(self) -> Iterator[Health]:
+    def steps(self) -> Iterator[Health]:
         for report in self._reports:
             yield report
             self.may_go_on.wait(20)

@@ -82,7 +82,7 @@ async def test_the_examination_blocks_no_key() -> None:
     hung = threading.Event()
 
     class Hung(ScriptedExamination):
-        def reports(self):
+        def steps(self):
             hung.wait(20)
             yield HEALTH
 

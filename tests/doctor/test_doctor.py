@@ -143,7 +143,7 @@ def test_closing_an_examination_from_another_thread_ends_it_and_its_children(fir
     looking = threading.Event()
 
     def follow() -> None:
-        for health in examination.reports():
+        for health in examination.steps():
             reports.append(health)
             if health.looking_at == "libraries: av":
                 looking.set()

@@ -184,7 +184,8 @@ def _extractor(run: dict[str, Any]) -> Doer:
 
 
 def _transcoder(run: dict[str, Any]) -> Doer:
-    from pipeline.transcode.job import TranscodeContext, TranscodeJob, transcode
+    from pipeline.transcode.asked import TranscodeContext, TranscodeJob
+    from pipeline.transcode.job import transcode
 
     settings = PipelineSettings.model_validate(run["settings"])
     context = TranscodeContext(settings, os.fsencode(run["out"]), run["out_device"], run["state_dir"])

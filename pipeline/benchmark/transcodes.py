@@ -20,8 +20,9 @@ from pipeline.snapshot import WorkerPlan
 from pipeline.stage_sections import ProbeSettings
 from pipeline.stages.keys import transcode_keys
 from pipeline.text import plural
+from pipeline.transcode.asked import TranscodeContext, TranscodeJob
 from pipeline.transcode.inspect import inspect
-from pipeline.transcode.job import TranscodeContext, TranscodeJob, transcode
+from pipeline.transcode.job import transcode
 
 APART_S = 0.25
 """How much longer or shorter than its source an output may be; sound comes in blocks, and pictures in steps."""

@@ -22,8 +22,9 @@ from pipeline.media.open import open_media, prepare_decoder, translated
 from pipeline.model import FailureClass, Stage
 from pipeline.shortage import refuse_shortage
 from pipeline.transcode.beside import Beside
+from pipeline.transcode.copy_line import CopyLine
 from pipeline.transcode.graph import picture_graph, sound_graph
-from pipeline.transcode.lines import CopyLine, Line, PictureEncoder, PictureLine, SoundLine, SubtitleLine, Timed
+from pipeline.transcode.lines import Line, PictureEncoder, PictureLine, SoundLine, SubtitleLine, Timed
 from pipeline.transcode.measure import lost_pictures
 from pipeline.transcode.order import LossError, Made, Order
 from pipeline.transcode.output import (

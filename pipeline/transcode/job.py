@@ -2,23 +2,23 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
 from pipeline.errors import JobError
 from pipeline.held import HeldVideo
-from pipeline.identity import Identity, sha256_of
+from pipeline.identity import sha256_of
 from pipeline.media.engines import Asked, Engines
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
 from pipeline.outputs.atomic import atomic_file, check_volume, check_written, disk_error
 from pipeline.outputs.paths import part_path
 from pipeline.progress import Reporter, StageClock
-from pipeline.settings import PipelineSettings
 from pipeline.stages.crop import find_crop
 from pipeline.stages.probe import probe
 from pipeline.transcode import account, hardware
+from pipeline.transcode.asked import TranscodeContext, TranscodeJob
 from pipeline.transcode.encode import make
 from pipeline.transcode.facts import Decoded, MediaFacts
 from pipeline.transcode.inspect import inspect
@@ -33,39 +33,6 @@ from pipeline.transcode.verify import CopyError, verify
 
 _UNDECODABLE = "not all of it decodes"
 _ENCODE_SHARE = 0.97
-
-
-@dataclass(frozen=True, slots=True)
-class TranscodeContext:
-    """What the jobs of a run share."""
-
-    settings: PipelineSettings
-    out: bytes
-    out_device: int = 0
-    """Device number of the output folder when the run began: nothing is written to another. 0 = any."""
-    state_dir: str = ""
-    """The state folder, where measurements of the machine are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class TranscodeJob:
-    """One video to do."""
-
-    source: bytes
-    """Absolute path."""
-    relative: bytes
-    """Path below its input root, with the root's prefix where there is one."""
-    output: bytes
-    """Path of the output below the output folder."""
-    identity: Identity
-    content_id: str
-    key: str
-    """What the output depends on, in one word: it stands in the output, so that one that is known is not made again."""
-    decode_threads: int
-    encode_threads: int
-    known_sha256: str = ""
-    """Checksum the ledger has of the output that is there, empty if it has none."""
-    force: bool = False
 
 
 def transcode(job: TranscodeJob, run: TranscodeContext, report: Reporter) -> Outcome:

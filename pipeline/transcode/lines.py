@@ -13,7 +13,6 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -27,7 +26,7 @@ from pipeline.transcode.pace import Pace
 
 _BAD_DATA = (UnicodeError, AttributeError, LookupError, ValueError)
 _PAST_S = 2.0
-_MOST_EARLY = 32
+"""A picture that would be shown later than this after the end has a time that no packet told."""
 Write = Callable[["Packet[Any]"], None]
 Timed = tuple[VideoFrame | None, int]
 """A picture and the tick at which it is shown; no picture = the end."""
@@ -220,54 +219,6 @@ class SoundLine:
             packets = self._target.encode(frame)
         for packet in packets:
             self._write(packet)
-
-
-class CopyLine:
-    """Passes packets on as they are, with times that grow."""
-
-    def __init__(self, target: Stream, write: Write) -> None:
-        self._target, self._write = target, write
-        self._last: int | None = None
-        self._early: list[tuple[Packet[Any], float]] = []
-        self.written = 0
-
-    def take(self, packet: Packet[Any], shift_s: float) -> None:
-        """Take a packet; one without any time takes the next one, one that is cut off is left out."""
-        if packet.is_corrupt:
-            return
-        if self._last is None and packet.dts is None and len(self._early) < _MOST_EARLY:
-            self._early.append((packet, shift_s))
-            return
-        self._release(packet.dts)
-        self._pass(packet, shift_s)
-
-    def finish(self) -> None:
-        """Pass on what was kept back."""
-        self._release(None)
-
-    def _release(self, dts: int | None) -> None:
-        """Pass on the first packets, which do not say when they are decoded: in steps up to the one that does."""
-        early, self._early = self._early, []
-        for before, (packet, shift_s) in zip(range(len(early), 0, -1), early, strict=True):
-            if dts is not None:
-                packet.dts = dts - before * max(1, packet.duration or 1)
-            self._pass(packet, shift_s)
-
-    def _pass(self, packet: Packet[Any], shift_s: float) -> None:
-        base = packet.time_base
-        shift = round(shift_s / base) if base else 0
-        dts, pts = packet.dts, packet.pts
-        dts = dts if dts is not None else pts
-        if dts is None:
-            dts = (self._last or 0) + max(1, packet.duration or 1) - shift
-        dts += shift
-        if self._last is not None and dts <= self._last:
-            dts = self._last + 1
-        self._last = packet.dts = dts
-        packet.pts = max(dts, pts + shift) if pts is not None else dts
-        packet.stream = self._target
-        self.written += 1
-        self._write(packet)
 
 
 class SubtitleLine:

@@ -15,7 +15,8 @@ from pipeline.identity import content_id, identity_of
 from pipeline.model import Stage
 from pipeline.outcome import Outcome
 from pipeline.settings import PipelineSettings
-from pipeline.transcode.job import TranscodeContext, TranscodeJob, transcode
+from pipeline.transcode.asked import TranscodeContext, TranscodeJob
+from pipeline.transcode.job import transcode
 from pipeline.transcode.settings import SUFFIXES, TRANSCODE_PRESETS, TranscodeSettings
 
 Pixels = NDArray[np.uint8]

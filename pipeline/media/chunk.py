@@ -8,7 +8,8 @@ from itertools import pairwise
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from pipeline.media.collect import Batches, Collector, OnFrame, Progress
+from pipeline.media.choice import Choice, OnFrame
+from pipeline.media.collect import Batches, Collector, Progress
 from pipeline.media.decode import TextTimes
 from pipeline.media.engines import Engines
 from pipeline.media.open import open_media
@@ -21,7 +22,6 @@ from pipeline.media.stretch import Span, Tally, look_at_structure
 from pipeline.media.sweep import Way, asked, conveyor_of, is_splittable, keys_only, view_of
 from pipeline.model import Stage
 from pipeline.settings import PipelineSettings
-from pipeline.stages.dedupe import candidate_dhash
 from pipeline.stages.frames import rank
 from pipeline.stages.probe import Probe
 
@@ -134,9 +134,8 @@ def sweep_chunk(
             view = replace(view, text=text_times(task, onlooker))
             onlooker.begin()
         recorder = FrameRecorder(view.box, task.probe.rotation_deg, weighed=view.weighing is not None)
-        collector = _ChunkCollector(
-            task.probe, task.crop_xywh, task.settings, view, on_frame, progress, onlooker, recorder
-        )
+        choice = _ChunkChoice(task.probe, task.crop_xywh, task.settings, view, on_frame)
+        collector = _ChunkCollector(task.probe, task.settings, view, choice, progress, onlooker, recorder)
         try:
             with conveyor_of(task.path, task.probe, task.settings, view, way, span, engines) as conveyor:
                 last = collector.gather(conveyor, conveyor.tally, strict=way.strict, at_end=span.end is None)
@@ -158,7 +157,8 @@ def _share(span: Span, probe: Probe) -> float:
 def decide(task: Task, parts: Sequence[Record | Gap], progress: Progress) -> Sweep:
     """Return what one sweep of the whole video would have found; no frame has a picture."""
     view = view_of(task.probe, task.crop_xywh, task.settings, Way(True, 1, 1, True))
-    collector = Collector(task.probe, task.crop_xywh, task.settings, view, _pass, progress)
+    choice = Choice(task.probe, task.crop_xywh, task.settings, view, _pass)
+    collector = Collector(task.probe, task.settings, view, choice, progress)
     replay = Replay(_counted(parts, task.probe), collector.miss, partial(_look_at_end, task, parts))
     return collector.collect(replay, replay.tally, strict=False)
 
@@ -194,10 +194,29 @@ def _look_at_end(task: Task, parts: Sequence[Record | Gap], tally: Tally) -> Non
         look_at_structure(container.format.name, container.name, tally)
 
 
-class _ChunkCollector(Collector):
-    """Goes through one chunk as if it were a video; hands on what may be kept whatever the other chunks hold."""
+class _ChunkChoice(Choice):
+    """Hands on, beside what is new here, what may be kept whatever the other chunks hold."""
 
     _at_end = False
+
+    def close_last(self, end_s: float) -> None:
+        """End the scene that may go on in the next chunk."""
+        self._at_end = True
+        self.close_scene(end_s)
+
+    def close_scene(self, end_s: float) -> None:
+        """Hand on the best of the scene too; of one that may reach across a border all that is held."""
+        start_s, at_border = self._scene_start_s, self._at_end or not self._scene
+        held = [one for one in self._chooser.held() if not one.time_s >= end_s > start_s]
+        super().close_scene(end_s)
+        for candidate in held if at_border else [max(held, key=rank)] if held else []:
+            self._hand_on(candidate, self._hash(candidate))
+
+
+class _ChunkCollector(Collector):
+    """Goes through one chunk as if it were a video."""
+
+    _choice: _ChunkChoice
 
     def gather(self, batches: Batches, tally: Tally, *, strict: bool, at_end: bool) -> Measure | None:
         """Take every frame and return the measure of the last; `at_end` says that the video ends with it."""
@@ -205,15 +224,6 @@ class _ChunkCollector(Collector):
         if last is not None and at_end:
             self._show_last(last.ending or self._ending)
         for cut_s in self._scenes.finish():
-            self._close_scene(cut_s)
-        self._at_end = True
-        self._close_scene(self._last_s + self._view.step_s)
+            self._choice.close_scene(cut_s)
+        self._choice.close_last(self._last_s + self._view.step_s)
         return last.last if last is not None else None
-
-    def _close_scene(self, end_s: float) -> None:
-        """Hand on, beside what is new here, the best of the scene; of one that may reach across a border all held."""
-        start_s, at_border = self._scene_start_s, self._at_end or not self._scene
-        held = [one for one in self._chooser.held() if not one.time_s >= end_s > start_s]
-        super()._close_scene(end_s)
-        for candidate in held if at_border else [max(held, key=rank)] if held else []:
-            self._hand_on(candidate, candidate_dhash(candidate, self._view.box, self._probe.rotation_deg))

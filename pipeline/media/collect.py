@@ -1,28 +1,25 @@
-"""What happens to the frames of a sweep in order: scenes are closed, frames chosen and handed on, losses noted."""
+"""What happens to the frames of a sweep in order: scenes are told apart, frames offered for choice, losses noted."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 from av.video.frame import VideoFrame
 
 from pipeline.errors import JobError
-from pipeline.media.decode import View, is_candidate
+from pipeline.media.choice import Choice
+from pipeline.media.decode import View
 from pipeline.media.loss import DAMAGED, MISSING, Losses
 from pipeline.media.picture import Box, luma, to_rgb
-from pipeline.media.result import KeptFrame, LostSpan, Onlooker, Picture, SceneSpan, ShownFrame, Sweep, no_picture
-from pipeline.media.score import Measure, Score, compare, weigh
-from pipeline.media.seen import Candidate, IrregularError, Seen
+from pipeline.media.result import LostSpan, Onlooker, SceneSpan, ShownFrame, Sweep
+from pipeline.media.score import Measure, Score, compare
+from pipeline.media.seen import IrregularError, Seen
 from pipeline.media.stretch import Stretch, Tally
 from pipeline.media.timing import Clockwork, Timing, timing
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
-from pipeline.stages.dedupe import Dedupe, candidate_dhash
-from pipeline.stages.frames import Reservoir, SceneChooser, rank
 from pipeline.stages.probe import Probe
 from pipeline.stages.scenes import Scenes
 
@@ -30,7 +27,6 @@ _PROGRESS_S = 0.1
 WHOLE_PICTURE: Box = (0, 0, 1 << 30, 1 << 30)
 """A crop that fits no picture, so that nothing is cut off."""
 
-OnFrame = Callable[[KeptFrame], None]
 Progress = Callable[[float, int], None]
 Batches = Iterable[tuple[Stretch | None, list[Seen]]]
 """The frames of each stretch in order."""
@@ -49,10 +45,9 @@ class Collector:
     def __init__(
         self,
         probe: Probe,
-        crop: Box,
         settings: PipelineSettings,
         view: View,
-        on_frame: OnFrame,
+        choice: Choice,
         progress: Progress,
         onlooker: Onlooker | None = None,
         recorder: Recorder | None = None,
@@ -60,19 +55,14 @@ class Collector:
         self._onlooker, self._recorder = onlooker, recorder
         self._ending: VideoFrame | None = None
         self._shown_index = -1
-        self._probe, self._crop, self._settings, self._view = probe, crop, settings, view
-        self._on_frame, self._progress = on_frame, progress
+        self._probe, self._settings, self._view = probe, settings, view
+        self._choice, self._spent, self._progress = choice, choice.spent, progress
         self._scenes = Scenes(settings.scenes, probe.nominal_fps)
-        self._chooser = SceneChooser(settings.frames, view.grid_s)
-        self._reservoir = Reservoir(settings.frames, view.grid_s)
-        self._dedupe = Dedupe(settings.dedupe)
         self._losses = Losses(view.step_s)
-        self._kept: list[KeptFrame] = []
         self._most, self._cut_off = settings.probe.max_frames, False
         self._missed: list[LostSpan] = []
-        self._chosen = self._count = self._scene = self._last_rank = 0
-        self._first_s = self._last_s = self._high = self._scene_start_s = 0.0
-        self._seconds = {Stage.SCENES: 0.0, Stage.FRAMES: 0.0, Stage.DEDUPE: 0.0, Stage.TEXT: 0.0}
+        self._count = self._last_rank = 0
+        self._first_s = self._last_s = 0.0
         self._told_s = time.monotonic()
         self._told = (0, 0)
 
@@ -87,10 +77,11 @@ class Collector:
         if current is not None and not self._cut_off:
             self._show_last(current.ending or self._ending)
         sweep = self._finish(tally)
-        spent = time.monotonic() - began
-        self._seconds[Stage.SCENES] = max(0.0, spent - sum(self._seconds.values()))
+        stages = (Stage.SCENES, Stage.FRAMES, Stage.DEDUPE, Stage.TEXT)
+        seconds = {str(stage): self._spent.seconds.get(stage, 0.0) for stage in stages}
+        seconds[Stage.SCENES] = max(0.0, time.monotonic() - began - sum(seconds.values()))
         self._progress(sweep.duration_s, self._count)
-        return replace(sweep, seconds={str(stage): seconds for stage, seconds in self._seconds.items()})
+        return replace(sweep, seconds=seconds)
 
     def miss(self, span: LostSpan, frames: int) -> None:
         """Note that a part of the video with so many frames is not among the batches."""
@@ -125,12 +116,6 @@ class Collector:
             self._progress(self._last_s, self._count)
             self._told_s, self._told = now, state
 
-    @contextmanager
-    def _timed(self, stage: Stage) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self._seconds[stage] += time.monotonic() - began
-
     def _take(self, seen: Seen, before: Measure | None) -> None:
         for time_s in seen.lost:
             self._losses.picture(time_s, MISSING)
@@ -140,10 +125,10 @@ class Collector:
             return
         if seen.damaged:
             self._losses.picture(seen.time_s, DAMAGED)
-        first = self._count == 0
-        if first:
-            self._first_s = self._scene_start_s = seen.time_s
-        elif seen.time_s <= self._last_s:
+        before_s = self._last_s if self._count else None
+        if before_s is None:
+            self._first_s = seen.time_s
+        elif seen.time_s <= before_s:
             raise IrregularError("times going back")
         score = seen.score
         if score is None and seen.measure is not None and self._view.detector is not None:
@@ -151,43 +136,15 @@ class Collector:
         if self._recorder:
             self._recorder.note(seen, score)
         cuts = self._scenes.feed(seen.time_s, 0.0 if score is None else score)
-        self._consider(seen, first, score if isinstance(score, float) else 0.0)
+        index = seen.rank if seen.rank >= 0 else self._count
+        self._choice.consider(seen, index, before_s, score if isinstance(score, float) else 0.0)
         text = self._view.text
-        if seen.shown is not None and text is not None and (first or text.wanted(self._last_s, seen.time_s)):
-            self._show(seen.shown, seen.time_s, seen.rank if seen.rank >= 0 else self._count)
+        if seen.shown is not None and text is not None and (before_s is None or text.wanted(before_s, seen.time_s)):
+            self._show(seen.shown, seen.time_s, index)
         self._last_s, self._last_rank = seen.time_s, seen.rank
         self._count += 1
         for cut_s in cuts:
-            self._close_scene(cut_s)
-
-    def _consider(self, seen: Seen, first: bool, score: float) -> None:
-        high, self._high = self._high, score
-        candidate = seen.candidate
-        if candidate is None:
-            return
-        view = self._view
-        if view.grid_s and not is_candidate(view, first, self._last_s, seen.time_s, high, score):
-            return
-        candidate.frame_index = seen.rank if seen.rank >= 0 else self._count
-        method = self._settings.frames.method
-        if method in ("interval", "keyframes"):
-            self._keep_new(candidate)
-            return
-        if method == "scenes":
-            self._chooser.add(candidate)
-        if method == "uniform" or self._settings.frames.min_coverage:
-            self._reservoir.add(candidate)
-
-    def _close_scene(self, end_s: float) -> None:
-        if self._settings.frames.method == "scenes":
-            with self._timed(Stage.FRAMES):
-                chosen = self._chooser.close(self._scene_start_s, end_s)
-            new = [self._keep_new(candidate) for candidate in chosen]
-            if chosen and not any(new) and self._settings.dedupe.every_scene:
-                best = max(chosen, key=rank)
-                self._keep(best, self._hash(best))
-        self._scene_start_s = end_s
-        self._scene += 1
+            self._choice.close_scene(cut_s)
 
     def _show_last(self, frame: VideoFrame | None) -> None:
         index = self._last_rank if self._last_rank >= 0 else self._count - 1
@@ -205,36 +162,8 @@ class Collector:
             lambda longest: np.ascontiguousarray(np.rot90(luma(frame, whole, longest), -turn // 90)),
             lambda: to_rgb(frame, turn, WHOLE_PICTURE),
         )
-        with self._timed(Stage.TEXT):
+        with self._spent.on(Stage.TEXT):
             self._onlooker.see(shown)
-
-    def _keep_new(self, candidate: Candidate) -> bool:
-        """Keep the candidate unless it resembles a frame that was kept; return whether it was kept."""
-        with self._timed(Stage.DEDUPE):
-            self._chosen += 1
-            value = self._hash(candidate)
-            new = self._dedupe.is_new(value)
-        if new:
-            self._keep(candidate, value)
-        return new
-
-    def _hash(self, candidate: Candidate) -> int:
-        return candidate_dhash(candidate, self._view.box, self._probe.rotation_deg)
-
-    def _keep(self, candidate: Candidate, value: int) -> None:
-        with self._timed(Stage.FRAMES):
-            self._kept.append(replace(self._hand_on(candidate, value), source=no_picture))
-
-    def _hand_on(self, candidate: Candidate, value: int) -> KeptFrame:
-        sharpness, frame = candidate.sharpness, candidate.frame
-        source: Callable[[], Picture] = no_picture
-        if frame is not None:
-            if self._view.weighing is None:  # No candidate was weighed; the frames that are kept are.
-                sharpness = weigh(frame, self._view.box)[0]
-            source = partial(to_rgb, frame, self._probe.rotation_deg, self._crop)
-        kept = KeptFrame(candidate.time_s, candidate.frame_index, self._scene, value, sharpness, source)
-        self._on_frame(kept)
-        return kept
 
     def _finish(self, tally: Tally) -> Sweep:
         if not self._count:
@@ -242,19 +171,19 @@ class Collector:
         timed = self._timing(tally)
         duration_s = timed.duration_s
         for cut_s in self._scenes.finish():
-            self._close_scene(cut_s)
-        self._close_scene(max(duration_s, self._last_s + self._view.step_s))
+            self._choice.close_scene(cut_s)
+        self._choice.close_scene(max(duration_s, self._last_s + self._view.step_s))
         if self._count >= tally.shown:
             self._losses.forget(MISSING)  # Every packet gave its picture; only the times did not agree.
         if not self._cut_off:
             self._losses.ending(self._probe, tally, duration_s)
-        sampling = self._sample(duration_s)
+        sampling = self._choice.sampling(duration_s)
         scenes = self._scenes.spans(duration_s)
         if self._view.keys_only:
             scenes = (SceneSpan(self._first_s, duration_s, 0, self._shown(tally)),)
         ends = np.array([scene.end_s for scene in scenes[:-1]])
         frames = tuple(
-            replace(kept, scene=int(np.searchsorted(ends, kept.time_s, side="right"))) for kept in self._kept
+            replace(kept, scene=int(np.searchsorted(ends, kept.time_s, side="right"))) for kept in self._choice.kept
         )
         return Sweep(
             scenes=scenes,
@@ -271,20 +200,6 @@ class Collector:
             cut_off=self._cut_off,
             false_times=tally.false_times,
         )
-
-    def _sample(self, duration_s: float) -> str:
-        """Return how frames were sampled, after falling back to uniform sampling where scenes gave too few."""
-        frames = self._settings.frames
-        if frames.method in ("interval", "keyframes"):
-            return frames.method
-        enough = self._chosen >= frames.min_coverage * duration_s / 60
-        if frames.method == "scenes" and enough:
-            return "scenes"
-        self._kept = []
-        self._dedupe = Dedupe(self._settings.dedupe)
-        for candidate in self._reservoir.spread(duration_s):
-            self._keep_new(candidate)
-        return "uniform"
 
     def _shown(self, tally: Tally) -> int:
         """Return how many frames there are up to where the sweep ended, the ones that were not decoded included."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.errors import JobError
+from pipeline.media.choice import Choice
 from pipeline.media.collect import Collector
 from pipeline.media.conveyor import Conveyor
 from pipeline.media.decode import TextTimes, View
@@ -72,7 +73,8 @@ def sweep(
         if onlooker:
             view = replace(view, text=TextTimes(onlooker.interval_s, probe.duration_s / 2))
             onlooker.begin()
-        collector = Collector(probe, crop_xywh, settings, view, on_frame, progress, onlooker)
+        choice = Choice(probe, crop_xywh, settings, view, on_frame)
+        collector = Collector(probe, settings, view, choice, progress, onlooker)
         try:
             with conveyor_of(path, probe, settings, view, attempt, engines=engines) as conveyor:
                 return collector.collect(conveyor, conveyor.tally, strict=attempt.strict)

@@ -62,8 +62,8 @@ class DividedExtraction(Extraction):
         weights: dict[str, str] = {}
         with (
             saved_pictures(folder, frames.save, frames.save_quality) as pictures,
-            self._embedder(self._models()) as embedder,
-            self._text_stage(ChunkText) as text,
+            self._served.embedder(self._models()) as embedder,
+            self._served.reader(ChunkText, wanted=self._reads) as text,
         ):
             on_frame = partial(self._keep, pictures, embedder)
             clock.stage = self._decoding_stage

@@ -1,35 +1,32 @@
 """One video, from its file to its feature file, doing again only what is not there already."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import TypeVar
 
 from pipeline.errors import JobError
 from pipeline.extract_job import Division, ExtractJob, RunContext
 from pipeline.held import HeldVideo
+from pipeline.kept_pictures import KeptPictures
 from pipeline.media.chunk import UncuttableError, borders_s, find_cuts
 from pipeline.media.engines import Engines
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Sweep
 from pipeline.media.sweep import sweep
-from pipeline.model import FailureClass, JobState, Stage
-from pipeline.models.client import HostClient
-from pipeline.outcome import NO_PICTURES, Outcome, failed, finished, loss_sentence
+from pipeline.model import STAGES, FailureClass, JobState, RunKind, Stage
+from pipeline.outcome import Outcome, failed, finished, loss_sentence
 from pipeline.outputs.atomic import check_volume, check_written
 from pipeline.outputs.features import Written
 from pipeline.outputs.format import Embedding, Features, ScreenText, Speech
-from pipeline.outputs.paths import features_name, features_path, frames_folder, picture_name
-from pipeline.outputs.pictures import PictureFolder, saved_pictures, unreadable_pictures
+from pipeline.outputs.paths import features_name, features_path
+from pipeline.outputs.pictures import PictureFolder
 from pipeline.outputs.reuse import Reuse, find_reuse, known_frames
-from pipeline.outputs.saved import read_sum
 from pipeline.progress import Reporter, StageClock
+from pipeline.served import Served
 from pipeline.stages.crop import find_crop
 from pipeline.stages.embed import Embedder
-from pipeline.stages.keys import TEXT_ENGINE, stage_keys
+from pipeline.stages.keys import stage_keys
 from pipeline.stages.probe import Probe, probe
-from pipeline.stages.speech import SpeechStage
 from pipeline.stages.text import TextStage
 from pipeline.stages.write import (
     Source,
@@ -43,11 +40,12 @@ from pipeline.stages.write import (
     write,
 )
 
-TextReader = TypeVar("TextReader", bound=TextStage)
 SWEEP_SHARE = 0.9
 """The share of a job that is done when its video is decoded; embedding and writing are the rest."""
 SWEEP_SHARE_OF_TWO = 0.5
 """The same where its sound is listened to afterwards."""
+_DECODING = (Stage.CROP, Stage.SCENES, Stage.FRAMES, Stage.DEDUPE)
+"""The stages between probe and embed."""
 
 
 class Extraction:
@@ -58,7 +56,8 @@ class Extraction:
         self._run = run
         self._settings = run.settings
         self._clock = StageClock(report)
-        self._saved = NO_PICTURES
+        self._pictures = KeptPictures(job, run)
+        self._served = Served(job, run, self._clock)
         self._found: Probe | None = None
         self._text: ScreenText | None = None
         self._whole_because = job.division.whole if job.division else ""
@@ -89,12 +88,8 @@ class Extraction:
         reuse = None if job.force else find_reuse(path, job.content_id, job.known_sha256, keys)
         if reuse and not self._is_good(reuse):
             reuse = None
-        if reuse and reuse.same and self._pictures_whole(reuse.features):
-            asked = {
-                Stage.EMBED: bool(self._models()), Stage.TEXT: settings.text.enabled,
-                Stage.SPEECH: settings.speech.enabled,
-            }  # fmt: skip
-            self._clock.reused(Stage.PROBE, *self._decoding(), *(s for s, on in asked.items() if on), Stage.WRITE)
+        if reuse and reuse.same and self._pictures.are_whole(reuse.features):
+            self._clock.reused(*(stage for stage in STAGES[RunKind.EXTRACT] if settings.asks_for(stage)))
             return self._finished(reuse.features, reuse.written, adopted=True)
         if reuse and reuse.text:
             self._text = reuse.text
@@ -135,7 +130,7 @@ class Extraction:
             output=os.fsdecode(features_name(self._job.relative)),
             seconds=self._clock.seconds,
             pictures=self._settings.frames.save,
-            saved=self._saved,
+            saved=self._pictures.sum,
             adopted=adopted,
         )
         outcome.result.update(self._engines.told())
@@ -167,16 +162,15 @@ class Extraction:
         good = {key: had.embeddings[key] for key in reuse.models if not means or has_means(had.embeddings[key])}
         missing = tuple(model for model in self._models() if model not in good)
         embeddings = {key: with_means(found, had, means) for key, found in good.items()}
-        unread = self._settings.text.enabled and self._text is None
-        if missing or unread or self._settings.frames.save != "none":
-            known = None if unread else known_frames(had)
+        if missing or self._reads or self._settings.frames.save != "none":
+            known = None if self._reads else known_frames(had)
             swept, fresh = self._sweep(self._probe(), had.info.crop_xywh, missing, known)
             if [frame.frame_index for frame in swept.frames] != had.frames["frame_index"].tolist():
                 return self._work(keys)
             embeddings |= fresh
         else:
             self._clock.reused(Stage.PROBE)
-            with self._saved_pictures():
+            with self._pictures.saving():
                 self._video.check()
         if reuse.same:
             return had
@@ -200,8 +194,8 @@ class Extraction:
     ) -> tuple[Sweep, dict[str, Embedding]]:
         """Decode once; pictures go to the model host and to the disk as frames are chosen."""
         clock = self._clock
-        reads = self._text_stage(TextStage) if known is None else nullcontext()
-        with self._saved_pictures() as pictures, self._embedder(models) as embedder, reads as reading:
+        reads = self._served.reader(TextStage, wanted=self._reads and known is None)
+        with self._pictures.saving() as pictures, self._served.embedder(models) as embedder, reads as reading:
             on_frame = partial(self._keep, pictures, embedder)
 
             def progress(video_s: float, frames: int) -> None:
@@ -232,45 +226,35 @@ class Extraction:
                 text = reading.finish(swept.duration_s)
                 self._text = stored_text(text)
                 clock.told(Stage.TEXT, 0.0, text.looked_at)
-            embeddings: dict[str, Embedding] = {}
-            if embedder:
-                with clock.timed(Stage.EMBED, len(swept.frames) * len(models)):
-                    found_vectors = embedder.finish(swept.frames, len(swept.scenes))
-                    embeddings = {key: stored(item) for key, item in found_vectors.items()}
+            embeddings = self._vectors(embedder, swept)
             if pictures:
                 clock.stage = Stage.WRITE
                 pictures.keep_only({frame.frame_index for frame in swept.frames})
-                self._saved = pictures.sum
+                self._pictures.sum = pictures.sum
         return swept, embeddings
 
-    @contextmanager
-    def _text_stage(self, kind: type[TextReader]) -> Iterator[TextReader | None]:
-        """Yield what has text read during the decode, None where it is not asked for or there already."""
-        wanted = self._settings.text
-        if not wanted.enabled or self._text is not None:
-            yield None
-            return
+    def _vectors(self, embedder: Embedder | None, swept: Sweep) -> dict[str, Embedding]:
+        """Return the vectors of the frames that are kept, by model key."""
+        if embedder is None:
+            return {}
+        with self._clock.timed(Stage.EMBED, len(swept.frames) * len(embedder.specs)):
+            found = embedder.finish(swept.frames, len(swept.scenes))
+            return {key: stored(item) for key, item in found.items()}
 
-        @contextmanager
-        def timed() -> Iterator[None]:
-            with self._clock.within(Stage.TEXT):
-                self._clock.moved()
-                yield
-
-        with closing(self._client(Stage.TEXT)) as client:
-            yield kind(client, self._run.fingerprints[TEXT_ENGINE], wanted, timed)
+    @property
+    def _reads(self) -> bool:
+        """Whether text is asked for that is not there already."""
+        return self._settings.text.enabled and self._text is None
 
     def _speech(self, features: Features, reuse: Reuse | None) -> Speech | None:
         """Return what is said, by a pass over the sound of its own; None where it is not asked for."""
-        settings = self._settings
-        if not settings.speech.enabled:
+        if not self._settings.speech.enabled:
             return None
         if reuse and reuse.speech:
             self._clock.reused(Stage.SPEECH)
             return reuse.speech
-        with self._clock.within(Stage.SPEECH), closing(self._client(Stage.SPEECH)) as client:
-            weights = self._run.fingerprints[settings.speech.model]
-            found = SpeechStage(client, settings, weights, self._clock).listen(self._video.path, features.info)
+        with self._served.listener() as listener:
+            found = listener.listen(self._video.path, features.info)
         self._video.check()
         self._refuse_loss(found.lost, 0, Stage.SPEECH)
         self._clock.told(Stage.SPEECH, 0.0, found.windows)
@@ -278,14 +262,7 @@ class Extraction:
 
     def _decoding(self) -> list[Stage]:
         """Return the stages between probe and embed that the settings ask for."""
-        settings = self._settings
-        switched = {
-            Stage.CROP: settings.crop.enabled,
-            Stage.SCENES: settings.scenes.enabled,
-            Stage.FRAMES: True,
-            Stage.DEDUPE: settings.dedupe.enabled,
-        }
-        return [stage for stage, on in switched.items() if on]
+        return [stage for stage in _DECODING if self._settings.asks_for(stage)]
 
     def _decoded(self, swept: Sweep) -> None:
         """Tell the stages that the one decode serves as passed: the first with the frames decoded, the rest kept."""
@@ -304,22 +281,6 @@ class Extraction:
             loss = loss_sentence(sum(span.end_s - span.start_s for span in lost), frames)
             raise JobError(FailureClass.CORRUPT, f"{loss}, and probe.keep_partial is off.", stage=stage)
 
-    @property
-    def _pictures_folder(self) -> bytes:
-        return frames_folder(self._run.out, self._job.relative)
-
-    def _pictures_whole(self, features: Features) -> bool:
-        """Whether each kept frame's picture is there: as the ledger knows them, or else as pictures that open."""
-        kind, folder = self._settings.frames.save, self._pictures_folder
-        if kind == "none":
-            return True
-        names = [picture_name(index, kind) for index in features.frames["frame_index"].tolist()]
-        found, known = read_sum(folder, names), self._job.known_pictures_sha256
-        if found is None or (found.sha256 != known if known else any(unreadable_pictures(folder, names))):
-            return False
-        self._saved = found
-        return True
-
     def _keep(self, pictures: PictureFolder | None, embedder: Embedder | None, frame: KeptFrame) -> None:
         """Save a frame that was chosen and have it embedded, as far as either is wanted."""
         if pictures:
@@ -328,32 +289,3 @@ class Extraction:
         if embedder:
             with self._clock.within(Stage.EMBED):
                 embedder.on_frame(frame)
-
-    def _saved_pictures(self) -> AbstractContextManager[PictureFolder | None]:
-        frames = self._settings.frames
-        if frames.save != "none":
-            check_volume(self._run.out, self._run.out_device, Stage.WRITE)
-        return saved_pictures(self._pictures_folder, frames.save, frames.save_quality)
-
-    @contextmanager
-    def _embedder(self, models: tuple[str, ...]) -> Iterator[Embedder | None]:
-        if not models:
-            yield None
-            return
-        client = self._client(Stage.EMBED)
-        try:
-            with self._clock.within(Stage.EMBED):
-                embedder = Embedder(client, self._settings.embed, models)
-            yield embedder
-        finally:
-            client.close()
-
-    def _client(self, stage: Stage) -> HostClient:
-        """Return a connection to the model host that the job goes to, or else to one of the others."""
-        sockets = self._run.host_sockets
-        mine = self._job.host
-        first, *others = (*sockets[mine:], *sockets[:mine])
-        return HostClient(first, self._settings.host.window_bytes, others=others, progress=self._waits, stage=stage)
-
-    def _waits(self, waiting: str) -> None:
-        self._clock.moved(waiting=waiting)

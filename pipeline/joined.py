@@ -27,7 +27,7 @@ from pipeline.outputs.reuse import Reuse
 from pipeline.stages.chunk_text import JoinedText, Look
 from pipeline.stages.embed import Embedder
 from pipeline.stages.probe import Probe
-from pipeline.stages.write import stored, stored_text
+from pipeline.stages.write import stored_text
 
 _JOIN_SHARE = 0.5
 """The share of putting together that is done when the scenes are decided."""
@@ -65,10 +65,10 @@ class JoinedExtraction(DividedExtraction):
         self._video.check()
         self._refuse_loss(swept.lost, swept.frames_lost, self._decoding_stage)
         self._decoded(swept)
-        with self._text_stage(JoinedText) as reading:
+        with self._served.reader(JoinedText, wanted=self._reads) as reading:
             if reading:
                 self._text = self._join_text(reading, chunks, swept.duration_s)
-        with self._saved_pictures() as pictures, self._embedder(models) as embedder:
+        with self._pictures.saving() as pictures, self._served.embedder(models) as embedder:
             if embedder:
                 _give(embedder, chunks)
             there = self._take_pictures(pictures, chunks, swept) if pictures else frozenset()
@@ -96,13 +96,9 @@ class JoinedExtraction(DividedExtraction):
                 )
             if got is None:
                 raise UncuttableError("a frame to keep was not found again by seeking")
-            embeddings: dict[str, Embedding] = {}
-            if embedder:
-                with self._clock.timed(Stage.EMBED, len(swept.frames) * len(models)):
-                    vectors = embedder.finish(swept.frames, len(swept.scenes))
-                    embeddings = {key: stored(item) for key, item in vectors.items()}
+            embeddings = self._vectors(embedder, swept)
             if pictures:
-                self._saved = pictures.sum
+                self._pictures.sum = pictures.sum
         return swept, embeddings
 
     def _take_pictures(

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from pipeline.analysis.settings import AnalysisSettings, ClassifySettings
 from pipeline.errors import SettingsError
-from pipeline.model import RunKind
+from pipeline.model import RunKind, Stage
 from pipeline.section import ModelKey, Section
 from pipeline.section import Preset as Preset
 from pipeline.sections import ConsoleSettings, EngineSettings, HostSettings, LogSettings, ModelSettings
@@ -50,6 +50,18 @@ class PipelineSettings(Section):
         """The models that an extract run needs, each once."""
         vectors = self.embed.models if self.embed.enabled else ()
         return tuple(dict.fromkeys((*vectors, *((self.speech.model,) if self.speech.enabled else ()))))
+
+    def asks_for(self, stage: Stage) -> bool:
+        """Whether a stage is to be done, where the kind of run has it."""
+        switched = {
+            Stage.CROP: self.crop.enabled,
+            Stage.SCENES: self.scenes.enabled,
+            Stage.DEDUPE: self.dedupe.enabled,
+            Stage.EMBED: self.embed.enabled and bool(self.embed.models),
+            Stage.TEXT: self.text.enabled,
+            Stage.SPEECH: self.speech.enabled,
+        }
+        return switched.get(stage, True)
 
 
 def _by_action(keys: object) -> object:

@@ -76,7 +76,7 @@ class ActiveRun:
         self.stages: dict[Stage, StageRates] = {
             stage: stage_rates(limits.rate_window_s, Readings(limits.history_s, limits.history_kept))
             for stage in STAGES[record.kind]
-            if _is_asked_for(stage, settings)
+            if settings.asks_for(stage)
         }
         self._begun_s = now_s
         self._before_s = max(0.0, wall_s - record.started_s) if record.started_s else 0.0
@@ -204,15 +204,3 @@ class ActiveRun:
         kept = [row for row in self.failures if row.job_id != job_id]
         self.failures.clear()
         self.failures.extend(kept)
-
-
-def _is_asked_for(stage: Stage, settings: PipelineSettings) -> bool:
-    switched = {
-        Stage.CROP: settings.crop.enabled,
-        Stage.SCENES: settings.scenes.enabled,
-        Stage.DEDUPE: settings.dedupe.enabled,
-        Stage.EMBED: settings.embed.enabled and bool(settings.embed.models),
-        Stage.TEXT: settings.text.enabled,
-        Stage.SPEECH: settings.speech.enabled,
-    }
-    return switched.get(stage, True)

@@ -213,6 +213,7 @@ class ModelHost:
             "models": {key: model.model_dump(mode="json") for key, model in self._held.items()},
             "socket": str(self.socket_path),
             "remember": str(self._remember or ""),
+            "called": self._device.name if self._device.shown else "",
         }
 
     def _heard(self, message: wire.Message) -> None:

@@ -145,7 +145,8 @@ def choose_device(host: HostSettings) -> "torch.device":
     if wanted == "auto":
         wanted = "cuda:0" if count else "cpu"
     if wanted.startswith("cuda:") and int(wanted.removeprefix("cuda:")) >= count:
-        raise DeviceError(f"host.device is {wanted}, and torch {torch.__version__} sees {count} CUDA devices here")
+        # Without its number: a host that is shown no other GPU has to call its own cuda:0, whichever that is.
+        raise DeviceError(f"torch {torch.__version__} sees {count} CUDA devices here, and not that of host.device")
     device = torch.device(wanted)
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(host.memory_fraction, device)

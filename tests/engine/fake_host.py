@@ -58,17 +58,19 @@ def main() -> None:
     if word == "freeze":
         os.kill(os.getpid(), signal.SIGSTOP)
     device = "cuda:0" if word == "lose" else "cpu"
-    stats = {"state": "ready", "models": list(configure["models"]), "device": device, "batch_size": 4}
+    stats = {"state": "ready", "models": list(configure["models"]), "batch_size": 4}
     lost = arguments.script.with_suffix(".lost")
     counts = {"queue_pictures": 1, "queue_bytes": 2, "pictures_done": 3, "batches_done": 1, "busy_s": 0.5}
-    counts |= {"copied_s": 0.1, "memory_share": 0.0, "cleanups": 0, "cache_asked": 4, "cache_hits": 1, "facts": []}
+    counts |= {"copied_s": 0.1, "memory_share": 0.0, "cleanups": 0, "cache_asked": 4, "cache_hits": 1}
     counts |= {"budget_bytes": 0, "unloads": 0}
+    stats["device"] = configure["host"]["device"].replace("auto", device)
+    facts = {"precision": "fp32", "device": configure.get("called") or stats["device"], "load_s": 0.1, "unloads": 0}
+    facts |= {"state": "loaded", "memory_bytes": 0, "batch_size": 4, "pictures_done": 3}
+    stats["facts"] = [{"key": key, **facts} for key in configure["models"]]
     while True:
         if word == "lose" and lost.exists():
             raise SystemExit(int(rest[0]))
-        wire.send(
-            sock, {"type": "stats", **stats, **counts, "device": configure["host"]["device"].replace("auto", device)}
-        )
+        wire.send(sock, {"type": "stats", **stats, **counts})
         if select.select([sock], [], [], BEAT_S)[0] and not sock.recv(1 << 16):
             return
 

@@ -1,5 +1,6 @@
 """Several model hosts: which devices get one, which of them a video goes to, and what becomes of one that fails."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -120,6 +121,25 @@ def under_way(bench: Bench, script: Path, tmp_path: Path) -> Iterator[tuple[Driv
         driven.engine.send(bench.start(options))
         driven.until(both_ready)
         yield driven, gate
+
+
+def test_a_host_that_is_shown_its_gpu_alone_calls_it_what_the_operator_does(
+    bench: Bench, script: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    bench.video("a.mp4", f"gate {gate}")
+    options, program = with_vectors(), host(script)
+    with bench.engine(options, FAKE_WORKER, program) as driven:
+        orders = driven.engine._orders
+        assert orders is not None
+        orders._core.hosts._gpus = lambda: TWO
+        driven.engine.send(bench.start(options))
+        seen = driven.until(both_ready)
+        assert [view.device for view in seen.hosts] == ["cuda:0", "cuda:1"]
+        assert [model.device for view in seen.hosts for model in view.served] == ["cuda:0", "cuda:1"]
+        gate.touch()
+        driven.until_done()
+    assert json.loads((bench.out / "run.json").read_text())["machine"]["device"] == "cuda:0, cuda:1"
 
 
 def test_each_device_has_a_host_and_one_that_fails_for_good_is_taken_out(

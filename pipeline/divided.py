@@ -60,6 +60,7 @@ class DividedExtraction(Extraction):
         frames, folder = self._settings.frames, pictures_folder(self._place(number)[0])
         vectors: Vectors = {}
         weights: dict[str, str] = {}
+        devices: dict[str, str] = {}
         with (
             saved_pictures(folder, frames.save, frames.save_quality) as pictures,
             self._served.embedder(self._models()) as embedder,
@@ -82,8 +83,9 @@ class DividedExtraction(Extraction):
                 with clock.timed(Stage.EMBED, 0):
                     vectors = embedder.taken()
                     weights = {key: made_by(spec) for key, spec in embedder.specs.items()}
+                    devices = {key: spec.device for key, spec in embedder.specs.items()}
             looks = text.looks() if text else ()
-        chunk = StoredChunk(record, vectors, weights, looks, self._seconds(began), self._engines.told())
+        chunk = StoredChunk(record, vectors, weights, devices, looks, self._seconds(began), self._engines.told())
         self._write_down(number, chunk)
         return chunk
 

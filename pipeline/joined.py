@@ -186,7 +186,7 @@ def _give(embedder: Embedder, chunks: Mapping[int, StoredChunk]) -> None:
         chunk = chunks[number]
         if all(chunk.weights.get(key) == made_by(spec) for key, spec in specs.items()):
             for index in next(iter(chunk.vectors.values()), {}):
-                embedder.give(base + index, {key: chunk.vectors[key][index] for key in specs})
+                embedder.give(base + index, {key: chunk.vectors[key][index] for key in specs}, chunk.devices)
 
 
 def _bases(chunks: Mapping[int, StoredChunk]) -> Iterator[tuple[int, int]]:

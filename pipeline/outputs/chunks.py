@@ -32,6 +32,8 @@ class StoredChunk:
     vectors: Vectors
     weights: Mapping[str, str]
     """What made the vectors, by model key."""
+    devices: Mapping[str, str]
+    """What computed them, by model key."""
     looks: tuple[Look, ...]
     """Where text is wanted, the frames that were looked at; their `frame_index` counts from the chunk's start too."""
     seconds: Mapping[str, float]
@@ -59,7 +61,7 @@ def pictures_folder(path: bytes) -> bytes:
 def write_chunk(path: bytes, key: str, chunk: StoredChunk) -> None:
     """Write a chunk's file, whole or not at all. Raises OSError."""
     looks = [look.told() for look in chunk.looks]
-    told = {"weights": dict(chunk.weights), "seconds": dict(chunk.seconds), "decoding": dict(chunk.decoding)}
+    told = {name: dict(getattr(chunk, name)) for name in ("weights", "devices", "seconds", "decoding")}
     facts = {"key": key, "looks": looks} | told
     columns = packed(chunk.record) | packed_edges(chunk.looks)
     columns["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
@@ -82,7 +84,7 @@ def read_chunk(path: bytes, key: str) -> StoredChunk | None:
         if facts["key"] != key:
             return None
         looks = unpacked_looks(facts["looks"], columns)
-        decoding = facts.get("decoding", {})
-        return StoredChunk(unpacked(columns), vectors, facts["weights"], looks, facts["seconds"], decoding)
+        told = {name: facts[name] for name in ("weights", "devices", "seconds", "decoding")}
+        return StoredChunk(unpacked(columns), vectors, looks=looks, **told)
     except (FileNotFoundError, NotADirectoryError, zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError):
         return None

@@ -1,7 +1,7 @@
 """The embed stage: vectors of kept frames by the model host, and mean vectors of scenes and of the video."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from pipeline.stage_sections import EmbedSettings
 Vectors = NDArray[np.float32]
 
 PLAIN, MIRRORED = 0, 1
+_AND = ", "
+"""Between the names of several devices."""
 MOST_NEW_STARTS = 16
 """More often than a sweep can begin anew."""
 
@@ -41,6 +43,8 @@ class Embedder:
         self._specs = {key: client.spec(key) for key in (settings.models if keys is None else keys)}
         self._handed: dict[int, tuple[int, tuple[float, int, float] | None]] = {}
         self._given: dict[tuple[str, int], Vectors] = {}
+        self._devices: dict[str, dict[str, None]] = {}
+        """What computed the vectors that were given, by model key, in the order in which it was first told."""
         self._views = (PLAIN, MIRRORED) if settings.augment else (PLAIN,)
 
     def on_frame(self, frame: KeptFrame) -> None:
@@ -74,10 +78,14 @@ class Embedder:
             for key in self._specs
         }
 
-    def give(self, frame_index: int, vectors: Mapping[str, Vectors]) -> None:
-        """Take the vectors (views, D) by model key of a frame that was handed over in an earlier attempt."""
+    def give(self, frame_index: int, vectors: Mapping[str, Vectors], devices: Mapping[str, str]) -> None:
+        """Take the vectors (views, D) of a frame that was handed over in an earlier attempt, and what computed them.
+
+        Both by model key; several devices have commas between them.
+        """
         self._handed[frame_index] = (0, None)
         for key, rows in vectors.items():
+            self._devices.setdefault(key, {}).update(dict.fromkeys(devices[key].split(_AND)))
             for view, row in zip(self._views, rows, strict=True):
                 self._given[key, _tag(frame_index, 0, view)] = row
 
@@ -101,7 +109,7 @@ class Embedder:
     def _embedding(
         self, key: str, rows: dict[tuple[str, int], Vectors], frames: Sequence[KeptFrame], scene_count: int
     ) -> Embedding:
-        spec = self._client.made(key)
+        spec = self._made(key)
         vectors = np.zeros((len(frames), spec.dim), np.float32)
         for place, frame in enumerate(frames):
             serial, _ = self._handed[frame.frame_index]
@@ -117,6 +125,14 @@ class Embedder:
         return Embedding(
             spec, of_frames, self._pooled(spec, vectors, groups, scene_count), self._pooled(spec, vectors, whole, 1)
         )
+
+    def _made(self, key: str) -> PictureSpec:
+        """Return what is known of a model, with all that computed the vectors: here, and where they were given."""
+        spec = self._client.made(key)
+        devices = list(self._devices.get(key, ()))
+        if not devices or any(look for _, look in self._handed.values()):
+            devices += spec.device.split(_AND)
+        return replace(spec, device=_AND.join(dict.fromkeys(devices)))
 
     def _pooled(self, spec: PictureSpec, vectors: Vectors, groups: NDArray[np.int64], count: int) -> Vectors:
         """Return what the model itself makes of each group: float32 (count, D); zeros for one without members."""

@@ -29,6 +29,8 @@ class FakeHost:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.pictures: Counter[str] = Counter()
+        self.device = "cpu"
+        """On what it says that it computes."""
         self.gate = threading.Event()
         self.gate.set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -71,7 +73,7 @@ class FakeHost:
         if key == "two":
             vector = vector[::-1]
         row = (vector / np.linalg.norm(vector)).astype(np.float32)
-        made = {"precision": "fp32", "device": "cpu"}
+        made = {"precision": "fp32", "device": self.device}
         return {"type": "vectors", "key": key, "tags": [head["tag"]], **made}, row.tobytes()
 
 

@@ -189,6 +189,26 @@ def test_what_is_not_there_of_a_chunk_is_made_when_all_are_put_together(
     check_same(whole, desk)
 
 
+def test_the_result_names_all_devices_that_made_the_vectors_of_its_chunks(desk: Desk) -> None:
+    division = desk.divided()
+    for number in range(len(division.cuts) + 1):
+        desk.host.device = f"cuda:{number % 2}"
+        desk.do(division=replace(division, chunk=number))
+    desk.host.device = "cuda:2"
+    assert desk.do(division=division).state is JobState.DONE
+    assert {made.provenance.device for made in read_features(desk.output).embeddings.values()} == {"cuda:0, cuda:1"}
+
+
+def test_what_is_embedded_when_chunks_are_put_together_names_its_device_too(desk: Desk) -> None:
+    division = desk.divided()
+    for number in range(len(division.cuts) + 1):
+        desk.do(division=replace(division, chunk=number))
+    empty(desk, 1)
+    desk.host.device = "cuda:0"
+    assert desk.do(division=division).state is JobState.DONE
+    assert {made.provenance.device for made in read_features(desk.output).embeddings.values()} == {"cpu, cuda:0"}
+
+
 def test_a_chunk_that_is_whole_is_not_made_again(desk: Desk) -> None:
     division = desk.divided()
     first = desk.do(division=replace(division, chunk=1))

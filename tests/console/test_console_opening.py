@@ -5,6 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from console_script import SMALL, ScriptedEngine, app_over, busy, picture, until
 
 from pipeline.commands import Drain
@@ -54,6 +55,16 @@ async def test_a_console_whose_house_cannot_be_built_leaves_with_the_reason() ->
 
 def opened(folder: Path, *arguments: str) -> Terminal:
     return Terminal(["-m", "vconsole", *arguments], *SMALL, state=folder / "state")
+
+
+@pytest.mark.parametrize("told", [(0, 0), (100, 0)])
+def test_a_terminal_that_tells_no_size_gets_the_usual_one_and_is_quiet(tmp_path: Path, told: tuple[int, int]) -> None:
+    terminal = Terminal(["-m", "vconsole"], *told, state=tmp_path / "state")
+    try:
+        assert terminal.seen("No run yet")
+        assert terminal.settled(terminal.press("?")), "it draws and draws"
+    finally:
+        terminal.close()
 
 
 def test_a_second_console_says_who_holds_the_state_folder_and_gives_the_terminal_back(tmp_path: Path) -> None:

@@ -67,8 +67,10 @@ class LabChange:
     before_s: float
     after_s: float
     """Seconds an item, tenth percentile."""
+    pace: float
+    """By how much the machine itself was slower than before; taken out of the changes."""
     change: float
-    """after / before - 1."""
+    """after / before - 1, at the same pace."""
     low: float
     high: float
     """The 95 % interval of the change."""
@@ -146,7 +148,7 @@ class LabRequest:
     """KEY=A,B,C, several with spaces between."""
     iterations: str = "20"
     warmup_iterations: str = "3"
-    min_seconds: str = "12"
+    min_seconds: str = "16"
     max_seconds: str = "60"
     baseline: str = ""
     """The path of an earlier report or of its folder; none = it is compared with nothing."""

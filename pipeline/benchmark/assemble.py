@@ -49,6 +49,7 @@ def result_of(
         first_s=measured["first_s"],
         warmup_s=tuple(measured["warmup_s"]),
         times_s=tuple(times_s),
+        paces_s=tuple(measured.get("paces_s", ())),
         disturbed_s=tuple(measured.get("disturbed_s", ())),
         outliers=outliers(times_s),
         statistics=statistics_of([seconds / items for seconds in times_s]),

@@ -14,8 +14,8 @@ import time
 from typing import Any
 
 from pipeline.benchmark.measure import measure
-from pipeline.benchmark.noted import Noted
 from pipeline.benchmark.others import Others
+from pipeline.benchmark.pace import piece_of_work
 from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
 from pipeline.errors import VconsoleError
@@ -92,10 +92,16 @@ def _measure(request: Request, teller: Teller) -> None:
     with getattr(importlib.import_module(module), function)(request) as opened:
         load_s = time.perf_counter() - began
         teller.phase("warming")
-        others = Others().cores
-        found = measure(opened.make, request.method, teller.call, lambda: teller.phase("measuring"), others=others)
+        found = measure(
+            opened.make,
+            request.method,
+            teller.call,
+            lambda: teller.phase("measuring"),
+            others=Others().cores,
+            piece=piece_of_work(),
+        )
         teller.phase("over")
-        notes, copied = (opened.notes(), opened.copied()) if isinstance(opened, Noted) else ([], 0)
+        notes, copied = opened.notes(), opened.copied()
         problem, vectors = "", list[list[float]]()
         try:
             checked = opened.check()
@@ -109,6 +115,7 @@ def _measure(request: Request, teller: Teller) -> None:
         first_s=found.first_s,
         warmup_s=found.warmup_s,
         times_s=found.times_s,
+        paces_s=found.paces_s,
         unit=opened.unit,
         items=[work.items for work in found.works],
         video_s=sum(work.video_s for work in found.works),

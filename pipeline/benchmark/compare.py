@@ -1,6 +1,7 @@
 """Two reports side by side: what got slower or faster, how sure that is, and what else is not the same."""
 
 from collections.abc import Iterator
+from statistics import median
 from typing import Literal
 
 from pipeline.benchmark.report import Comparison, Difference, Fact, Report, Result
@@ -8,6 +9,8 @@ from pipeline.benchmark.statistics import change, quick
 
 LEAST_CHANGE = 0.01
 """A change below this is none, however sure."""
+MOST_PACE = 0.15
+"""How far the pace of the machine may be apart; from there on not all of it can be taken out of a change."""
 
 
 def compare(before: Report, after: Report) -> Comparison:
@@ -17,36 +20,47 @@ def compare(before: Report, after: Report) -> Comparison:
     return Comparison(
         before=_told(before),
         after=_told(after),
-        differences=tuple(difference(old[name], new[name]) for name in new if name in old),
+        differences=tuple(
+            difference(old[name], new[name], paced=not (before.machine.gpus or after.machine.gpus))
+            for name in new
+            if name in old
+        ),
         only_before=tuple(name for name in old if name not in new),
         only_after=tuple(name for name in new if name not in old),
         surroundings=tuple(_surroundings(before, after)),
     )
 
 
-def difference(before: Result, after: Result) -> Difference:
-    """Return by how much the seconds an item changed."""
-    earlier, later = _per_item(before), _per_item(after)
+def difference(before: Result, after: Result, *, paced: bool = True) -> Difference:
+    """Return by how much the seconds an item changed; `paced` takes out how much slower the machine itself was."""
+    paced = paced and bool(before.paces_s) and bool(after.paces_s)
+    earlier, later = (_per_item(result, paced=paced) for result in (before, after))
     grown, low, high = change(earlier, later)
     verdict: Literal["slower", "faster", "same"] = "same"
     if abs(grown) >= LEAST_CHANGE and (low > 0 or high < 0):
         verdict = "slower" if grown > 0 else "faster"
     return Difference(
         name=after.name,
-        before_s=quick(earlier),
-        after_s=quick(later),
+        before_s=quick(_per_item(before)),
+        after_s=quick(_per_item(after)),
+        pace=median(after.paces_s) / median(before.paces_s) - 1 if paced else 0.0,
         change=grown,
         low=low,
         high=high,
-        median_change=after.statistics.p50 / before.statistics.p50 - 1,
+        median_change=median(later) / median(earlier) - 1,
         verdict=verdict,
         trusted=before.valid and after.valid,
     )
 
 
 def regressions(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
-    """Return what got slower by more than `percent`, beyond what chance explains; only of results that are VALID."""
-    return tuple(one for one in _slower(comparison, percent) if one.trusted)
+    """Return what got slower by more than `percent`, beyond what chance and the machine's own pace explain.
+
+    Only of results that are VALID.
+    """
+    return tuple(
+        one for one in _slower(comparison, percent) if one.trusted and one.change > percent / 100 + _doubt(one)
+    )
 
 
 def doubtful(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
@@ -54,18 +68,30 @@ def doubtful(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
     return tuple(one for one in _slower(comparison, percent) if not one.trusted)
 
 
+def unlike(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
+    """Return what may be a regression or none, the machine being so much slower or quicker than before."""
+    return tuple(one for one in comparison.differences if one.trusted and abs(one.change - percent / 100) < _doubt(one))
+
+
 def wavering(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
     """Return what is as quick as before, but slow so often that its median grew by more than `percent`."""
-    slower = tuple(_slower(comparison, percent))
-    return tuple(one for one in comparison.differences if one.median_change * 100 > percent and one not in slower)
+    told = (*_slower(comparison, percent), *unlike(comparison, percent))
+    return tuple(one for one in comparison.differences if one.median_change * 100 > percent and one not in told)
+
+
+def _doubt(one: Difference) -> float:
+    """Return what a change may be wrong by: the pace, where machines are too far apart."""
+    return abs(one.pace) if abs(one.pace) > MOST_PACE else 0.0
 
 
 def _slower(comparison: Comparison, percent: float) -> Iterator[Difference]:
     return (one for one in comparison.differences if one.verdict == "slower" and one.change * 100 > percent)
 
 
-def _per_item(result: Result) -> list[float]:
-    return [seconds / result.items for seconds in result.times_s]
+def _per_item(result: Result, *, paced: bool = False) -> list[float]:
+    """Return the seconds an item of each call; `paced` in pieces of work that could be done meanwhile."""
+    paces = result.paces_s if paced else [1.0] * len(result.times_s)
+    return [seconds / result.items / pace for seconds, pace in zip(result.times_s, paces, strict=True)]
 
 
 def _told(report: Report) -> str:

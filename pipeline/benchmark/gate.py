@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.benchmark.compare import doubtful, regressions, wavering
+from pipeline.benchmark.compare import doubtful, regressions, unlike, wavering
 from pipeline.benchmark.numbers import change, percent
 from pipeline.benchmark.report import Comparison
 from pipeline.text import plural
@@ -22,6 +22,13 @@ def gate(found: Comparison | None, allowed_percent: float | None) -> Iterator[tu
         yield REGRESSION, f"{one.name}: {change(one)}, {allowed_percent:g} % is allowed"
     for one in doubtful(found, allowed_percent):
         yield NOT_JUDGED, f"{one.name}: {change(one)}, but one of both results is INVALID; measure it again"
+    apart = unlike(found, allowed_percent)
+    for one in apart:
+        yield (
+            NOT_JUDGED,
+            f"{one.name}: {change(one)}, but a fixed piece of work took {percent(one.pace)} beside it: the machine "
+            "itself is not as it was; measure both again",
+        )
     waver = wavering(found, allowed_percent)
     for one in waver:
         yield (
@@ -29,8 +36,8 @@ def gate(found: Comparison | None, allowed_percent: float | None) -> Iterator[tu
             f"{one.name}: the quickest tenth of its calls: {change(one)}, but the median {percent(one.median_change)}: "
             "it is slow more often than before, or the machine is; measure both again",
         )
-    judged = sum(one.trusted and one not in waver for one in found.differences)
-    if not judged and not waver:
+    judged = sum(one.trusted and one not in (*apart, *waver) for one in found.differences)
+    if not judged and not apart and not waver:
         yield NOT_JUDGED, "nothing is VALID in both reports, so that this gate says nothing"
     elif judged and not slower:
         yield PASSED, f"{plural(judged, 'result')} judged, and none got slower by more than {allowed_percent:g} %"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.benchmark.others import disturbing
+from pipeline.benchmark.pace import Piece, beside, paces
 from pipeline.benchmark.report import Method
 from pipeline.benchmark.statistics import stable, windows
 
@@ -48,6 +49,10 @@ class Opened:
     unit: str
     check: Callable[[], Vectors | None] = lambda: None
     """Returns the vectors of the reference inputs. Raises ValueError for vectors that cannot be right."""
+    notes: Callable[[], list[str]] = list
+    """Returns sentences about what the calls did; asked once they are over."""
+    copied: Callable[[], int] = int
+    """Returns how many items of the last call were copied, and not decoded."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,8 @@ class Measured:
     first_s: float = 0.0
     warmup_s: list[float] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
+    paces_s: list[float] = field(default_factory=list)
+    """Seconds of a piece of work beside each of these calls; empty where none was asked for."""
     works: list[Work] = field(default_factory=list)
     disturbed_s: list[float] = field(default_factory=list)
     """Calls that do not count, since others kept the machine busy meanwhile."""
@@ -75,12 +82,13 @@ def measure(
     began: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
     others: Callable[[], float] = lambda: 0.0,
+    piece: Piece | None = None,
 ) -> Measured:
     """Time calls by `method` and return them; `began` is told when those that count begin. Raises what a call raises.
 
     `others` tells how many cores others kept busy since it was asked last. Calls go on until enough of them count, they
     took long enough and are stable, but none begins after `max_seconds`, nor after `PATIENCE` times the time that the
-    calls asked for took. If too few were undisturbed by then, all count.
+    calls asked for took. If too few were undisturbed by then, all count. Pieces of work are timed between blocks.
     """
     found = Measured()
     found.first_s, _ = _timed(clock, make(0))
@@ -102,6 +110,7 @@ def measure(
         if first:
             asked, until_s = True, min(until_s, begun_s + PATIENCE * (now_s - begun_s))
         if first or block.seconds >= BLOCK_S or now_s >= until_s:
+            block.pieces_s = beside(piece, block.seconds) if piece else []
             block.other_cores = others() if block.seconds >= SHORT_S else 0.0
             blocks, block = [*blocks, block], _Block()
             quiet = [one for one in blocks if not disturbing(one.other_cores)]
@@ -117,6 +126,7 @@ class _Block:
     times_s: list[float] = field(default_factory=list)
     works: list[Work] = field(default_factory=list)
     seconds: float = 0.0
+    pieces_s: list[float] = field(default_factory=list)
     other_cores: float = 0.0
 
     def add(self, seconds: float, work: Work) -> None:
@@ -138,6 +148,9 @@ def _put(found: Measured, counted: Sequence[_Block], blocks: Sequence[_Block]) -
     found.times_s = _times(counted)
     found.works = [work for block in counted for work in block.works]
     found.disturbed_s = _times([block for block in blocks if not any(block is one for one in counted)])
+    if all(block.pieces_s for block in counted):
+        beside_s = paces([block.pieces_s for block in counted])
+        found.paces_s = [pace for block, pace in zip(counted, beside_s, strict=True) for _ in block.times_s]
     spent_s = sum(found.times_s)
     found.other_cores = sum(block.other_cores * block.seconds for block in counted) / spent_s if spent_s else 0.0
     return found

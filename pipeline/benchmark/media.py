@@ -10,7 +10,6 @@ import av
 
 from pipeline.benchmark.jobs import Result, Seen, Silent, decoded_by, made, seen, side_by_side, work_of
 from pipeline.benchmark.measure import Opened, Work
-from pipeline.benchmark.noted import Noted
 from pipeline.benchmark.plan import Kind
 from pipeline.benchmark.request import Request
 from pipeline.engine.kinds import fingerprints
@@ -88,7 +87,7 @@ def stages(request: Request) -> Iterator[Opened]:
             last[:] = done(do, videos)
             return work_of(last, videos, alone)
 
-        yield Noted(lambda _: call, "video", notes=lambda: decoded_by(last))
+        yield Opened(lambda _: call, "video", notes=lambda: decoded_by(last))
 
 
 def _settings_of(request: Request) -> PipelineSettings:

@@ -22,7 +22,7 @@ class Method(Part):
     iterations: int = Field(20, ge=1, description="Timed calls at least.")
     warmup_iterations: int = Field(3, ge=0, description="Calls before them whose times do not count.")
     min_seconds: float = Field(
-        12.0,
+        16.0,
         ge=0,
         description="Calls go on until they took this long together; machines have slow moments of some seconds.",
     )
@@ -123,6 +123,11 @@ class Result(Part):
     first_s: float = Field(description="Cold: the first call of all.")
     warmup_s: tuple[float, ...]
     times_s: tuple[float, ...] = Field(description="Every timed call, in order, warm.")
+    paces_s: tuple[float, ...] = Field(
+        (),
+        description="Seconds that a fixed piece of work took beside each timed call: how quick the machine itself was. "
+        "Empty for services.",
+    )
     disturbed_s: tuple[float, ...] = Field(
         (), description="Timed calls that do not count: others kept more than a tenth of the cores busy meanwhile."
     )
@@ -187,7 +192,12 @@ class Difference(Part):
     name: str
     before_s: float = Field(description="Seconds an item, tenth percentile: what else a machine does adds least to it.")
     after_s: float
-    change: float = Field(description="after / before - 1: 0.2 = a fifth slower.")
+    pace: float = Field(
+        0.0,
+        description="By how much a fixed piece of work took longer beside the calls than before, the machine being "
+        "slower; taken out of the changes. 0 where it is not known, or a GPU is there to do the work.",
+    )
+    change: float = Field(description="after / before - 1 at the same pace: 0.2 = a fifth slower.")
     low: float = Field(description="The change lies within low and high at 95 % (bootstrap of the percentiles).")
     high: float
     median_change: float = Field(0.0, description="The same of the median seconds an item.")

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from pipeline.benchmark.jobs import Result, Seen, Silent, decoded_by, made, seen, side_by_side, work_of
-from pipeline.benchmark.measure import Call, Work
-from pipeline.benchmark.noted import Noted
+from pipeline.benchmark.measure import Call, Opened, Work
 from pipeline.benchmark.request import Request
 from pipeline.engine.kinds import KINDS
 from pipeline.engine.tuning import cores, free_memory_bytes, plan_workers
@@ -29,7 +28,7 @@ APART_S = 0.25
 
 
 @contextmanager
-def transcodes(request: Request) -> Iterator[Noted]:
+def transcodes(request: Request) -> Iterator[Opened]:
     """Yield calls that transcode all videos with a preset, into a folder that is empty before each."""
     settings, out = _settings_of(request), os.fsencode(os.path.join(request.scratch, "transcoded"))
     workers = int(request.subject.parameters.get("workers", "1"))
@@ -63,7 +62,7 @@ def transcodes(request: Request) -> Iterator[Noted]:
                 if problem:
                     raise ValueError(f"the output of {os.fsdecode(job.source)}: {problem}")
 
-        yield Noted(make, "video", check, notes=lambda: told(last, videos), copied=lambda: copied(last))
+        yield Opened(make, "video", check, notes=lambda: told(last, videos), copied=lambda: copied(last))
 
 
 def wrong(path: bytes, result: Result, family: str, threads: int = 1) -> str:

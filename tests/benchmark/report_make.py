@@ -70,3 +70,8 @@ def report(*results: Result, **fields: Any) -> Report:
         "missing": (),
     }
     return Report(**{**values, **fields})
+
+
+def report_without_gpu(*results: Result, **fields: Any) -> Report:
+    made = report(*results, **fields)
+    return made.model_copy(update={"machine": made.machine.model_copy(update={"gpus": ()})})

@@ -43,6 +43,8 @@ def test_an_extractor_is_measured_with_its_floors_checked_and_reported(tmp_path:
     extractor = made.results[-1]
     assert code == (3 if extractor.valid else 0)  # other tests may keep the machine busy
     assert extractor.statistics.count == len(extractor.times_s) >= 5
+    assert len(extractor.paces_s) == len(extractor.times_s)
+    assert min(extractor.paces_s) > 0
     assert extractor.output.reference == "packaged with the program"
     assert extractor.output.similarity == pytest.approx(1, abs=1e-3)
     assert extractor.floor is not None

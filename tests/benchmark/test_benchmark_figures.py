@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from report_make import report, result, sample
+from report_make import report, report_without_gpu, result, sample
 
-from pipeline.benchmark.compare import compare, regressions
+from pipeline.benchmark.compare import compare, regressions, unlike
 from pipeline.benchmark.judge import reasons_of
 from pipeline.benchmark.measure import Call, Work, measure
 from pipeline.benchmark.report import Method, Output, Result
@@ -66,6 +66,20 @@ class Clock:
 
         return result(times_s=measure(lambda _: call, Method(), lambda *_: None, clock=self).times_s)
 
+    def drifting(self, seconds: float) -> Result:
+        """Return the result of calls on a machine whose neighbours slow it by up to 14 %, other for each result."""
+        slow = self._rng.uniform(1, 1.14)
+
+        def call() -> Work:
+            self._now_s += seconds * slow * self._rng.lognormal(0, 0.03)
+            return Work(1)
+
+        def piece() -> float:
+            return 0.001 * slow * self._rng.lognormal(0, 0.1)
+
+        found = measure(lambda _: call, Method(min_seconds=3.0), lambda *_: None, clock=self, piece=piece)
+        return result(times_s=found.times_s, paces_s=tuple(found.paces_s))
+
     def measured(self, seconds: float) -> Result:
         """Return the result of calls that take so long, a few percent more or less, and now and then far more."""
 
@@ -95,6 +109,61 @@ def test_a_machine_of_two_speeds_neither_feigns_nor_hides_a_regression() -> None
         found += bool(regressions(compare(before, slower), 10))
         false += bool(regressions(compare(before, same), 10))
     assert (found, false) == (TRIES, 0)
+
+
+def test_a_machine_that_is_slower_at_times_neither_feigns_nor_hides_a_regression() -> None:
+    clock = Clock(np.random.default_rng(7))
+    found, false, by_clock_alone = 0, 0, 0
+    for _ in range(TRIES):
+        results = [clock.drifting(seconds) for seconds in (0.013, 0.013, 0.0156)]
+        before, same, slower = map(report_without_gpu, results)
+        found += bool(regressions(compare(before, slower), 10))
+        false += bool(regressions(compare(before, same), 10))
+        unpaced = [report_without_gpu(one.model_copy(update={"paces_s": ()})) for one in results]
+        by_clock_alone += len(regressions(compare(*unpaced[:2]), 10)) + 1 - len(regressions(compare(*unpaced[::2]), 10))
+    assert (found, false) == (TRIES, 0)
+    assert by_clock_alone, "the machine has to be so slow at times that it matters"
+
+
+@pytest.mark.parametrize(
+    ("slower", "pace", "verdict"),
+    [
+        (1.2, 1.1, "regression"),
+        (1.2, 1.3, "unlike"),
+        (1.0, 1.3, "unlike"),
+        (1.8, 1.3, "regression"),
+        (0.7, 1.3, "none"),
+    ],
+)
+def test_a_machine_that_is_far_slower_than_it_was_is_no_judge_of_small_changes(
+    slower: float, pace: float, verdict: str
+) -> None:
+    before = result(times_s=[0.1] * 9, paces_s=(0.001,) * 9)
+    after = result(times_s=[0.1 * slower * pace] * 9, paces_s=(0.001 * pace,) * 9)
+    compared = compare(report_without_gpu(before), report_without_gpu(after))
+    (one,) = compared.differences
+    assert one.change == pytest.approx(slower - 1)
+    assert one.pace == pytest.approx(pace - 1)
+    assert [bool(regressions(compared, 10)), bool(unlike(compared, 10))] == [
+        verdict == "regression",
+        verdict == "unlike",
+    ]
+    with_gpu = compare(report(before), report(after)).differences[0]
+    assert (with_gpu.pace, with_gpu.change) == (0, pytest.approx(slower * pace - 1))
+
+
+def test_pieces_of_work_are_timed_beside_every_block_of_calls() -> None:
+    clock, told = Ticks(), iter([0.001] * 5 + [0.003] * 500)
+
+    def call() -> Work:
+        clock.now_s += 0.1
+        return Work(1)
+
+    method = Method(iterations=4, warmup_iterations=0, min_seconds=3.0)
+    found = measure(lambda _: call, method, lambda *_: None, clock=clock, piece=lambda: next(told))
+    assert len(found.paces_s) == len(found.times_s) >= 30
+    assert {found.paces_s[-1], max(found.paces_s)} == {0.003}
+    assert found.paces_s == sorted(found.paces_s)
 
 
 def test_calls_go_on_for_the_least_time_and_stop_at_the_most() -> None:

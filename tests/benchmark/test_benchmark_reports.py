@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_make import report, result, sample
+from report_make import report, report_without_gpu, result, sample
 from rich.console import Console
 from rich.markdown import Markdown
 
@@ -181,6 +181,16 @@ def test_a_median_that_grew_alone_is_said_and_refuses_nothing() -> None:
     assert "but the median +40.0 %" in told
     assert "regression:" not in told
     assert "passed" not in told
+
+
+def test_a_machine_that_is_not_as_it_was_is_said_and_refuses_nothing() -> None:
+    before = report_without_gpu(result(times_s=[0.1] * 9, paces_s=(0.001,) * 9))
+    made = report_without_gpu(result(times_s=[0.15] * 9, paces_s=(0.00125,) * 9), allowed_percent=10)
+    made = made.model_copy(update={"comparison": compare(before, made)})
+    told = tags_of(page(made)).text
+    assert "not judged: extractor toy image: +20.0 %" in told
+    assert "a fixed piece of work took +25.0 % beside it" in told
+    assert "regression:" not in told
 
 
 def test_the_page_needs_no_network_and_has_plots() -> None:

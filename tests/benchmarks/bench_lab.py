@@ -1,14 +1,15 @@
 """Point 2 of the lab's issue, with a real model host: do times agree, is a slowdown of a fifth found, and nothing else?
 
-    python tests/benchmarks/bench_lab.py [--tries 20] [--min-seconds 12] [--batch 8] [--seconds 1200]
+    python tests/benchmarks/bench_lab.py [--tries 20] [--min-seconds 16] [--batch 8] [--seconds 1200]
 
 `same_calls`: the lab's median over that of a second clock (time.monotonic_ns) around the same calls. `own_loop`: over
 that of calls of our own to the same host, timed by that clock, one between any two of the lab's. `found` and `false`:
 of so many tries, how often the gate calls calls with a fifth of their own time slept on top a regression of more
 than 10 %, and how often calls as they are; the calls as they are of one try are what the next compares with. As for the
-program only VALID results count: one that is INVALID is measured again and counted under `invalid`, until `--seconds`
-are over. Prints JSON with the changes it saw, sorted; exits 1
-if times are more than 5 % apart, or a try went wrong or is lacking.
+program only VALID results count that the gate judges: one that is INVALID, and one beside which the machine's own pace
+is too far from the one before, are measured again and counted under `invalid` and `apart`, until `--seconds` are over.
+Prints JSON with the changes it saw, sorted, and `raw`, what they were with the machine's own pace; exits 1 if times are
+more than 5 % apart, or a try went wrong or is lacking.
 """
 
 import argparse
@@ -18,10 +19,12 @@ import statistics
 import sys
 import time
 
+from pipeline.benchmark.compare import MOST_PACE
 from pipeline.benchmark.judge import reasons_of
-from pipeline.benchmark.measure import Call, Make, Opened, Work, measure
+from pipeline.benchmark.measure import Call, Make, Measured, Opened, Work, measure
 from pipeline.benchmark.models import pictures
 from pipeline.benchmark.others import Others
+from pipeline.benchmark.pace import piece_of_work
 from pipeline.benchmark.plan import Kind, Subject
 from pipeline.benchmark.report import Method, Output
 from pipeline.benchmark.request import Request
@@ -44,24 +47,30 @@ def main() -> int:
     until_s = time.monotonic() + options.seconds
     with pictures(Request(subject, method, PipelineSettings(), "")) as opened:
         same, own, usual_s = agreement(opened, method)
-        found = false = invalid = 0
+        found = false = invalid = apart = 0
         changes: list[tuple[float, float]] = []
-        before: list[float] = []
+        raw: list[float] = []
+        before: Measured | None = None
         while len(changes) < options.tries and time.monotonic() < until_s:
             results = [timed(make, method) for make in (opened.make, slowed(opened.make))]
             invalid += sum(not valid for _, valid in results)
             if not all(valid for _, valid in results):
                 continue
             (again, _), (slower, _) = results
-            if before:
+            if before and max(abs(pace(before, after)) for after in (slower, again)) > MOST_PACE:
+                apart += 1
+            elif before:
                 found += regressed(before, slower)
                 false += regressed(before, again)
-                changes.append(tuple(round(change(before, after)[0], 3) for after in (slower, again)))
+                slowed_by, same_by = (round(change(paced(before), paced(one))[0], 3) for one in (slower, again))
+                changes.append((slowed_by, same_by))
+                raw.append(round(change(before.times_s, again.times_s)[0], 3))
             before = again
         tries = len(changes)
     figures = {
         "same_calls": round(same, 4), "own_loop": round(own, 4), "found": found, "false": false, "tries": tries,
-        "invalid": invalid, "slowed": sorted(one for one, _ in changes), "same": sorted(one for _, one in changes),
+        "invalid": invalid, "apart": apart, "slowed": sorted(one for one, _ in changes),
+        "same": sorted(one for _, one in changes), "raw": sorted(raw),
         "median_ms": round(usual_s * 1000, 2), "load_average": os.getloadavg()[0],
     }  # fmt: skip
     print(json.dumps(figures, indent=2))
@@ -97,11 +106,11 @@ def seconds_of(call: Call) -> float:
     return (time.monotonic_ns() - began) / 1e9
 
 
-def timed(make: Make, method: Method) -> tuple[list[float], bool]:
-    """Return times, and whether the lab would call them VALID."""
-    found = measure(make, method, lambda *_: None, others=Others().cores)
+def timed(make: Make, method: Method) -> tuple[Measured, bool]:
+    """Return what was measured, and whether the lab would call it VALID."""
+    found = measure(make, method, lambda *_: None, others=Others().cores, piece=piece_of_work())
     times_s, other = found.times_s, found.other_cores
-    return times_s, not reasons_of(times_s, windows(times_s), (), other, Output(), method, cores(), {})
+    return found, not reasons_of(times_s, windows(times_s), (), other, Output(), method, cores(), {})
 
 
 def slowed(make: Make) -> Make:
@@ -119,8 +128,16 @@ def slowed(make: Make) -> Make:
     return made
 
 
-def regressed(before: list[float], after: list[float]) -> bool:
-    grown, low, _ = change(before, after)
+def paced(found: Measured) -> list[float]:
+    return [seconds / pace for seconds, pace in zip(found.times_s, found.paces_s, strict=True)]
+
+
+def pace(before: Measured, after: Measured) -> float:
+    return statistics.median(after.paces_s) / statistics.median(before.paces_s) - 1
+
+
+def regressed(before: Measured, after: Measured) -> bool:
+    grown, low, _ = change(paced(before), paced(after))
     return low > 0 and grown * 100 > PERCENT
 
 

@@ -199,12 +199,17 @@ def _change_table(changes: Sequence[LabChange], width: int) -> list[Line]:
         return []
     titles = (
         cell("quick tenth", 16, "quiet", right=True),
-        cell("machine", 11, "quiet", right=True),
+        cell("machine", _machine(width), "quiet", right=True),
         cell("change", 11, "quiet", right=True),
     )
-    name = max(8, width - 65)
+    name = max(8, width - 54 - _machine(width))
     heading = cell("verdict", 12, "quiet"), cell("subject", name, "quiet"), *titles, Cell("  95 %", "quiet")
     return [heading, *(_change_row(one, name, width) for one in changes)]
+
+
+def _machine(width: int) -> int:
+    """Return the columns that there are for how much slower the machine itself was: none on a narrow screen."""
+    return 11 if width >= 76 else 0
 
 
 def _change_row(one: LabChange, name: int, width: int) -> Line:
@@ -215,7 +220,7 @@ def _change_row(one: LabChange, name: int, width: int) -> Line:
         cell(told, 12, tone),
         cell(one.name, name),
         cell(f"{precise(one.before_s)}→{precise(one.after_s)}", 16, right=True),
-        cell(f"{one.pace * 100:+.1f} %", 11, "quiet", right=True),
+        cell(f"{one.pace * 100:+.1f} %", _machine(width), "quiet", right=True),
         cell(f"{one.change * 100:+.1f} %", 11, tone, right=True),
-        cell(interval, max(0, width - 12 - name - 38), "quiet"),
+        cell(interval, max(0, width - 12 - name - 27 - _machine(width)), "quiet"),
     )

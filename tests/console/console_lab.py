@@ -78,7 +78,7 @@ class ScriptedLab:
         return LabReport(run, results, (sentence,), facts, comparison=against, gate=gate, doubts=doubts)
 
     def compare(self, before: PastRun, after: PastRun) -> LabComparison:
-        change = LabChange(VALID.name, 0.00213, 0.00256, 0.2, 0.18, 0.23, 0.21, "slower", trusted=True)
+        change = LabChange(VALID.name, 0.00213, 0.00256, 0.01, 0.2, 0.18, 0.23, 0.21, "slower", trusted=True)
         differs = (("commit", "abc", "def"),)
         return LabComparison(f"run {before.run_id}", f"run {after.run_id}", (change,), (LOST.name,), (), differs)
 

@@ -179,7 +179,7 @@ def test_hostile_names_fit_every_width(width: int) -> None:
     for name in HOSTILE:
         valid, lost = replace(VALID, name=name, reasons=(name,)), replace(LOST, name=name, message=name)
         run = replace(past(5), preset=name, out=name)
-        change = LabChange(name, 1.0, 1.2, 0.2, 0.1, 0.3, 0.2, "slower", trusted=False)
+        change = LabChange(name, 1.0, 1.2, 0.05, 0.2, 0.1, 0.3, 0.2, "slower", trusted=False)
         found = LabComparison(name, name, (change,), (name,), (name,), ((name, name, name),))
         view = LabView(5, (name, "next"), name, name, 3, 5, (0.1, 0.2), (replace(valid, name="first"), lost))
         lines = (

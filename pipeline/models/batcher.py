@@ -1,55 +1,18 @@
-"""Gathers pictures and windows of sound from all connections into batches, and runs one after another."""
+"""Gathers what all connections ask of some models into batches, and runs one after another on one thread."""
 
 import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from pipeline.models.cache import VectorCache, picture_key
-from pipeline.models.faults import Fault, fault_of
-from pipeline.models.lane import Answers, Asked, Finish, Item, Lane, Question, Receiver, Waiting
-from pipeline.models.speech import Window
-from pipeline.models.text import Page
+from pipeline.models.counters import Counters
+from pipeline.models.lane import Asked, Lane, Question, Receiver, Waiting
+from pipeline.models.serving import Batch, Serving
 from pipeline.models.turns import Demand
-
-
-class DeviceLostError(Exception):
-    """The device is unusable for this process: the process must end and be started again."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Items of one model that are next."""
-
-    key: str
-    lane: Lane
-    items: list[Waiting]
-    finish: Finish | None = None
-    """What waits for their answers, None if nothing is begun."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the batcher has done and holds; read by the statistics."""
-
-    pictures_done: int = 0
-    batches_done: int = 0
-    busy_s: float = 0.0
-    queue_pictures: int = 0
-    queue_bytes: int = 0
-    memory_share: float = 0.0
-    """Share of the device's memory that was taken after the last batch."""
-    cleanups: int = 0
-    """How often cached memory was given back because of `host.cleanup_threshold`."""
-    serving: int = 0
-    """Batches that run now, and `serving_since_s` the time up to which their time, counted once, is in `busy_s`."""
-    serving_since_s: float = 0.0
 
 
 class Batcher:
@@ -58,8 +21,7 @@ class Batcher:
     A batch is closed when it is full or `max_wait_s` after its first picture came. `note` is told of every change.
     Where the device computes by itself, the next batch is begun before this one is waited for. What fails so early is
     tried again when its turn has come and nothing else is under way: then it is known which batch is concerned.
-    Where more than `cleanup_threshold` of the device's memory is taken after a batch, what is only cached is given
-    back. A picture whose vector is in the cache is answered at once; `cache_bytes` bounds it, 0 = there is none.
+    A picture whose vector is in the cache is answered at once; `cache_bytes` bounds it, 0 = there is none.
     """
 
     def __init__(
@@ -70,28 +32,23 @@ class Batcher:
         *,
         cleanup_threshold: float = 1.0,
         cache_bytes: int = 0,
-        text: "Batcher | None" = None,
+        counters: Counters | None = None,
     ) -> None:
-        """`text` batches what is to be read, by a thread of its own: on the CPU that would hold up a GPU."""
-        self._text = text
-        self.counters: Counters = text.counters if text else Counters()
+        """`counters` are shared with the other batchers of the host, None if there are none."""
+        self.counters = counters or Counters()
         self.cache = VectorCache(cache_bytes)
         self._caching = cache_bytes > 0
-        self._cleanup_threshold = cleanup_threshold
+        self.serving = Serving(self.counters, self.cache, note, cleanup_threshold, self._begin_next)
         self._batch_size = batch_size
         self._max_wait_s = max_wait_s
-        self._note = note
         self._lanes: dict[str, Lane] = {}
         self._questions: deque[tuple[str, Question]] = deque()
         self._at_work: set[str] = set()
         """The models that run something now."""
         self._runner = 0
-        self.make_room: Callable[[str], bool] = lambda key: False
-        """Asked to unload another model where a single picture of one does not fit; tells whether it did."""
-        self._wake: threading.Condition = text._wake if text else threading.Condition()
+        self._wake = threading.Condition()
         self._closed = False
-        self._ahead: _Batch | None = None
-        self._began_s: float | None = None
+        self._ahead: Batch | None = None
 
     @property
     def batch_size(self) -> int:
@@ -101,15 +58,12 @@ class Batcher:
 
     def busy_for_s(self) -> float:
         """Return for how many seconds the forward pass at hand has been running, 0 if there is none."""
-        began = self._began_s
-        mine_s = time.monotonic() - began if began is not None else 0.0
-        return max(mine_s, self._text.busy_for_s() if self._text else 0.0)
+        return self.serving.busy_for_s()
 
     def lanes(self) -> dict[str, tuple[int, int]]:
         """Return by model key the batch size in force and the pictures done."""
         with self._wake:
-            mine = {key: (lane.limit, lane.pictures_done) for key, lane in self._lanes.items()}
-            return mine | (self._text.lanes() if self._text else {})
+            return {key: (lane.limit, lane.pictures_done) for key, lane in self._lanes.items()}
 
     def copied_s(self) -> float:
         """Return the seconds that all models have spent bringing pictures to the device."""
@@ -125,9 +79,6 @@ class Batcher:
 
     def add(self, key: str, item: Waiting) -> None:
         """Answer a picture that was asked before, or queue it; it waits until its model is loaded."""
-        if self._text and isinstance(item.asked, Page):
-            self._text.add(key, item)
-            return
         if self._caching and isinstance(item.asked, np.ndarray):
             item.known_as = picture_key(key, item.asked)
             row = self.cache.get(item.known_as)
@@ -136,8 +87,7 @@ class Batcher:
                 return
         with self._wake:
             self._lane(key).add(item)
-            self.counters.queue_pictures += 1
-            self.counters.queue_bytes += item.asked.nbytes
+            self.counters.queued([item])
             self._wake.notify_all()
 
     def ask(self, key: str, answer: Callable[[], None], refused: Callable[[str], None]) -> None:
@@ -150,11 +100,8 @@ class Batcher:
                 lane.questions.append(question)
             self._wake.notify_all()
 
-    def loaded(self, key: str, model: Asked, batch_size: int = 0, *, reads: bool = False) -> None:
+    def loaded(self, key: str, model: Asked, batch_size: int = 0) -> None:
         """Say that the model of `key` can be used, and with how many pictures in a batch; 0 = as many as usual."""
-        if self._text and reads:
-            self._text.loaded(key, model, batch_size)
-            return
         with self._wake:
             lane = self._lane(key)
             lane.model = model
@@ -173,8 +120,7 @@ class Batcher:
             self._questions = deque(asked for asked in self._questions if asked[0] != key)
             if ahead and ahead.key == key and threading.get_ident() == self._runner:
                 lane.queue.extendleft(reversed(ahead.items))
-                self.counters.queue_pictures += len(ahead.items)
-                self.counters.queue_bytes += sum(item.asked.nbytes for item in ahead.items)
+                self.counters.queued(ahead.items)
                 self._ahead = None  # whoever runs it is here and waits for room
             self._wake.wait_for(lambda: key not in self._at_work and (not self._ahead or self._ahead.key != key))
             lane.rest()
@@ -182,11 +128,13 @@ class Batcher:
     def refuse(self, key: str, message: str) -> None:
         """Answer all that waits for the model of `key`, which cannot be loaded, with `message`."""
         with self._wake:
-            lanes = [one._lanes[key] for one in (self, self._text) if one and key in one._lanes]
-            waiting = self._taken([item for lane in lanes for item in lane.take_all()])
-            questions = [question for lane in lanes for question in lane.questions]
-            for lane in lanes:
-                lane.questions.clear()
+            lane = self._lanes.get(key)
+            if lane is None:
+                return
+            waiting = lane.take_all()
+            self.counters.taken(waiting)
+            questions = [*lane.questions]
+            lane.questions.clear()
         for item in waiting:
             item.receiver.failed(key, [item.tag], message)
         for question in questions:
@@ -195,8 +143,8 @@ class Batcher:
     def drop(self, receiver: Receiver) -> None:
         """Forget the pictures of a connection that is gone."""
         with self._wake:
-            for lane in (*self._lanes.values(), *(self._text._lanes.values() if self._text else ())):
-                self._taken(lane.drop(receiver))
+            for lane in self._lanes.values():
+                self.counters.taken(lane.drop(receiver))
 
     def close(self) -> None:
         """Let `run` return after the batch at hand."""
@@ -222,16 +170,18 @@ class Batcher:
             if question:
                 question.answer()
             elif batch:
-                with self._busy():
-                    self._serve(batch)
+                with self.counters.busy():
+                    self.serving.serve(batch)
             with self._wake:
                 self._lane(key).used_s = time.monotonic()
                 self._at_work.discard(key)
                 self._wake.notify_all()
 
-    def _take(self) -> _Batch:
+    def _take(self) -> Batch:
         key = self._oldest_ready()
-        return _Batch(key, self._lanes[key], self._taken(self._lanes[key].take_batch()))
+        batch = Batch(key, self._lanes[key], self._lanes[key].take_batch())
+        self.counters.taken(batch.items)
+        return batch
 
     def _begin_next(self) -> None:
         """Begin the batch whose turn is next, if its device computes by itself and nothing else is to be done first."""
@@ -248,11 +198,6 @@ class Batcher:
     def _lane(self, key: str) -> Lane:
         return self._lanes.setdefault(key, Lane(self._batch_size, self._batch_size))
 
-    def _taken(self, taken: list[Waiting]) -> list[Waiting]:
-        self.counters.queue_pictures -= len(taken)
-        self.counters.queue_bytes -= sum(item.asked.nbytes for item in taken)
-        return taken
-
     def _ready(self) -> list[str]:
         return [key for key, lane in self._lanes.items() if len(lane) and lane.serves]
 
@@ -267,140 +212,3 @@ class Batcher:
         """Return how long to wait for the next batch: 0 = one is due, None = until something comes."""
         now = time.monotonic()
         return min((self._lanes[key].due_in(now, self._max_wait_s) for key in self._ready()), default=None)
-
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
-        """Count the time of the block as busy."""
-        counters = self.counters
-        with self._wake:
-            counters.serving += 1
-            if counters.serving == 1:
-                counters.serving_since_s = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._wake:
-                now = time.monotonic()
-                counters.busy_s += now - counters.serving_since_s
-                counters.serving_since_s = now
-                counters.serving -= 1
-
-    def _serve(self, batch: _Batch) -> None:
-        """Run one batch, smaller ones after an out-of-memory, halves after another failure."""
-        key, lane, finish, pieces = batch.key, batch.lane, batch.finish, [batch.items]
-        while pieces:
-            piece = pieces.pop()
-            if len(piece) > lane.limit and not finish:
-                pieces += [piece[lane.limit :], piece[: lane.limit]]
-                continue
-            if piece[0].resent:
-                self._try_alone(key, lane, piece[0])
-            rows, fault, message = self._attempt(lane, [item.asked for item in piece], finish, alone=piece[0].resent)
-            finish = None
-            if rows is not None:
-                lane.proven = True
-                self._deliver(key, lane, piece, rows)
-                self._grow(key, lane, len(piece))
-            elif fault is Fault.MEMORY:
-                self._shrink(key, lane, len(piece), message)
-                pieces.append(piece)
-            elif fault is Fault.DEVICE:
-                raise DeviceLostError(message)
-            elif len(piece) == 1:
-                piece[0].receiver.failed(key, [piece[0].tag], message)
-                self._note("warning", f"model {key} cannot take a picture: {message}")
-            else:
-                middle = len(piece) // 2
-                pieces += [piece[middle:], piece[:middle]]
-        self._clean(lane)
-
-    def _clean(self, lane: Lane) -> None:
-        """Give back what is only cached where the device's memory fills."""
-        assert lane.model is not None
-        self.counters.memory_share = lane.model.usage().memory_share
-        if self.counters.memory_share > self._cleanup_threshold:
-            lane.model.release_memory()
-            self.counters.cleanups += 1
-
-    def _try_alone(self, key: str, lane: Lane, item: Waiting) -> None:
-        """Say that a picture is on trial, in a process that is known to work. Raises DeviceLostError."""
-        if not lane.proven:
-            rows, fault, message = self._attempt(lane, [_nothing_like(item.asked)], alone=True)
-            if fault is Fault.DEVICE:
-                raise DeviceLostError(message)
-            lane.proven = rows is not None
-            self.counters.batches_done += lane.proven
-        item.receiver.trying(key, item.tag)
-
-    def _attempt(
-        self, lane: Lane, items: list[Item], finish: Finish | None = None, *, alone: bool
-    ) -> tuple[Answers | None, Fault | None, str]:
-        """Return answers, or the fault and its text; the exception and the tensors its frames hold are gone by then.
-
-        `finish` waits for what is begun already. Unless it is to be `alone`, the next batch is begun meanwhile.
-        """
-        self._began_s = time.monotonic()
-        try:
-            finish = finish or lane.begin(items)
-            if not alone:
-                self._begin_next()
-            return finish(), None, ""
-        except Exception as error:  # noqa: BLE001 - whatever torch raises is told apart by `fault_of`
-            return None, fault_of(error), f"{type(error).__name__}: {error}"[:1000]
-        finally:
-            self._began_s = None
-
-    def _deliver(self, key: str, lane: Lane, piece: list[Waiting], answers: Any) -> None:
-        asked = piece[0].asked
-        places: dict[int, list[int]] = {}
-        for place, item in enumerate(piece):
-            places.setdefault(id(item.receiver), []).append(place)
-        for mine in places.values():
-            receiver, tags = piece[mine[0]].receiver, [piece[place].tag for place in mine]
-            if isinstance(asked, Window):
-                receiver.heard(key, tags, [answers[place] for place in mine])
-            elif isinstance(asked, Page):
-                receiver.read(key, tags, [answers[place] for place in mine])
-            else:
-                receiver.vectors(key, tags, answers[mine])
-        for item, row in zip(piece, answers, strict=True):
-            if item.known_as is not None:
-                self.cache.put(item.known_as, row)
-        with self._wake:
-            if not isinstance(asked, Window):
-                lane.pictures_done += len(piece)
-                self.counters.pictures_done += len(piece)
-            self.counters.batches_done += 1
-
-    def _shrink(self, key: str, lane: Lane, size: int, message: str) -> None:
-        """Halve the limit after a batch of `size` did not fit, or unload another model where one picture did not.
-
-        Raises DeviceLostError if there is nothing left to do.
-        """
-        assert lane.model is not None
-        if size == 1 and lane.limit == 1 and self.make_room(key):
-            return
-        if size == 1 and lane.limit == 1:
-            raise DeviceLostError(f"out of memory for a single picture of model {key}: {message}")
-        if lane.limit < lane.ceiling:
-            lane.patience *= 2
-        lane.limit = max(1, min(lane.limit, size) // 2)
-        lane.good_batches = 0
-        lane.model.release_memory()
-        self._note("warning", f"model {key}: out of memory with {size} pictures; going on with {lane.limit}")
-
-    def _grow(self, key: str, lane: Lane, size: int) -> None:
-        if lane.limit >= lane.ceiling or size < lane.limit:
-            return
-        lane.good_batches += 1
-        if lane.good_batches >= lane.patience:
-            lane.good_batches = 0
-            lane.limit = min(lane.ceiling, lane.limit * 2)
-            self._note("info", f"model {key}: trying {lane.limit} pictures in a batch again")
-
-
-def _nothing_like(item: Item) -> Item:
-    """Return a black picture, or silence, of the same size."""
-    if isinstance(item, Window):
-        return item.silent()
-    return item.blank() if isinstance(item, Page) else np.zeros_like(item)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline import wire
 from pipeline.errors import JobError
-from pipeline.models.batcher import Batcher
 from pipeline.models.families.interface import Model, of_pictures
 from pipeline.models.lane import Item, Waiting
+from pipeline.models.router import Router
 from pipeline.models.speech import Heard, Window
 from pipeline.models.text import Page, Pieces, packed
 
@@ -37,9 +37,9 @@ class Connection:
     only itself.
     """
 
-    def __init__(self, sock: socket.socket, batcher: Batcher, loader: "Loader", window_bytes: int) -> None:
+    def __init__(self, sock: socket.socket, router: Router, loader: "Loader", window_bytes: int) -> None:
         self._sock = sock
-        self._batcher = batcher
+        self._router = router
         self._loader = loader
         self._window_bytes = window_bytes
         self._held: dict[int, int] = {}
@@ -103,7 +103,7 @@ class Connection:
                 self._handle(head, payload)
         except Exception:  # noqa: BLE001 - whatever a message leads to, nobody must wait for this connection for ever
             # A worker that hangs up or talks nonsense loses its connection and its pictures, and nobody else does.
-            self._batcher.drop(self)
+            self._router.drop(self)
             self._outgoing.put(None)
             self._hang_up()
             self._writer.join()
@@ -129,13 +129,13 @@ class Connection:
             self._compute(key, int(head["tag"]), lambda: self._pooled(key, stretches))
 
     def _queue(self, head: wire.Message, item: Item) -> None:
-        """Hand an item to the batcher once there is room for it."""
+        """Hand an item over once there is room for it."""
         key, tag = str(head["key"]), int(head["tag"])
         with self._room:
             self._room.wait_for(lambda: self._gone or not self._held or sum(self._held.values()) < self._window_bytes)
             self._held[tag] = item.nbytes
         resent, suspicion = int(head.get("resends", 0)) > 0, int(head.get("suspicion", 0))
-        self._batcher.add(key, Waiting(self, tag, item, time.monotonic(), resent, suspicion))
+        self._router.add(key, Waiting(self, tag, item, time.monotonic(), resent, suspicion))
         self._loader.want(key)
 
     def _compute(self, key: str, tag: int, work: Callable[[], NDArray[np.float32]]) -> None:
@@ -150,12 +150,12 @@ class Connection:
             self.answer({"type": "rows", "key": key, "tag": tag, "rows": len(rows)}, rows.tobytes())
 
         def ask(key: str) -> None:
-            self._batcher.ask(key, answer, lambda message: self.failed(key, [], message))
+            self._router.device.ask(key, answer, lambda message: self.failed(key, [], message))
 
         self._loader.when_known(key, ask, lambda error: self._tell_error(key, error))
 
     def _encoded(self, key: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._batcher.cache.of_texts(key, texts, self._model(key).encode_texts)
+        return self._router.device.cache.of_texts(key, texts, self._model(key).encode_texts)
 
     def _pooled(self, key: str, stretches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         model = self._model(key)

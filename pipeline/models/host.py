@@ -23,11 +23,13 @@ from pydantic import TypeAdapter
 
 from pipeline import wire
 from pipeline.errors import WireError
-from pipeline.models.batcher import Batcher, DeviceLostError
+from pipeline.models.batcher import Batcher
 from pipeline.models.connection import Connection
 from pipeline.models.loader import Loader
 from pipeline.models.measure import usual_batch_size
 from pipeline.models.report import Reporter
+from pipeline.models.router import Router
+from pipeline.models.serving import DeviceLostError
 from pipeline.sections import HostSettings, ModelSettings
 from pipeline.stage_sections import TextSettings
 
@@ -85,15 +87,14 @@ class Server:
         self._control = control
         self._host = host
         self._reporter = Reporter(control, host.silent_s / 8)
-        usual = usual_batch_size(host), host.max_wait_ms / 1000, self._reporter.note
-        self._text = Batcher(*usual, cleanup_threshold=host.cleanup_threshold)
-        self._batcher = Batcher(
-            *usual,
+        self._router = Router(
+            usual_batch_size(host),
+            host.max_wait_ms / 1000,
+            self._reporter.note,
             cleanup_threshold=host.cleanup_threshold,
             cache_bytes=int(host.cache_mb * 1e6),
-            text=self._text,
         )
-        self._loader = Loader(host, models, self._batcher, self._reporter.note, self._no_model, remember, called)
+        self._loader = Loader(host, models, self._router, self._reporter.note, self._no_model, remember, called)
         self._resting = threading.Event()
         self._listener = _listen(path)
 
@@ -126,13 +127,13 @@ class Server:
                 self._reporter.note("warning", f"the model host cannot take another connection: {error}")
                 self._resting.wait(ACCEPT_PAUSE_S)
                 continue
-            Connection(peer, self._batcher, self._loader, self._host.window_bytes).start()
+            Connection(peer, self._router, self._loader, self._host.window_bytes).start()
 
     def _run_device(self) -> None:
-        self._run_batches(self._batcher)
+        self._run_batches(self._router.device)
 
     def _run_text(self) -> None:
-        self._run_batches(self._text)
+        self._run_batches(self._router.text)
 
     def _run_batches(self, batcher: Batcher) -> None:
         try:
@@ -141,14 +142,14 @@ class Server:
             self._end(EXIT_DEVICE_LOST, f"the device is unusable, the model host starts again: {error}")
 
     def _report(self) -> None:
-        self._reporter.run(self._batcher, self._loader, self._watch)
+        self._reporter.run(self._router, self._loader, self._watch)
 
     def _watch(self) -> None:
         """End a host whose batch hangs, or a model that is loaded again: only a new process gets the device back."""
         if self._loader.reloading_for_s() > self._host.load_timeout_s:
             limit_s = self._host.load_timeout_s
             self._end(EXIT_DEVICE_LOST, f"loading a model again took longer than host.load_timeout_s ({limit_s} s)")
-        if self._batcher.busy_for_s() > self._host.batch_timeout_s:
+        if self._router.busy_for_s() > self._host.batch_timeout_s:
             self._end(
                 EXIT_DEVICE_LOST, f"a batch took longer than host.batch_timeout_s ({self._host.batch_timeout_s} s)"
             )
@@ -158,7 +159,7 @@ class Server:
 
     def _end(self, code: int, message: str) -> NoReturn:
         self._reporter.note("error", message)
-        self._reporter.flush(self._batcher, self._loader)
+        self._reporter.flush(self._router, self._loader)
         leave(code)
 
 

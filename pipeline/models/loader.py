@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import JobError
 from pipeline.models import room
-from pipeline.models.batcher import Batcher
 from pipeline.models.load import NoRoomError
 from pipeline.models.pictures import PictureSpec
+from pipeline.models.router import Router
 from pipeline.models.speech import SpeechSpec
 from pipeline.models.supply import Supplied, Supply
 from pipeline.models.text import TextSpec
@@ -49,7 +49,7 @@ class Loader:
         self,
         host: HostSettings,
         models: dict[str, ModelSettings | TextSettings],
-        batcher: Batcher,
+        router: Router,
         note: Note,
         hopeless: Callable[[str], None],
         remember: Path | None = None,
@@ -63,7 +63,7 @@ class Loader:
         self.turns = Turns()
         self._host = host
         self._models = models
-        self._batcher = batcher
+        self._router = router
         self._note = note
         self._hopeless = hopeless
         self._called = called
@@ -74,7 +74,7 @@ class Loader:
         self._coming = ""
         self._reloading_since_s: float | None = None
         self._told_of_turns = False
-        batcher.make_room = self._make_room
+        router.device.serving.make_room = self._make_room
 
     @property
     def state(self) -> str:
@@ -122,7 +122,7 @@ class Loader:
         with self._lock:
             failure = self._entry(key).failure
         if failure is not None:
-            self._batcher.refuse(key, str(failure))
+            self._router.refuse(key, str(failure))
 
     def when_known(self, key: str, then: Callable[[str], None], otherwise: Callable[[JobError], None]) -> None:
         """Call `then(key)` once the model was loaded, though it may rest, or `otherwise` with why it cannot be."""
@@ -143,7 +143,7 @@ class Loader:
             with self._lock:
                 again = self._entries[key].spec is not None
                 self.turns.shares.setdefault(key, Share(self._supply.estimate(key)))
-                in_the_way = self.turns.in_the_way(key, self._batcher.demands())
+                in_the_way = self.turns.in_the_way(key, self._router.device.demands())
             self._unload(in_the_way, key)
             self._coming, self._reloading_since_s = key, time.monotonic() if again else None
             found = self._supply.get(key, again=again)
@@ -171,7 +171,7 @@ class Loader:
 
     def _whose_turn(self) -> str:
         """Return the resting model that is asked and waits longest, if those in its way have had their turn; or ""."""
-        demands = self._batcher.demands()
+        demands = self._router.device.demands()
         asked = [(demands[key].since_s, key) for key in self._resting() if key in demands]
         waits = [(since_s, key) for since_s, key in asked if since_s is not None]
         if not waits:
@@ -190,7 +190,7 @@ class Loader:
             time.sleep(LOOK_S)  # what is being loaded has taken the room, and can be unloaded only when it has come
             return True
         with self._lock:
-            going = self.turns.clashed(key, self._batcher.demands())
+            going = self.turns.clashed(key, self._router.device.demands())
         self._unload(going, key)
         self._wanted.put("")  # the loader may wait for a new model without an end, as none rested before
         return bool(going)
@@ -198,7 +198,7 @@ class Loader:
     def _unload(self, keys: Sequence[str], other: str) -> None:
         """Let models make room for another."""
         for key in keys:
-            self._batcher.unload(key)
+            self._router.device.unload(key)
             with self._lock:
                 if self._entries[key].model is not None:
                     self._entries[key].model = None
@@ -223,11 +223,11 @@ class Loader:
         with self._lock:
             self.turns.budget_bytes = room.budget_bytes(self._host, self.device)
             self.turns.came(key, time.monotonic(), found.load_s, found.weights_bytes, found.batch_bytes)
-            in_the_way = self.turns.in_the_way(key, self._batcher.demands())
+            in_the_way = self.turns.in_the_way(key, self._router.device.demands())
             entry = self._entries[key]
             entry.model, entry.spec, entry.failure = model, spec, None
             waiting, entry.waiting = entry.waiting, []
-            self._batcher.loaded(key, model, found.batch_size, reads=isinstance(self._models[key], TextSettings))
+            self._router.loaded(key, model, found.batch_size, reads=isinstance(self._models[key], TextSettings))
             self._coming, self._reloading_since_s = "", None
         for then, _ in waiting:
             then(key)
@@ -240,7 +240,7 @@ class Loader:
             waiting, entry.waiting = entry.waiting, []
             self._coming, self._reloading_since_s = "", None
         self._note("error", str(failure))
-        self._batcher.refuse(key, str(failure))
+        self._router.refuse(key, str(failure))
         for _, otherwise in waiting:
             otherwise(failure)
         if entry.preloaded:

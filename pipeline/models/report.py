@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from pipeline import wire
 
 if TYPE_CHECKING:
-    from pipeline.models.batcher import Batcher
     from pipeline.models.loader import Loader
+    from pipeline.models.router import Router
 
 INTERVAL_S = 0.5
 NOTES_KEPT = 200
@@ -41,18 +41,18 @@ class Reporter:
         """Say that the host listens."""
         self._send([{"type": "ready", "pid": os.getpid()}])
 
-    def flush(self, batcher: "Batcher", loader: "Loader") -> None:
+    def flush(self, router: "Router", loader: "Loader") -> None:
         """Send what is queued and the last figures, waiting for at most FLUSH_S."""
 
         def send() -> None:
             self._send_notes()
-            self._send([_figures(batcher, loader)])
+            self._send([_figures(router, loader)])
 
         sender = threading.Thread(target=send, daemon=True)
         sender.start()
         sender.join(FLUSH_S)
 
-    def run(self, batcher: "Batcher", loader: "Loader", watch: Callable[[], None]) -> None:
+    def run(self, router: "Router", loader: "Loader", watch: Callable[[], None]) -> None:
         """Send notes and changed figures, and call `watch`, twice a second for ever; unchanged figures every beat."""
         last: wire.Message = {}
         sent_s = 0.0
@@ -61,7 +61,7 @@ class Reporter:
             self._wake.clear()
             watch()
             self._send_notes()
-            figures = _figures(batcher, loader)
+            figures = _figures(router, loader)
             now = time.monotonic()
             if (figures != last or now - sent_s > self._beat_s) and self._send([figures]):
                 last, sent_s = figures, now
@@ -83,27 +83,27 @@ class Reporter:
         return True
 
 
-def _figures(batcher: "Batcher", loader: "Loader") -> wire.Message:
-    counters, lanes = batcher.counters, batcher.lanes()
+def _figures(router: "Router", loader: "Loader") -> wire.Message:
+    counters, lanes = router.counters, router.lanes()
     return {
         "type": "stats",
         "state": loader.state,
         "models": loader.served(),
         "facts": [{**facts, **_lane(lanes, facts["key"])} for facts in loader.facts()],
         "device": loader.device,
-        "batch_size": batcher.batch_size,
+        "batch_size": router.device.batch_size,
         "queue_pictures": counters.queue_pictures,
         "queue_bytes": counters.queue_bytes,
         "pictures_done": counters.pictures_done,
         "batches_done": counters.batches_done,
         "busy_s": round(counters.busy_s, 3),
-        "copied_s": round(batcher.copied_s(), 3),
+        "copied_s": round(router.device.copied_s(), 3),
         "memory_share": round(counters.memory_share, 3),
         "cleanups": counters.cleanups,
         "budget_bytes": loader.turns.budget_bytes,
         "unloads": loader.turns.unloads,
-        "cache_asked": batcher.cache.asked,
-        "cache_hits": batcher.cache.hits,
+        "cache_asked": router.device.cache.asked,
+        "cache_hits": router.device.cache.hits,
     }
 
 

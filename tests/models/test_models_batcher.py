@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.models.batcher import Batcher, DeviceLostError
+from pipeline.models.batcher import Batcher
 from pipeline.models.families.interface import Usage
 from pipeline.models.lane import GROW_AFTER_BATCHES, Waiting
+from pipeline.models.serving import DeviceLostError
 
 DONE_S = 20.0
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from pipeline import wire
 from pipeline.errors import JobError
 from pipeline.model import FailureClass
-from pipeline.models import client as client_module
-from pipeline.models.batcher import Batcher
+from pipeline.models import delivery
 from pipeline.models.client import HostClient
 from pipeline.models.connection import Connection
 from pipeline.models.families.interface import Usage
 from pipeline.models.lane import Waiting
+from pipeline.models.router import Router
 
 PICTURE = np.zeros((10, 10, 3), np.uint8)
 DONE_S = 20.0
@@ -143,7 +143,7 @@ def test_what_a_dead_host_had_is_sent_to_the_next_one(fake: Callable[..., FakeHo
 
 
 def test_a_picture_that_ends_every_host_is_given_up(fake: Callable[..., FakeHost], connect: Connect) -> None:
-    host = fake(*["hang_up"] * (client_module.MAX_RESENDS + 1))
+    host = fake(*["hang_up"] * (delivery.MAX_RESENDS + 1))
     client = connect(host.path)
     client.submit("m", 1, PICTURE)
     with pytest.raises(JobError, match="the same picture") as caught:
@@ -155,7 +155,7 @@ def test_a_picture_that_ends_every_host_is_given_up(fake: Callable[..., FakeHost
 def test_a_picture_that_hosts_die_of_while_they_try_it_by_itself_is_blamed(
     fake: Callable[..., FakeHost], connect: Connect
 ) -> None:
-    host = fake("hang_up", *["die_trying"] * client_module.MAX_TRIALS)
+    host = fake("hang_up", *["die_trying"] * delivery.MAX_TRIALS)
     client = connect(host.path)
     for tag in range(5):
         client.submit("m", tag, PICTURE)
@@ -173,12 +173,18 @@ def test_a_host_that_never_comes_is_given_up(tmp_path: Path, connect: Connect) -
 
 def test_after_a_reset_nothing_of_the_last_video_is_left(fake: Callable[..., FakeHost], connect: Connect) -> None:
     host = fake("swallow", "answer")
-    client = connect(host.path, progress=stop_after(1))
+    stopped = threading.Event()
+
+    def stop_once(_what: str) -> None:
+        if not stopped.is_set():
+            stopped.set()
+            raise Stop
+
+    client = connect(host.path, progress=stop_once)
     client.submit("m", 1, PICTURE)
     with pytest.raises(Stop):
         client.collect()
     client.reset()
-    client._progress = lambda _: None
     client.submit("m", 2, PICTURE)
     assert client.collect().keys() == {("m", 2)}
     client.close()
@@ -189,7 +195,7 @@ def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() 
 
     class Encoder:
         def encode_pictures(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-            held.append(batcher.counters.queue_pictures + len(pictures))
+            held.append(router.counters.queue_pictures + len(pictures))
             return np.ones((len(pictures), 4), np.float32)
 
         def usage(self) -> Usage:
@@ -205,12 +211,12 @@ def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() 
         def spec(self, key: str) -> Any:
             return SimpleNamespace(precision="fp32", device="cpu")
 
-    batcher = Batcher(2, 0.0, lambda level, text: None)
-    batcher.loaded("m", Encoder())
-    running = threading.Thread(target=batcher.run)
+    router = Router(2, 0.0, lambda level, text: None)
+    router.loaded("m", Encoder())
+    running = threading.Thread(target=router.device.run)
     running.start()
     ours, theirs = socket.socketpair()
-    Connection(theirs, batcher, Loader(), 3 * PICTURE.nbytes).start()  # type: ignore[arg-type]
+    Connection(theirs, router, Loader(), 3 * PICTURE.nbytes).start()  # type: ignore[arg-type]
     with ours:
         for tag in range(40):
             head = {"type": "picture", "key": "m", "tag": tag, "shape": list(PICTURE.shape)}
@@ -218,7 +224,7 @@ def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() 
         tags: list[int] = []
         while len(tags) < 40:
             tags += wire.receive(ours)[0]["tags"]
-    batcher.close()
+    router.device.close()
     running.join(DONE_S)
     assert sorted(tags) == list(range(40))
     assert max(held) <= 3
@@ -239,16 +245,16 @@ def test_the_host_holds_no_more_than_a_window_of_a_connection_that_ignores_it() 
     ids=["garbage", "huge-head", "huge-payload", "deep", "in-header", "in-head", "in-payload", "odd"],
 )
 def test_a_message_that_is_none_or_breaks_off_costs_only_its_connection(data: bytes) -> None:
-    batcher = Batcher(2, 0.0, lambda level, text: None)
+    router = Router(2, 0.0, lambda level, text: None)
     ours, theirs = socket.socketpair()
-    Connection(theirs, batcher, None, 1000).start()  # type: ignore[arg-type]
+    Connection(theirs, router, None, 1000).start()  # type: ignore[arg-type]
     with ours:
         ours.settimeout(DONE_S)
         ours.sendall(data)
         ours.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionResetError):
             assert ours.recv(1) == b""
-    assert batcher.counters.queue_pictures == 0
+    assert router.counters.queue_pictures == 0
 
 
 def test_a_worker_that_asks_but_never_reads_is_read_no_more() -> None:
@@ -261,7 +267,7 @@ def test_a_worker_that_asks_but_never_reads_is_read_no_more() -> None:
 
     loader = Loader()
     ours, theirs = socket.socketpair()
-    Connection(theirs, Batcher(2, 0.0, lambda level, text: None), loader, 20_000).start()  # type: ignore[arg-type]
+    Connection(theirs, Router(2, 0.0, lambda level, text: None), loader, 20_000).start()  # type: ignore[arg-type]
     question = wire.encode({"type": "spec", "key": "m"})
     with ours:
         ours.settimeout(1.0)
@@ -272,12 +278,12 @@ def test_a_worker_that_asks_but_never_reads_is_read_no_more() -> None:
 
 
 def test_nonsense_costs_a_worker_its_connection_and_nobody_else_anything() -> None:
-    batcher = Batcher(2, 0.0, lambda level, text: None)
+    router = Router(2, 0.0, lambda level, text: None)
     ours, theirs = socket.socketpair()
-    connection = Connection(theirs, batcher, None, 1000)  # type: ignore[arg-type]
-    batcher.add("m", Waiting(connection, 1, PICTURE, 0.0))
+    connection = Connection(theirs, router, None, 1000)  # type: ignore[arg-type]
+    router.add("m", Waiting(connection, 1, PICTURE, 0.0))
     connection.start()
     with ours:
         wire.send(ours, {"type": "picture", "key": "m", "tag": 1, "shape": [5, 5]}, b"x")
         assert ours.recv(1) == b""
-    assert batcher.counters.queue_pictures == 0
+    assert router.counters.queue_pictures == 0

@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw
 
 from pipeline.errors import JobError
 from pipeline.model import FailureClass, Stage
-from pipeline.models.batcher import Batcher
 from pipeline.models.client import HostClient
 from pipeline.models.families.interface import Usage
 from pipeline.models.lane import Waiting
+from pipeline.models.router import Router
 from pipeline.models.standalone import StandaloneHost, standalone_host
 from pipeline.models.text import Page, Pieces, packed, unpacked
 from pipeline.reading.engines import Piece, choose, reader
@@ -87,60 +87,59 @@ class Fake:
 
 
 @pytest.fixture
-def batcher() -> Iterator[Batcher]:
-    text = Batcher(8, 0.01, lambda *_: None)
-    both = Batcher(8, 0.01, lambda *_: None, text=text)
-    threads = [threading.Thread(target=one.run) for one in (both, text)]
+def router() -> Iterator[Router]:
+    both = Router(8, 0.01, lambda *_: None)
+    threads = [threading.Thread(target=one.run) for one in (both.device, both.text)]
     for thread in threads:
         thread.start()
     yield both
-    for one in (both, text):
+    for one in (both.device, both.text):
         one.close()
     for thread in threads:
         thread.join(DONE_S)
 
 
-def add(batcher: Batcher, receiver: Receiver, values: Sequence[int]) -> None:
+def add(router: Router, receiver: Receiver, values: Sequence[int]) -> None:
     for value in values:
         page = Page(np.full((2, 2 + value, 3), value, np.uint8))
-        batcher.add(ENGINE, Waiting(receiver, value, page, time.monotonic()))  # type: ignore[arg-type]
+        router.add(ENGINE, Waiting(receiver, value, page, time.monotonic()))  # type: ignore[arg-type]
 
 
-def test_text_is_read_while_the_device_computes_vectors(batcher: Batcher) -> None:
+def test_text_is_read_while_the_device_computes_vectors(router: Router) -> None:
     model, engine, receiver = Fake(), Fake(), Receiver()
-    batcher.loaded("m", model)
-    batcher.loaded(ENGINE, engine, 4, reads=True)
-    batcher.add("m", Waiting(receiver, 100, np.zeros((2, 2, 3), np.uint8), time.monotonic()))  # type: ignore[arg-type]
-    add(batcher, receiver, range(8))
+    router.loaded("m", model)
+    router.loaded(ENGINE, engine, 4, reads=True)
+    router.add("m", Waiting(receiver, 100, np.zeros((2, 2, 3), np.uint8), time.monotonic()))  # type: ignore[arg-type]
+    add(router, receiver, range(8))
     receiver.wait_for(8)
     assert receiver.told == {value: of_byte(value) for value in range(8)}
     model.leave.set()
     receiver.wait_for(9)
-    assert batcher.lanes()[ENGINE] == (4, 8)
-    assert batcher.counters.queue_pictures == 0
+    assert router.lanes()[ENGINE] == (4, 8)
+    assert router.counters.queue_pictures == 0
 
 
-def test_a_picture_that_makes_the_engine_fail_fails_alone(batcher: Batcher) -> None:
+def test_a_picture_that_makes_the_engine_fail_fails_alone(router: Router) -> None:
     def refuse_3(values: list[int]) -> None:
         if 3 in values:
             raise RuntimeError("no such thing")
 
     receiver = Receiver()
-    batcher.loaded(ENGINE, Fake(refuse_3), 8, reads=True)
-    add(batcher, receiver, range(8))
+    router.loaded(ENGINE, Fake(refuse_3), 8, reads=True)
+    add(router, receiver, range(8))
     receiver.wait_for(8)
     assert receiver.told.pop(3) == "RuntimeError: no such thing"
     assert receiver.told == {value: of_byte(value) for value in range(8) if value != 3}
 
 
-def test_out_of_memory_halves_what_is_read_at_once(batcher: Batcher) -> None:
+def test_out_of_memory_halves_what_is_read_at_once(router: Router) -> None:
     def room_for_3(values: list[int]) -> None:
         if len(values) > 3:
             raise RuntimeError("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 9")
 
     engine, receiver = Fake(room_for_3), Receiver()
-    batcher.loaded(ENGINE, engine, 8, reads=True)
-    add(batcher, receiver, range(8))
+    router.loaded(ENGINE, engine, 8, reads=True)
+    add(router, receiver, range(8))
     receiver.wait_for(8)
     assert receiver.told == {value: of_byte(value) for value in range(8)}
     assert max(engine.sizes) <= 2

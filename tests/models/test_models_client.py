@@ -157,10 +157,14 @@ def test_a_picture_that_hosts_die_of_while_they_try_it_by_itself_is_blamed(
 ) -> None:
     host = fake("hang_up", *["die_trying"] * delivery.MAX_TRIALS)
     client = connect(host.path)
-    for tag in range(5):
-        client.submit("m", tag, PICTURE)
-    with pytest.raises(JobError, match="a picture of this video ended the model host 2 times") as caught:
+
+    def embed() -> None:
+        for tag in range(5):
+            client.submit("m", tag, PICTURE)
         client.collect()
+
+    with pytest.raises(JobError, match="a picture of this video ended the model host 2 times") as caught:
+        embed()
     assert caught.value.crash
     assert [head["suspicion"] for head in host.received if head["tag"] == 3] == [0, 1]
     client.close()

@@ -87,12 +87,16 @@ def measure(
     """Time calls by `method` and return them; `began` is told when those that count begin. Raises what a call raises.
 
     `others` tells how many cores others kept busy since it was asked last. Calls go on until enough of them count, they
-    took long enough and are stable, but none begins after `max_seconds`, nor after `PATIENCE` times the time that the
-    calls asked for took. If too few were undisturbed by then, all count. Pieces of work are timed between blocks.
+    took long enough and are stable, but none begins after `max_seconds`, of warming up nor of counting, nor after
+    `PATIENCE` times the time that the calls asked for took. If too few were undisturbed by then, all count. Pieces of
+    work are timed between blocks.
     """
     found = Measured()
+    cold_s = clock()
     found.first_s, _ = _timed(clock, make(0))
     for number in range(method.warmup_iterations):
+        if clock() - cold_s >= method.max_seconds:
+            break
         found.warmup_s.append(_timed(clock, make(1 + number))[0])
     gc.collect()
     began()

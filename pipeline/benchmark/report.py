@@ -20,7 +20,9 @@ class Method(Part):
     """How each result was measured."""
 
     iterations: int = Field(20, ge=1, description="Timed calls at least.")
-    warmup_iterations: int = Field(3, ge=0, description="Calls before them whose times do not count.")
+    warmup_iterations: int = Field(
+        3, ge=0, description="Calls before them whose times do not count; fewer where they take `max_seconds`."
+    )
     min_seconds: float = Field(
         16.0,
         ge=0,

@@ -157,7 +157,8 @@ def _measured(
                 case "measured":
                     answer.measured = event
         if not answer.measured:
-            raise _FailedError(_end_of(child, phase, limit_s) + _last_words(complaints))
+            how, remedy = _end_of(child, phase, limit_s)
+            raise _FailedError(how + _last_words(complaints), remedy)
         return answer
     finally:
         sampler.end()
@@ -179,13 +180,15 @@ def _events(descriptor: int, until_s: float) -> Iterator[dict[str, Any]]:
             yield from (json.loads(line) for line in lines)
 
 
-def _end_of(child: "subprocess.Popen[bytes]", phase: str, limit_s: float) -> str:
+def _end_of(child: "subprocess.Popen[bytes]", phase: str, limit_s: float) -> tuple[str, str]:
+    """Return how a child ended that has measured nothing, and what to do."""
     try:
         code = child.wait(END_S)
     except subprocess.TimeoutExpired:
-        return f"it was still {phase} after {limit_s:.0f} s and was ended"
+        remedy = "Give --inputs of which one call takes less, shorter videos for example, or raise --max-seconds."
+        return f"it was still {phase} after {limit_s:.0f} s and was ended", remedy
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return f"the process that measured ended while {phase}: {how}"
+    return f"the process that measured ended while {phase}: {how}", ""
 
 
 def _last_words(path: str) -> str:

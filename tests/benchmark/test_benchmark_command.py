@@ -122,6 +122,7 @@ def test_a_child_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made = runner.run(order(tmp_path, subject, max_seconds=0.1), lambda _: None)
     assert made.results == ()
     assert "after 3 s and was ended" in made.missing[0].message
+    assert "shorter videos" in made.missing[0].remedy
 
 
 @pytest.mark.parametrize(("slower", "code"), [(1.0, 0), (1.25, 3)], ids=["the same", "a quarter slower"])

@@ -178,6 +178,17 @@ def test_calls_go_on_for_the_least_time_and_stop_at_the_most() -> None:
     assert 1 <= len(shorter.times_s) < 1000
 
 
+def test_calls_that_take_minutes_are_warmed_up_no_longer_than_they_may_be_timed() -> None:
+    clock = Ticks()
+
+    def call() -> Work:
+        clock.now_s += 45.0
+        return Work(1)
+
+    found = measure(lambda _: call, Method(warmup_iterations=9, max_seconds=60.0), lambda *_: None, clock=clock)
+    assert (found.first_s, found.warmup_s, found.times_s) == (45.0, [45.0], [45.0, 45.0])
+
+
 def test_calls_beside_others_do_not_count_while_there_are_enough_without_them() -> None:
     told = iter([0.0, 9.0, 0.0, 9.0, 0.0, 0.0])
     slept = iter([0.1] * 5 + [0.1] * 5 + [0.3, 0.3] + [0.1] * 30)

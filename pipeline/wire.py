@@ -4,13 +4,15 @@ Layout: 4 bytes big-endian head length, 4 bytes payload length, head (UTF-8 JSON
 No pickle: a message from a broken or hostile peer can only be data.
 """
 
-import asyncio
 import json
 import socket
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import WireError
+
+if TYPE_CHECKING:
+    import asyncio
 
 HEADER = struct.Struct(">II")
 MAX_HEAD_BYTES = 1 << 20
@@ -62,14 +64,14 @@ def _check(head_bytes: int, payload_bytes: int, max_payload_bytes: int = MAX_PAY
         raise WireError(f"message above the cap: head {head_bytes} bytes, payload {payload_bytes} bytes")
 
 
-async def read(reader: asyncio.StreamReader, *, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> tuple[Message, bytes]:
+async def read(reader: "asyncio.StreamReader", *, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> tuple[Message, bytes]:
     """Return the next message. Raises WireError, or EOFError when the peer is gone."""
     try:
         head_bytes, payload_bytes = HEADER.unpack(await reader.readexactly(HEADER.size))
         _check(head_bytes, payload_bytes, max_payload_bytes)
         head = decode_head(await reader.readexactly(head_bytes))
         payload = await reader.readexactly(payload_bytes) if payload_bytes else b""
-    except (asyncio.IncompleteReadError, ConnectionError) as error:
+    except (EOFError, ConnectionError) as error:
         raise EOFError("the peer is gone") from error
     return head, payload
 

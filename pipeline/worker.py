@@ -6,6 +6,7 @@
 import argparse
 import faulthandler
 import functools
+import gc
 import os
 import queue
 import signal
@@ -106,8 +107,11 @@ def _watch(sock: socket.socket, inbox: Inbox) -> None:
 def _serve(sock: socket.socket, inbox: Inbox) -> None:
     # Decoding threads are set by the job; those of numerical libraries would only fight over the same cores.
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    gc.disable()  # what is imported stays: to look through it again and again while it grows is a tenth of the start
     from pipeline.desk import Desk
 
+    gc.freeze()
+    gc.enable()
     desk = Desk(sock)
     desk.send({"type": "ready", "pid": os.getpid()})
     while True:

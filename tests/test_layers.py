@@ -1,6 +1,7 @@
 """The arrows between the packages, looked at from inside: what a fresh interpreter holds after an import."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,18 @@ def test_the_door_needs_neither_codec_nor_arrays() -> None:
 def test_a_worker_needs_no_screen_and_no_torch_before_its_first_job() -> None:
     held = modules_after("import pipeline.worker")
     assert held.isdisjoint({*SCREEN, "torch", "open_clip"})
+
+
+def test_a_worker_that_is_ready_holds_nothing_that_it_may_never_need_and_has_started_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ffmpeg = tmp_path / "ffmpeg"
+    ffmpeg.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    ffmpeg.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    held = modules_after("import pipeline.desk")
+    assert held.isdisjoint({"asyncio", "ssl", "onnxruntime", "tqdm", "torch"})
+    assert not (tmp_path / "started").exists()
 
 
 def test_the_model_host_needs_no_screen() -> None:

@@ -4,10 +4,13 @@ import functools
 import importlib.util
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 FRAME = 512
 """Samples that one probability is of: 32 ms at 16 kHz."""
@@ -42,7 +45,9 @@ class VoiceDetector:
 
 
 @functools.cache
-def _session() -> onnxruntime.InferenceSession:
+def _session() -> "InferenceSession":
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.log_severity_level = 3

@@ -7,9 +7,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
-from scenedetect.detectors import HashDetector
-from scenedetect.scene_manager import compute_downscale_factor
 
+from pipeline.media.detectors import HashDetector, compute_downscale_factor
 from pipeline.media.picture import Box, Plane, fits, full_range, luma
 from pipeline.media.sampling import Sampler
 

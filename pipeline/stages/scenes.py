@@ -7,10 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scenedetect import AdaptiveDetector, ContentDetector, HashDetector, ThresholdDetector
-from scenedetect.common import FrameTimecode, Timecode, framerate_to_fraction
-from scenedetect.detector import SceneDetector
 
+from pipeline.media.detectors import (
+    AdaptiveDetector,
+    ContentDetector,
+    FrameTimecode,
+    HashDetector,
+    SceneDetector,
+    ThresholdDetector,
+    Timecode,
+    framerate_to_fraction,
+)
 from pipeline.media.result import SceneSpan
 from pipeline.media.score import Score
 from pipeline.stage_sections import ScenesSettings

@@ -168,8 +168,9 @@ class Serving:
     def _clean(self, lane: Lane) -> None:
         """Give back what is only cached where the device's memory fills."""
         assert lane.model is not None
-        self._counters.memory_share = lane.model.usage().memory_share
-        if self._counters.memory_share > self._cleanup_threshold:
+        share = lane.model.usage().memory_share
+        self._counters.memory_share = share or self._counters.memory_share  # one on the CPU knows nothing of the GPU
+        if share > self._cleanup_threshold:
             lane.model.release_memory()
             self._counters.cleanups += 1
 

@@ -327,6 +327,9 @@ def test_memory_that_is_only_cached_is_given_back_above_the_threshold() -> None:
         bench.add(receiver, [int(share * 10)])
         receiver.wait_for(1 + released)
         bench.batcher.ask("m", lambda: None, lambda _: None)
+    bench.start(Fake(), key="on the CPU")
+    bench.add(receiver, [10], key="on the CPU")
+    receiver.wait_for(3)
     bench.close()
     assert model.released == 1
     assert (bench.batcher.counters.cleanups, bench.batcher.counters.memory_share) == (1, 0.9)

@@ -10,23 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline import worker
-from pipeline.models.client import HostClient
+from pipeline.models.delivery import Delivery
 
 LOOK_S = 0.005
-Dial = Callable[[HostClient], socket.socket]
+Dial = Callable[[Delivery], socket.socket]
 
 
 def dial_when_all_listen(plan: Path, dial: Dial) -> Dial:
     """Return what stands in for `dial`."""
 
-    def dial_then(client: HostClient) -> socket.socket:
-        while not all(plan.with_suffix(f".{Path(path).name}.listens").exists() for path in client._paths):
+    def dial_then(delivery: Delivery) -> socket.socket:
+        while not all(plan.with_suffix(f".{Path(path).name}.listens").exists() for path in delivery._paths):
             time.sleep(LOOK_S)
-        return dial(client)
+        return dial(delivery)
 
     return dial_then
 
 
 if __name__ == "__main__":
-    HostClient._dial = dial_when_all_listen(Path(sys.argv[1]), HostClient._dial)  # type: ignore[method-assign]
+    Delivery._dial = dial_when_all_listen(Path(sys.argv[1]), Delivery._dial)  # type: ignore[method-assign]
     worker.main(sys.argv[2:])

@@ -279,7 +279,6 @@ class RunView:
     bottleneck: str = ""
     """One sentence that names the stage everything else waits for."""
     paused_because: str = ""
-    preset_description: str = ""
 
     def count(self, *states: JobState) -> int:
         """Return how many jobs are in any of `states`."""

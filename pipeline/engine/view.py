@@ -7,7 +7,6 @@ from pipeline.engine.core import Core
 from pipeline.engine.rates import bottleneck
 from pipeline.model import JobState, RunState, Stage
 from pipeline.rows import Rows
-from pipeline.settings import PRESETS
 from pipeline.snapshot import MachineView, RunView, Snapshot, StageView
 
 
@@ -91,8 +90,6 @@ class View:
     def _run(self, run: ActiveRun) -> RunView:
         core, record = self._core, run.record
         estimate = self._estimate(run)
-        presets = {**PRESETS, **core.settings.presets}
-        preset = presets.get(record.preset)
         return RunView(
             run_id=record.run_id,
             kind=record.kind,
@@ -115,7 +112,6 @@ class View:
             bytes_written=run.bytes_written,
             bottleneck=self._bottleneck(run),
             paused_because=core.ledger_trouble or run.paused_because,
-            preset_description=preset.description if preset else "",
         )
 
     def _estimate(self, run: ActiveRun) -> tuple[float, float, float] | None:

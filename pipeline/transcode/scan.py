@@ -41,8 +41,6 @@ class Track:
     times: array[int] = field(default_factory=lambda: array("q"))
     """Of a video: when its pictures are shown, in the order of the file. Of a sound: its first packet."""
     keys: array[int] = field(default_factory=lambda: array("q"))
-    before_key: int = 0
-    """Pictures of a video that come before its first keyframe."""
     last_duration: int = 0
     end: int | None = None
 
@@ -123,10 +121,6 @@ def _note(packet: Packet[Any], track: Track, timeline: Timeline) -> None:
     if track.is_video:
         track.times.append(shown)
         if packet.is_keyframe:
-            if not track.keys:
-                track.before_key = sum(time < shown for time in track.times)
             track.keys.append(shown)
-        elif track.keys and len(track.keys) == 1 and shown < track.keys[0]:
-            track.before_key += 1
     elif not track.times:
         track.times.append(shown)

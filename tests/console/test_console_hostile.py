@@ -53,7 +53,7 @@ def hostile(name: str) -> Snapshot:
     )
     return replace(
         busy(),
-        run=run_view(jobs, inputs=(name, name), out=name, bottleneck=name, preset=name, preset_description=name),
+        run=run_view(jobs, inputs=(name, name), out=name, bottleneck=name, preset=name),
         jobs=jobs,
         failures=(failure(2, name=name, message=name, remedy=name, detail=name),),
         hosts=(HostView(device="cpu", state="ready", models=(name,), note=name),),

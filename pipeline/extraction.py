@@ -16,7 +16,7 @@ from pipeline.media.sweep import sweep
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, Stage
 from pipeline.outcome import Outcome, failed, finished, loss_sentence
 from pipeline.outputs.atomic import check_volume, check_written
-from pipeline.outputs.features import Written
+from pipeline.outputs.feature_writer import Written
 from pipeline.outputs.format import Embedding, Features, ScreenText, Speech
 from pipeline.outputs.paths import features_name, features_path
 from pipeline.outputs.pictures import PictureFolder

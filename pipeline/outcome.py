@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.errors import JobError
 from pipeline.model import JobState
-from pipeline.outputs.features import Written
+from pipeline.outputs.feature_writer import Written
 from pipeline.outputs.format import Features
 from pipeline.outputs.manifest import MEDIA_PROBED, MEDIA_RESULTS
 from pipeline.outputs.saved import PicturesSum

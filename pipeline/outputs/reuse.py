@@ -8,7 +8,8 @@ from typing import Any
 from pipeline.identity import sha256_of
 from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan
 from pipeline.model import Stage
-from pipeline.outputs.features import FeatureError, Written, read_features
+from pipeline.outputs.feature_writer import Written
+from pipeline.outputs.features import FeatureError, read_features
 from pipeline.outputs.format import Features, ScreenText, Speech, problems
 from pipeline.outputs.saved import is_plain_file
 from pipeline.stages.keys import embed_key

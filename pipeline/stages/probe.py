@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -16,24 +15,20 @@ from pipeline.errors import JobError
 from pipeline.media.false_times import TimeSieve
 from pipeline.media.header import header_seconds, track_end
 from pipeline.media.open import PICTURE_FORMATS, open_media, prepare_decoder, translated, video_stream
+from pipeline.media.promised import PICTURE, Promised, from_header, from_index
 from pipeline.media.seen import VideoPacket
 from pipeline.media.still import still_size
-from pipeline.media.timing import uneven
 from pipeline.model import FailureClass, Stage
 from pipeline.shortage import refuse_shortage
 from pipeline.stage_sections import ProbeSettings
 
 _PACKETS_SEEN = 240
 _BYTES_SEEN = 16 << 20
-_INDEX_SEEN = 20_000
-_LONGEST_S, _ABSURD_FPS = 7 * 86_400.0, 1000.0
 _HDR = {16: "pq", 18: "hlg"}
 _SPACES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}
 _FULL_RANGE = 2
 _STILL_BRANDS = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})
 _WEBP_FLAGS, _WEBP_ANIMATED = 20, 0x02  # Place and bit in the VP8X chunk of the WebP container.
-_INDEX_SLACK_S, _INDEX_SLACK_SHARE = 0.3, 0.01
-_WHOLE_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +82,6 @@ class Probe:
     """Wall time of the probe."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Timing:
-    duration_s: float
-    fps: float
-    variable: bool
-    frames: int
-
-
 def probe(path: bytes, settings: ProbeSettings) -> Probe:
     """Return what the file at `path` (absolute) holds.
 
@@ -110,7 +97,7 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
         context = stream.codec_context
         check_size(context.width, context.height, settings.max_pixels, Stage.PROBE)
         header_s = header_seconds(container, stream)
-        indexed = _from_index(container, stream, header_s)
+        indexed = from_index(container, stream, header_s)
         prepare_decoder(stream, settings.max_pixels, 1)
         times, frame = _look_inside(container, stream)
         is_picture = container.format.name in PICTURE_FORMATS or _is_still(container, stream)
@@ -120,7 +107,7 @@ def probe(path: bytes, settings: ProbeSettings) -> Probe:
             raise JobError(
                 FailureClass.UNSUPPORTED, "An animated WebP; FFmpeg reads only still ones.", stage=Stage.PROBE
             )
-        timing = _timing(stream, header_s, indexed, times, is_picture)
+        timing = PICTURE if is_picture else indexed or from_header(stream, header_s, times)
         return _describe(container, stream, frame, timing, header_s, is_picture, os.stat(path).st_size, began)
 
 
@@ -169,7 +156,7 @@ def _describe(
     container: InputContainer,
     stream: VideoStream,
     frame: VideoFrame | None,
-    timing: _Timing,
+    timing: Promised,
     header_s: float,
     is_picture: bool,
     size_bytes: int,
@@ -228,25 +215,6 @@ def start_seconds(container: InputContainer) -> float:
     return min(starts, default=0.0)
 
 
-def _from_index(container: InputContainer, stream: VideoStream, header_s: float) -> _Timing | None:
-    """Return what the index says where it lists every packet; it is built from the file's own tables."""
-    if container.format.name not in _WHOLE_INDEX or not stream.time_base:
-        return None
-    entries = stream.index_entries
-    count = len(entries)
-    if count < 2:
-        return None
-    ticks = [entry.timestamp for entry in islice(entries, _INDEX_SEEN) if not entry.is_discard]
-    span = entries[count - 1].timestamp - entries[0].timestamp
-    if len(ticks) < 2 or span <= 0:
-        return None
-    duration = float(span * stream.time_base) * count / (count - 1)
-    promised = float((stream.duration or 0) * stream.time_base) or header_s
-    if duration + max(_INDEX_SLACK_S, _INDEX_SLACK_SHARE * promised) < promised <= _LONGEST_S:
-        return None  # A file in fragments lists only those that were looked at.
-    return _Timing(duration, count / duration, uneven(ticks), count)
-
-
 def _look_inside(container: InputContainer, stream: VideoStream) -> tuple[list[int], VideoFrame | None]:
     """Return the times of the first packets (none where many lack one) and the first picture.
 
@@ -294,20 +262,3 @@ def _first_picture(stream: VideoStream, packet: VideoPacket) -> VideoFrame | Non
         refuse_shortage(error, Stage.PROBE)
         return None  # The sweep judges damage; the probe goes on to the next packet.
     return frames[0] if frames else None
-
-
-def _timing(
-    stream: VideoStream, header_s: float, indexed: _Timing | None, ticks: list[int], is_picture: bool
-) -> _Timing:
-    if is_picture:
-        return _Timing(0.0, 0.0, False, 1)
-    if indexed is not None and indexed.duration_s <= _LONGEST_S:
-        return indexed
-    duration = header_s if header_s <= _LONGEST_S else 0.0
-    rate = stream.average_rate or stream.guessed_rate
-    fps = float(rate) if rate else 0.0
-    if not 0 < fps < _ABSURD_FPS:
-        fps = 0.0
-    if len(ticks) > 2 and stream.time_base and (not fps or uneven(ticks)):
-        fps = (len(ticks) - 1) / float((ticks[-1] - ticks[0]) * stream.time_base or 1)
-    return _Timing(duration, fps, uneven(ticks), 0)

@@ -14,7 +14,8 @@ from pipeline.errors import JobError
 from pipeline.media.result import LostSpan, Sweep
 from pipeline.model import FailureClass, Stage
 from pipeline.outputs.atomic import disk_error
-from pipeline.outputs.features import FeatureError, Written, write_features
+from pipeline.outputs.feature_writer import Written, write_features
+from pipeline.outputs.features import FeatureError
 from pipeline.outputs.format import (
     MEAN,
     TABLES,

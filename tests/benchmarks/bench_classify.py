@@ -25,7 +25,7 @@ import numpy as np
 from pipeline.media.shapes import ALL, draw, random_look
 from pipeline.models.client import HostClient, prepare
 from pipeline.models.standalone import standalone_host
-from pipeline.outputs.features import write_features
+from pipeline.outputs.feature_writer import write_features
 from pipeline.outputs.format import Embedding, FeatureInfo, Features, Provenance, table
 from pipeline.sections import HostSettings
 from pipeline.settings import MODELS

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from pipeline.identity import sha256_of
-from pipeline.outputs import features as module
+from pipeline.outputs import feature_writer as module
+from pipeline.outputs.feature_writer import write_features
 from pipeline.outputs.features import (
     FeatureError,
     FeatureReader,
     check_features,
     read_features,
-    write_features,
 )
 from pipeline.outputs.format import Features
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.identity import sha256_of
 from pipeline.model import JobState
-from pipeline.outputs.features import write_features
+from pipeline.outputs.feature_writer import write_features
 from pipeline.outputs.findings import Fault
 from pipeline.outputs.format import Features
 from pipeline.outputs.manifest import ManifestRow, write_failures, write_manifest, write_run

@@ -70,13 +70,7 @@ def finished(
         "pictures_sha256": saved.sha256,
         "probe": dict(info.probe),
     }
-    if features.text is not None:
-        result["text_lines"] = len(features.text.lines["text"])
-        if features.text.until_s is not None:
-            result["text_until_s"] = features.text.until_s
-    if features.speech is not None:
-        result["speech_segments"] = len(features.speech.segments["text"])
-        result["speech_language"] = features.speech.language
+    result |= _words(features)
     if features.partial:
         result["reason"] = loss_sentence(features.lost_s, info.frames_lost)
     return Outcome(JobState.PARTIAL if features.partial else JobState.DONE, result)
@@ -97,6 +91,19 @@ def loss_sentence(seconds: float, frames: int) -> str:
     if seconds < 0.05:
         return f"{counted} could not be read"
     return f"{seconds:.1f} s{f' ({counted})' if frames else ''} could not be read"
+
+
+def _words(features: Features) -> dict[str, Any]:
+    """Return what is told of on-screen text and of speech, as far as they were asked for."""
+    told: dict[str, Any] = {}
+    if features.text is not None:
+        told["text_lines"] = len(features.text.lines["text"])
+        if features.text.until_s is not None:
+            told["text_until_s"] = features.text.until_s
+    if features.speech is not None:
+        told["speech_segments"] = len(features.speech.segments["text"])
+        told["speech_language"] = features.speech.language
+    return told
 
 
 def _lost(features: Features) -> list[list[Any]]:

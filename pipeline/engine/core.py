@@ -71,6 +71,19 @@ class Core:
         under_way = [one for worker in workers for one in (worker.running, *worker.leased) if one is not None]
         return self.hosts.shortest(Counter(one.host for one in under_way))
 
+    def touch(self) -> None:
+        """Let the next snapshot be built anew."""
+        self.dirty = True
+
+    def heed_ledger(self, what: str | VconsoleError) -> None:
+        """Take the trouble that the ledger has, "" where it has passed; an error when nothing more can be done."""
+        if isinstance(what, VconsoleError):
+            self.give_up(what)
+            return
+        if what != self.ledger_trouble:
+            self.note("error" if what else "info", what or "The ledger can be written again; the run goes on.")
+        self.ledger_trouble = what
+
     def note(self, level: str, text: str) -> None:
         """Tell the operator something; the oldest notices make room."""
         self.notices.appendleft(Notice(self.wall_clock(), level, text))

@@ -204,18 +204,26 @@ class Dispatcher:
             keep_partial=KINDS[run.record.kind].keeps_partial(run.settings),
             trouble=trouble,
         )
+        self._hold(run, verdict, report, trouble)
+        if verdict.ending.outcome in {"done", "partial", "skipped"}:
+            run.holds = 0
+        given_up = run.state is RunState.CANCELLED or running.stopping == "cancelled"
+        if given_up and (verdict.ending.state not in TERMINAL or job.chunk is not None):
+            verdict = Verdict(replace(verdict.ending, state=JobState.CANCELLED))
+        self._finish(run, job, verdict)
+
+    def _hold(self, run: ActiveRun, verdict: Verdict, report: Report, trouble: Trouble | None) -> None:
+        """Hold the run up where the verdict says that the surroundings are to blame, or do with fewer workers."""
+        core = self._core
         if verdict.hold is Fault.PROCESSES and core.pool.fewer():
             self.crowded(core.pool.room, OSError(report.errno, ""))
         elif verdict.hold is Fault.HOST:
             self._held(run, Trouble(core.hosts.fault, why=report.message))
         elif verdict.hold is not None:
             self._held(run, trouble or Trouble(verdict.hold, run.record.out))
-        if verdict.ending.outcome in {"done", "partial", "skipped"}:
-            run.holds = 0
-        now_s, cancelled = core.wall_clock(), run.state is RunState.CANCELLED
-        given_up = cancelled or running.stopping == "cancelled"
-        if given_up and (verdict.ending.state not in TERMINAL or job.chunk is not None):
-            verdict = Verdict(replace(verdict.ending, state=JobState.CANCELLED))
+
+    def _finish(self, run: ActiveRun, job: JobRecord, verdict: Verdict) -> None:
+        core, now_s, cancelled = self._core, self._core.wall_clock(), run.state is RunState.CANCELLED
 
         def finish(ledger: Ledger) -> tuple[JobRecord | None, list[JobRecord]]:
             taken = ledger.finish(job.job_id, job.attempt, job.token, verdict.ending, now_s)

@@ -23,7 +23,6 @@ from pipeline.engine.orders import Orders
 from pipeline.engine.telemetry import Telemetry
 from pipeline.engine.view import View
 from pipeline.engine.workers import Pool
-from pipeline.errors import VconsoleError
 from pipeline.model import RunState
 from pipeline.models import remembered
 from pipeline.settings import Settings
@@ -131,45 +130,18 @@ class Engine:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         self._loop, self._stop = loop, asyncio.Event()
-        ledger = LedgerThread(self._state_dir, loop, lambda what: trouble(what))
+        ledger = LedgerThread(self._state_dir, loop, lambda what: core.heed_ledger(what))
+        telemetry = Telemetry(self._settings.engine, bytes(self._state_dir), lambda: _soon(loop, core.touch))
+        core = self._core(ledger, telemetry)
         limits, now_s = self._settings.engine, time.time()
 
         def recover(ledger: Ledger) -> tuple[int, tuple[RunSummary, ...]]:
             return ledger.recover(now_s, max_engine_deaths=limits.max_engine_deaths), ledger.summaries()
 
-        closed, runs = await ledger.open(recover)
-        telemetry = Telemetry(limits, bytes(self._state_dir), lambda: _soon(loop, touch))
+        closed, core.runs = await ledger.open(recover)
         telemetry.start()
         await asyncio.to_thread(telemetry.gpus.first.wait, FIRST_GPU_READING_S if limits.workers == "auto" else 0)
-        gpus = telemetry.gpus
-        core = Core(
-            self._settings, self._state_dir, self._clock, self._wall_clock, ledger, gpus.memory_bytes, gpus.names
-        )
-
-        def touch() -> None:
-            core.dirty = True
-
-        def trouble(what: str | VconsoleError) -> None:
-            if isinstance(what, str):
-                if what != core.ledger_trouble:
-                    core.note("error" if what else "info", what or "The ledger can be written again; the run goes on.")
-                core.ledger_trouble = what
-            else:
-                core.give_up(what)
-
-        conductor = Conductor(core)
-        core.pool = Pool(self._worker_command, limits, conductor.dispatcher, core.clock)
-        core.plan_workers(limits)
-        core.hosts = Hosts(
-            self._host_command,
-            runtime_folder(self._state_dir),
-            conductor,
-            core.clock,
-            self._state_dir / remembered.FILE,
-            lambda: gpus.view()[0],
-            gpus.first,
-        )
-        core.runs = runs
+        conductor = self._conductor(core, telemetry)
         if closed:
             core.note("warning", f"An engine died before this one; {closed} attempts were given back to their videos.")
         self._orders = Orders(core, conductor)
@@ -186,6 +158,29 @@ class Engine:
             await self._shut_down(core, conductor)
             telemetry.stop()
             self._snapshot = view.build(telemetry.view)
+
+    def _core(self, ledger: LedgerThread, telemetry: Telemetry) -> Core:
+        gpus = telemetry.gpus
+        return Core(
+            self._settings, self._state_dir, self._clock, self._wall_clock, ledger, gpus.memory_bytes, gpus.names
+        )
+
+    def _conductor(self, core: Core, telemetry: Telemetry) -> Conductor:
+        """Return what carries out runs; the pool and the model hosts that it listens to are made with it."""
+        gpus, limits = telemetry.gpus, self._settings.engine
+        conductor = Conductor(core)
+        core.pool = Pool(self._worker_command, limits, conductor.dispatcher, core.clock)
+        core.plan_workers(limits)
+        core.hosts = Hosts(
+            self._host_command,
+            runtime_folder(self._state_dir),
+            conductor,
+            core.clock,
+            self._state_dir / remembered.FILE,
+            lambda: gpus.view()[0],
+            gpus.first,
+        )
+        return conductor
 
     async def _tick(self, core: Core, conductor: Conductor, view: View, telemetry: Telemetry) -> None:
         """Do what time brings about and publish what changed, until told to stop."""

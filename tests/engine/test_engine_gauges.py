@@ -1,6 +1,8 @@
 """Gauges never block and never invent: what cannot be read is None, with a reason."""
 
 import threading
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pynvml
@@ -8,8 +10,12 @@ import pytest
 from fake_nvml import nvml, unsupported
 from waiting import until
 
+from pipeline.engine import Engine, telemetry
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.readings import Readings
+from pipeline.engine.telemetry import Telemetry
+from pipeline.settings import Settings
+from pipeline.snapshot import MachineView
 
 
 def read(driver: Any, deadline_s: float = 10.0) -> GpuReader:
@@ -45,6 +51,29 @@ def test_a_sensor_that_is_not_there_is_none_and_the_others_stay(call: str, field
     (gpu,), _ = read(nvml(**{call: unsupported})).view()
     assert getattr(gpu, field) is None
     assert sum(value is None for value in (gpu.utilisation, gpu.power_w, gpu.temperature_c, gpu.encoder)) <= 1
+
+
+def test_a_driver_that_takes_its_time_at_the_start_does_not_end_the_other_gauges(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    answers = threading.Event()
+    driver = nvml(nvmlInit=lambda: answers.wait(10))
+
+    def looked(self: Telemetry) -> MachineView:
+        read.append(self)
+        if len(read) == 2:  # the first was told to the engine, which still waits for the driver
+            answers.set()
+        return MachineView(memory_total_bytes=len(read))
+
+    monkeypatch.setattr(telemetry, "GpuReader", partial(GpuReader, nvml=driver))
+    monkeypatch.setattr(Telemetry, "_read", looked)
+    engine = Engine(Settings.model_validate({"engine": {"sensor_s": 0.1}}), state_dir=state)
+    engine.start()
+    try:
+        until(lambda: engine.latest().machine.memory_total_bytes > 2)
+    finally:
+        engine.close(now=True)
 
 
 @pytest.mark.parametrize(

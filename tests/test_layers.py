@@ -52,6 +52,7 @@ def test_the_door_needs_neither_codec_nor_arrays() -> None:
         "settings",
         "commands",
         "snapshot",
+        "machine",
         "text",
         "health",
         "wire",

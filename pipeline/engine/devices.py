@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.snapshot import GpuView
+from pipeline.machine import GpuView
 from pipeline.visible_gpus import shown_to_cuda
 
 

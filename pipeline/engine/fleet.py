@@ -14,8 +14,8 @@ from pipeline.engine.faults import Fault
 from pipeline.engine.hosts import HostListener, ModelHost
 from pipeline.engine.tuning import cores
 from pipeline.errors import LedgerError
+from pipeline.machine import GpuView, HostView
 from pipeline.settings import PipelineSettings
-from pipeline.snapshot import GpuView, HostView
 
 FIRST_ANSWER_S = 5.0
 """How long a run waits for NVML; a driver that hangs is done without."""

@@ -10,7 +10,7 @@ from typing import Any
 import pynvml
 
 from pipeline.engine.readings import Readings
-from pipeline.snapshot import GpuView
+from pipeline.machine import GpuView
 
 _THROTTLES = (
     ("power limit", "SwPowerCap"),

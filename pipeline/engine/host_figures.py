@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline import wire
-from pipeline.snapshot import HostView, ModelView
+from pipeline.machine import HostView, ModelView
 
 KEPT = 32
 """Readings over which rates and shares are taken; a busy host tells two a second."""

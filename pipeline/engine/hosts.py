@@ -13,10 +13,10 @@ from pipeline.engine.devices import Device
 from pipeline.engine.faults import Fault
 from pipeline.engine.host_figures import HostFigures
 from pipeline.engine.pulse import Pulse
+from pipeline.machine import HostView
 from pipeline.models import registry
 from pipeline.sections import ModelSettings
 from pipeline.settings import PipelineSettings
-from pipeline.snapshot import HostView
 from pipeline.stage_sections import TextSettings
 from pipeline.visible_gpus import SHOWN
 

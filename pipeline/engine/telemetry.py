@@ -10,8 +10,8 @@ import psutil
 
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.readings import Readings
+from pipeline.machine import MachineView
 from pipeline.sections import EngineSettings
-from pipeline.snapshot import MachineView
 
 IDLE_TIMES = 3
 """How many times longer a reading waits while no run goes on: a screen that stands still sends next to nothing."""

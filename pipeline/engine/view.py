@@ -5,9 +5,10 @@ import os
 from pipeline.engine.active import ActiveRun
 from pipeline.engine.core import Core
 from pipeline.engine.rates import bottleneck
+from pipeline.machine import MachineView
 from pipeline.model import JobState, RunState, Stage
 from pipeline.rows import Rows
-from pipeline.snapshot import MachineView, RunView, Snapshot, StageView
+from pipeline.snapshot import RunView, Snapshot, StageView
 
 
 class View:

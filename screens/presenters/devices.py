@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.snapshot import HostView, MachineView, ModelView, Snapshot
+from pipeline.machine import HostView, MachineView, ModelView
+from pipeline.snapshot import Snapshot
 from pipeline.text import plural
 from screens.presenters.gpus import gpu_lines
 from screens.presenters.words import (

@@ -2,8 +2,9 @@
 
 from bisect import bisect_left
 
+from pipeline.machine import GpuView
 from pipeline.model import JobState, Stage
-from pipeline.snapshot import GpuView, JobRow, Snapshot
+from pipeline.snapshot import JobRow, Snapshot
 from screens.presenters.words import LABEL, NONE, gauge, graph, of_total, percent
 from screens.widgets.outside import Cell, Line, Tone, cell, sentence
 

@@ -18,20 +18,10 @@ from pipeline.health import Check, Grade, Health
 from pipeline.history import History, PastRun, RunDetails, SettingValue, StageTime
 from pipeline.job_facts import AttemptFacts, JobFacts
 from pipeline.job_pictures import Album as JobAlbum
+from pipeline.machine import HostView, MachineView
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
 from pipeline.settings import PRESETS, Settings, with_preset
-from pipeline.snapshot import (
-    FailureRow,
-    HostView,
-    JobRow,
-    MachineView,
-    Notice,
-    RunSummary,
-    RunView,
-    Snapshot,
-    StageView,
-    WorkerPlan,
-)
+from pipeline.snapshot import FailureRow, JobRow, Notice, RunSummary, RunView, Snapshot, StageView, WorkerPlan
 from screens.ports import Album, Exported, FailedVideos, JobReader, Planning, Ports, Refusal
 from screens.ports import Analyst as AnalystPort
 from screens.ports import Classes as ClassesPort

@@ -33,8 +33,9 @@ from pipeline.health import Check as HealthCheck
 from pipeline.health import Grade, Health
 from pipeline.history import SettingValue
 from pipeline.job_facts import JobFacts, LostFact, StreamFacts, TimelineFacts
+from pipeline.machine import HostView
 from pipeline.model import JobState, RunState
-from pipeline.snapshot import HostView, Notice, Snapshot
+from pipeline.snapshot import Notice, Snapshot
 from pipeline.text import visible
 from screens.ports import Refusal
 from screens.widgets.panes import QueuePane
@@ -225,6 +226,7 @@ def test_the_console_imports_no_decoder_and_no_model() -> None:
 def test_screens_enter_the_pipeline_by_its_door_alone() -> None:
     light = (
         "snapshot",
+        "machine",
         "rows",
         "commands",
         "settings",

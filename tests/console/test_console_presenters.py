@@ -7,8 +7,9 @@ from console_script import HOSTILE, MACHINE, NAMES, PLAN, busy, failure, interru
 from rich.cells import cell_len
 
 from pipeline.engine.faults import Fault, Trouble
+from pipeline.machine import GpuView, HostView, ModelView
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, RunState, Stage
-from pipeline.snapshot import GpuView, HostView, ModelView, Notice, Snapshot, StageView, WorkerView
+from pipeline.snapshot import Notice, Snapshot, StageView, WorkerView
 from pipeline.text import clock
 from screens.presenters.devices import devices
 from screens.presenters.failures import failure_row, failures_empty

@@ -9,7 +9,8 @@ from console_script import LARGE, PLAN, SMALL, ScriptedEngine, app_over, busy, p
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from pipeline.snapshot import GpuView, HostView, ModelView, Snapshot
+from pipeline.machine import GpuView, HostView, ModelView
+from pipeline.snapshot import Snapshot
 from screens.dialogs import Question
 from screens.drafts import Draft
 from screens.presenters.advisor import advise

@@ -17,8 +17,8 @@ from pipeline.engine.orders import Orders
 from pipeline.engine.planner import BrokenOff
 from pipeline.engine.scan import Scan
 from pipeline.engine.workers import Pool
+from pipeline.machine import HostView
 from pipeline.model import FailureClass
-from pipeline.snapshot import HostView
 
 if TYPE_CHECKING:
     from sim_world import World

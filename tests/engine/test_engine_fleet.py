@@ -17,9 +17,10 @@ from pipeline.engine.gpus import GpuReader
 from pipeline.engine.preflight import check_device
 from pipeline.engine.readings import Readings
 from pipeline.errors import SettingsError
+from pipeline.machine import GpuView
 from pipeline.model import JobState, RunState
 from pipeline.settings import Settings
-from pipeline.snapshot import GpuView, Snapshot
+from pipeline.snapshot import Snapshot
 from pipeline.visible_gpus import shown_to_cuda
 
 MIGS = ("MIG-a", "MIG-b")

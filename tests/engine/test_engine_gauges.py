@@ -14,8 +14,8 @@ from pipeline.engine import Engine, telemetry
 from pipeline.engine.gpus import GpuReader
 from pipeline.engine.readings import Readings
 from pipeline.engine.telemetry import Telemetry
+from pipeline.machine import MachineView
 from pipeline.settings import Settings
-from pipeline.snapshot import MachineView
 
 
 def read(driver: Any, deadline_s: float = 10.0) -> GpuReader:

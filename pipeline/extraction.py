@@ -11,7 +11,7 @@ from pipeline.held import HeldVideo
 from pipeline.kept_pictures import KeptPictures
 from pipeline.media.chunk import UncuttableError, borders_s, find_cuts
 from pipeline.media.engines import Engines
-from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Sweep
+from pipeline.media.result import KeptFrame, LostSpan, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.model import STAGES, FailureClass, JobState, RunKind, Stage
 from pipeline.outcome import Outcome, failed, finished, loss_sentence
@@ -190,7 +190,7 @@ class Extraction:
         return found
 
     def _sweep(
-        self, found: Probe, crop_xywh: tuple[int, int, int, int], models: tuple[str, ...], known: KnownFrames | None
+        self, found: Probe, crop_xywh: tuple[int, int, int, int], models: tuple[str, ...], known: Sweep | None
     ) -> tuple[Sweep, dict[str, Embedding]]:
         """Decode once; pictures go to the model host and to the disk as frames are chosen."""
         clock = self._clock

@@ -12,7 +12,7 @@ from pipeline.media.chunk import Task, UncuttableError, decide, text_times
 from pipeline.media.collect import WHOLE_PICTURE
 from pipeline.media.fetch import fetch
 from pipeline.media.record import Gap, Record
-from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Picture, Sweep
+from pipeline.media.result import KeptFrame, LostSpan, Picture, Sweep
 from pipeline.model import FailureClass, JobState, Stage
 from pipeline.outcome import Outcome
 from pipeline.outputs.atomic import remove_tree
@@ -56,7 +56,7 @@ class JoinedExtraction(DividedExtraction):
         return self._division.crop_xywh
 
     def _sweep(
-        self, found: Probe, crop_xywh: tuple[int, int, int, int], models: tuple[str, ...], known: KnownFrames | None
+        self, found: Probe, crop_xywh: tuple[int, int, int, int], models: tuple[str, ...], known: Sweep | None
     ) -> tuple[Sweep, dict[str, Embedding]]:
         if known is not None:
             return super()._sweep(found, crop_xywh, models, known)

@@ -107,20 +107,3 @@ class Sweep:
     """Whether `probe.max_frames` ended the video before its end."""
     false_times: int = 0
     """Pictures whose times could not be and were replaced by those that their neighbours make likely."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownFrames:
-    """Scenes and frames that a whole feature file already holds, so that only these pictures are decoded again."""
-
-    scenes: tuple[SceneSpan, ...]
-    frames: tuple[KeptFrame, ...]
-    sampling: str
-    frames_decoded: int
-    frames_lost: int
-    lost: tuple[LostSpan, ...]
-    duration_s: float
-    fps: float
-    variable_rate: bool = False
-    cut_off: bool = False
-    false_times: int = 0

@@ -14,14 +14,14 @@ from pipeline.media.engines import Asked, Engines
 from pipeline.media.fetch import fetch
 from pipeline.media.open import open_media, reorders
 from pipeline.media.picture import coded_box
-from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, Onlooker, SceneSpan, Sweep
+from pipeline.media.result import KeptFrame, LostSpan, Onlooker, SceneSpan, Sweep
 from pipeline.media.seen import IrregularError
 from pipeline.media.stretch import SPLITTABLE, WHOLE, Span
 from pipeline.model import FailureClass, Stage
 from pipeline.settings import PipelineSettings
 from pipeline.stages.probe import Probe, coded_size
 
-__all__ = ["KeptFrame", "KnownFrames", "LostSpan", "SceneSpan", "Sweep", "sweep"]
+__all__ = ["KeptFrame", "LostSpan", "SceneSpan", "Sweep", "sweep"]
 
 _MB = 1 << 20
 _FPS, _ABSURD_FPS = 25.0, 1000.0
@@ -41,7 +41,7 @@ def sweep(
     decode_threads: int,
     on_frame: Callable[[KeptFrame], None],
     progress: Callable[[float, int], None],
-    known: KnownFrames | None = None,
+    known: Sweep | None = None,
     onlooker: Onlooker | None = None,
     engines: Engines | None = None,
 ) -> Sweep:
@@ -61,7 +61,8 @@ def sweep(
     if known is not None:
         began = time.monotonic()
         if fetch(path, probe, crop_xywh, settings, known.frames, on_frame=on_frame, progress=progress) is not None:
-            return _as_known(known, time.monotonic() - began)
+            seconds = {Stage.SCENES: 0.0, Stage.FRAMES: time.monotonic() - began, Stage.DEDUPE: 0.0}
+            return replace(known, seconds={str(stage): spent for stage, spent in seconds.items()})
     damaged, only_keys = False, keys_only(probe, settings)
     by_order = probe.container in _NO_TIMES and reorders(probe.video_codec)
     if engines and is_splittable(probe) and not only_keys:
@@ -83,24 +84,6 @@ def sweep(
             by_order = by_order or reason.times
             only_keys = only_keys and not reason.keyless
     raise AssertionError("the last attempt takes everything")
-
-
-def _as_known(known: KnownFrames, seconds: float) -> Sweep:
-    return Sweep(
-        scenes=known.scenes,
-        frames=known.frames,
-        sampling=known.sampling,
-        frames_decoded=known.frames_decoded,
-        frames_lost=known.frames_lost,
-        lost=known.lost,
-        duration_s=known.duration_s,
-        fps=known.fps,
-        seconds={str(Stage.SCENES): 0.0, str(Stage.FRAMES): seconds, str(Stage.DEDUPE): 0.0},
-        bytes_read=0,
-        variable_rate=known.variable_rate,
-        cut_off=known.cut_off,
-        false_times=known.false_times,
-    )
 
 
 @dataclass(frozen=True, slots=True)

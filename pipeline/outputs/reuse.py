@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.identity import sha256_of
-from pipeline.media.result import KeptFrame, KnownFrames, LostSpan, SceneSpan
+from pipeline.media.result import KeptFrame, LostSpan, SceneSpan, Sweep
 from pipeline.model import Stage
 from pipeline.outputs.feature_writer import Written
 from pipeline.outputs.features import FeatureError, read_features
@@ -70,10 +70,10 @@ def find_reuse(path: bytes, content_id: str, known_sha256: str, keys: Mapping[st
     return Reuse(features, written, dict(had) == dict(keys), frames, models, text, speech)
 
 
-def known_frames(features: Features) -> KnownFrames:
-    """Return the scenes and frames of a feature file, so that the same pictures can be decoded again."""
+def known_frames(features: Features) -> Sweep:
+    """Return what a sweep found that a feature file tells of, so that the same pictures can be decoded again."""
     scenes, frames, info, lost = features.scenes, features.frames, features.info, features.lost
-    return KnownFrames(
+    return Sweep(
         scenes=tuple(SceneSpan(*row) for row in _rows(scenes, "start_s", "end_s", "start_frame", "end_frame")),
         frames=tuple(KeptFrame(*row) for row in _rows(frames, "time_s", "frame_index", "scene", "dhash", "sharpness")),
         sampling=features.sampling,
@@ -82,6 +82,8 @@ def known_frames(features: Features) -> KnownFrames:
         lost=tuple(LostSpan(*row) for row in _rows(lost, "start_s", "end_s", "reason")) if lost else (),
         duration_s=info.duration_s,
         fps=info.fps,
+        seconds={},
+        bytes_read=0,
         variable_rate=bool(info.probe["variable_rate"]),
         cut_off=bool(info.probe["cut_off"]),
         false_times=int(info.probe.get("false_times", 0)),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.media.engines import Engines
-from pipeline.media.result import KeptFrame, KnownFrames, Picture, Sweep
+from pipeline.media.result import KeptFrame, Picture, Sweep
 from pipeline.media.sweep import sweep
 from pipeline.settings import PipelineSettings
 from pipeline.stages.probe import Probe, probe
@@ -34,7 +34,7 @@ def run_sweep(
     *,
     threads: int = 2,
     crop: Box | None = None,
-    known: KnownFrames | None = None,
+    known: Sweep | None = None,
     engines: Engines | None = None,
 ) -> Swept:
     settings = settings or PipelineSettings()

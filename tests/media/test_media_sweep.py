@@ -11,7 +11,6 @@ import pytest
 from media_make import textured, write_video
 from media_run import CUTS, run_sweep
 
-from pipeline.media.result import KnownFrames
 from pipeline.settings import PipelineSettings
 from pipeline.stage_sections import DedupeSettings, FramesSettings, ScenesSettings
 
@@ -145,8 +144,7 @@ def test_keyframes_with_scenes_keeps_the_same_frames(videos: Videos) -> None:
 
 def test_known_frames_are_fetched_without_decoding_the_rest(videos: Videos) -> None:
     first = run_sweep(videos("plain.mp4"))
-    fields = {field.name: getattr(first.result, field.name) for field in dataclasses.fields(KnownFrames)}
-    known = KnownFrames(**fields | {"frames": first.result.frames[-2:]})
+    known = dataclasses.replace(first.result, frames=first.result.frames[-2:])
     again = run_sweep(videos("plain.mp4"), known=known)
     assert again.result.frames == known.frames
     assert again.calls[-1][1] < 300
@@ -156,9 +154,8 @@ def test_known_frames_are_fetched_without_decoding_the_rest(videos: Videos) -> N
 
 def test_known_frames_that_seeking_cannot_find_are_found_by_a_whole_sweep(videos: Videos) -> None:
     first = run_sweep(videos("plain.mp4"))
-    fields = {field.name: getattr(first.result, field.name) for field in dataclasses.fields(KnownFrames)}
     moved = tuple(dataclasses.replace(frame, time_s=frame.time_s + 0.013) for frame in first.result.frames)
-    again = run_sweep(videos("plain.mp4"), known=KnownFrames(**fields | {"frames": moved}))
+    again = run_sweep(videos("plain.mp4"), known=dataclasses.replace(first.result, frames=moved))
     assert again.result.frames == first.result.frames
 
 

@@ -1,6 +1,6 @@
 """What can be typed behind the commands that start a run or go on with one."""
 
-from vconsole.parser_parts import Commands, add_json, add_settings, command_parser
+from vconsole.parser_parts import Commands, Parser, add_json, add_settings, command_parser
 
 EXTRACT_EXAMPLES = """\
 examples:
@@ -65,10 +65,7 @@ def add_extract(commands: Commands) -> None:
     )
     parser.add_argument("--workers", metavar="N|auto", help="worker processes")
     parser.add_argument("--device", metavar="DEVICE", help="device of the models: auto, cpu, cuda:N or cuda:0,cuda:1")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    parser.add_argument("--force", action="store_true", help="do again what is whole already")
-    add_json(parser)
-    add_settings(parser)
+    _add_ways(parser)
 
 
 def add_transcode(commands: Commands) -> None:
@@ -85,6 +82,11 @@ def add_transcode(commands: Commands) -> None:
         parser.add_argument(f"--{name}", action="store_true", default=None, help=told)
     parser.add_argument("--workers", metavar="N|auto", help="worker processes")
     parser.add_argument("--check", action="store_true", help="only report what is odd about each video; needs no --out")
+    _add_ways(parser)
+
+
+def _add_ways(parser: Parser) -> None:
+    """Add how a new run is to be gone about."""
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--force", action="store_true", help="do again what is whole already")
     add_json(parser)

@@ -93,7 +93,7 @@ def packed(values: Vectors) -> str:
 
 
 def unpacked(text: str) -> Vectors:
-    """Return the values that `packed` made a text of, in one row."""
+    """Return the values that `packed` made a text of: float32 (n,), whatever their shape was."""
     return np.frombuffer(base64.b64decode(text), np.float32)
 
 

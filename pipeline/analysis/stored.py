@@ -77,7 +77,7 @@ def _values(file: Group, path: str) -> NDArray[Any]:
 
 
 def vectors_of(file: Group, key: str, scene_count: int) -> tuple[Vectors, Vectors]:
-    """Return the vectors of the scenes and of the video: those stored, else the means of those of the frames."""
+    """Return the vectors of the scenes (S, D) and of the video (D,): stored, or the means of those of the frames."""
     if f"scene_vectors/{key}" in file:
         return _values(file, f"scene_vectors/{key}/vectors"), _values(file, f"video/{key}/vectors")[0]
     frames = _values(file, f"embeddings/{key}/vectors")

@@ -33,7 +33,10 @@ class VoiceDetector:
         self._hidden = self._cell = np.zeros((1, 1, 128), np.float32)
 
     def probabilities(self, samples: NDArray[np.int16]) -> NDArray[np.float32]:
-        """Return the probability of a voice in each frame of the next samples, whose number is a multiple of FRAME."""
+        """Return the probability of a voice in each frame of the next samples: float32 (frames,), 0 to 1.
+
+        `samples` is int16 (n,) at 16 kHz, n a multiple of FRAME.
+        """
         frames = samples.astype(np.float32).reshape(-1, FRAME) / 32768.0
         if not len(frames):
             return np.zeros(0, np.float32)

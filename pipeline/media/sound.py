@@ -140,7 +140,7 @@ class _Line:
         self.at_s, self.known = max(0.0, self.time_of(frame)), True
 
     def sounds(self, found: Iterator[NDArray[np.int16]]) -> Iterator[Sound]:
-        """Yield samples as they follow one another."""
+        """Yield blocks of samples, int16 (n,) at RATE_HZ, with the seconds at which they begin."""
         for samples in found:
             yield Sound(self.at_s, samples)
             self.at_s += len(samples) / RATE_HZ
@@ -154,7 +154,7 @@ class _Resampler:
         self._made: AudioResampler | None = None
 
     def through(self, frame: AudioFrame) -> Iterator[NDArray[np.int16]]:
-        """Yield what comes out of a frame."""
+        """Yield what comes out of a frame: int16 (n,)."""
         kind = (frame.sample_rate, frame.format.name, frame.layout.name, frame.layout.nb_channels)
         if kind != self._kind:
             yield from self.rest()
@@ -164,7 +164,7 @@ class _Resampler:
         yield from map(_samples, self._made.resample(frame))
 
     def rest(self) -> Iterator[NDArray[np.int16]]:
-        """Yield what it still holds."""
+        """Yield what it still holds: int16 (n,)."""
         made, self._made, self._kind = self._made, None, ()
         if made is not None:
             yield from map(_samples, made.resample(None))

@@ -31,7 +31,7 @@ class TextAreas:
         return self.differ(edges_of(grey))
 
     def differ(self, edges: NDArray[np.float32]) -> bool:
-        """Return what `changed` does for a picture with these edges (`edges_of`)."""
+        """Return what `changed` does for a picture with these edges, float32 (h, w) as `edges_of` gives them."""
         before, self._edges = self._edges, edges
         if before is None or before.shape != edges.shape:
             return True

@@ -7,7 +7,10 @@ from pipeline.media.result import Picture
 
 
 def scaled(picture: Picture, longest_px: int, shorter_px: int = 0) -> Picture:
-    """Return a picture whose longer side is at most `longest_px`, and its shorter at least `shorter_px` if it can."""
+    """Return the picture, uint8 (h, w, 3), with its longer side at most `longest_px`.
+
+    Its shorter side is at least `shorter_px` where both can be.
+    """
     height, width = picture.shape[:2]
     factor = min(longest_px / max(height, width), max(1.0, shorter_px / min(height, width)))
     if factor == 1:

@@ -145,7 +145,7 @@ class Embedder:
 
 
 def thinned(rows: Vectors, most: int) -> Vectors:
-    """Return at most `most` of the rows, evenly spread from the first to the last."""
+    """Return at most `most` of the rows (N, D), evenly spread from the first to the last."""
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 

@@ -40,23 +40,7 @@ class PicturePlan:
 def plan_picture(found: VideoFacts, settings: TranscodeSettings, crop: Box | None, encoder: str = "") -> PicturePlan:
     """Return how the picture is changed for `encoder` (the one of the settings where none is named)."""
     encoder = encoder or software_of(settings)
-    changes: list[str] = []
-    chain: list[tuple[str, str]] = []
-    if found.interlaced and settings.deinterlace:
-        changes.append("it is interlaced")
-        chain.append(("bwdif", "mode=send_frame:parity=auto:deint=all"))
-    size, shape = (found.width, found.height), found.shape
-    if settings.upright and (found.rotation_deg or found.mirrored):
-        changes.append("its picture is turned by a flag")
-        chain += _TURNS.get(found.rotation_deg, ())
-        chain += [("hflip", "")] if found.mirrored else []
-        if found.rotation_deg in (90, 270):
-            size, shape = size[::-1], 1 / shape
-    box = _crop(settings, crop, size)
-    if box is not None:
-        changes.append("it has borders that are cut off")
-        chain.append(("crop", f"{box[2]}:{box[3]}:{box[0]}:{box[1]}:exact=1"))
-        size = box[2:]
+    changes, chain, size, shape = _straightened(found, settings, crop)
     pixel_format = settings.pixel_format or found.pixel_format
     if pixel_format not in formats.PIXEL_FORMATS[encoder]:
         pixel_format = formats.nearest(pixel_format, encoder)
@@ -90,6 +74,30 @@ def plan_picture(found: VideoFacts, settings: TranscodeSettings, crop: Box | Non
         colours.to_sdr,
         NO_HDR if colours.to_sdr or encoder not in formats.TELL_HDR else replace(found.hdr_told, dynamic=()),
     )
+
+
+def _straightened(
+    found: VideoFacts, settings: TranscodeSettings, crop: Box | None
+) -> tuple[list[str], list[tuple[str, str]], tuple[int, int], Fraction]:
+    """Return what makes pictures whole, upright and without borders: why, the filters, size and pixel shape then."""
+    changes: list[str] = []
+    chain: list[tuple[str, str]] = []
+    if found.interlaced and settings.deinterlace:
+        changes.append("it is interlaced")
+        chain.append(("bwdif", "mode=send_frame:parity=auto:deint=all"))
+    size, shape = (found.width, found.height), found.shape
+    if settings.upright and (found.rotation_deg or found.mirrored):
+        changes.append("its picture is turned by a flag")
+        chain += _TURNS.get(found.rotation_deg, ())
+        chain += [("hflip", "")] if found.mirrored else []
+        if found.rotation_deg in (90, 270):
+            size, shape = size[::-1], 1 / shape
+    box = _crop(settings, crop, size)
+    if box is not None:
+        changes.append("it has borders that are cut off")
+        chain.append(("crop", f"{box[2]}:{box[3]}:{box[0]}:{box[1]}:exact=1"))
+        size = box[2:]
+    return changes, chain, size, shape
 
 
 def software_of(settings: TranscodeSettings) -> str:

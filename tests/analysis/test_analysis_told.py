@@ -1,6 +1,7 @@
 """The classes of stored videos where they are shown: in the rows of a snapshot and in what is known of one video."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,15 +19,27 @@ from pipeline.settings import Settings
 WORDS = ["red=a red circle", "blue=a blue star"]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def extraction(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an extraction of three videos, one of them of two scenes, and the ledger that knows it."""
-    monkeypatch.setenv("VCONSOLE_STATE_DIR", str(tmp_path / "state"))
+    folder = tmp_path_factory.mktemp("told")
     red, blue = ("red", "circle"), ("blue", "star")
     for name, looks in (("a.mp4", (red,)), ("b/[b].mp4", (blue,)), ("two.mp4", (red, blue))):
-        make_video(tmp_path / "videos", Recipe(name, looks, width=160, height=120, seconds=0.6 * len(looks)))
-    extract(tmp_path / "videos", tmp_path / "out")
-    return tmp_path
+        make_video(folder / "videos", Recipe(name, looks, width=160, height=120, seconds=0.6 * len(looks)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VCONSOLE_STATE_DIR", str(folder / "state"))
+        extract(folder / "videos", folder / "out")
+    shutil.copytree(folder / "out", folder / "whole")
+    return folder
+
+
+@pytest.fixture
+def folder(extraction: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, with nothing classified yet."""
+    monkeypatch.setenv("VCONSOLE_STATE_DIR", str(extraction / "state"))
+    shutil.rmtree(extraction / "out")
+    shutil.copytree(extraction / "whole", extraction / "out")
+    return extraction
 
 
 @pytest.fixture

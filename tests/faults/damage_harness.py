@@ -1,8 +1,6 @@
 """Outputs of a real run, damaged by chance behind the ledger's back, and what must be true after `verify --redo`."""
 
-import contextlib
 import gzip
-import io
 import json
 import os
 import random
@@ -12,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import in_process
 from compare import differences
 
 from pipeline.media.samples import Recipe, make_video
-from vconsole import cli
 
 SETTINGS = ("--set", "engine.settle_s=0", "--set", "frames.save=jpeg", "--preset", "scenes", "--workers", "2")
 COLOURS = ("red", "blue", "yellow", "green", "purple", "orange", "cyan", "pink")
@@ -43,17 +41,13 @@ class Archive:
         shutil.copytree(self.out, self.original)
 
     def vconsole(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        """Run a command line of the program to its end, in this process; its workers are processes of their own."""
-        line = [str(one) for one in arguments]
-        out, err = io.StringIO(), io.StringIO()
+        """Run a command line of the program to its end, in this process."""
         before = os.environ.get("VCONSOLE_STATE_DIR", "")
         os.environ["VCONSOLE_STATE_DIR"] = str(self.state)
         try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = cli.run(line)
+            return in_process.vconsole(*arguments)
         finally:
             os.environ["VCONSOLE_STATE_DIR"] = before
-        return subprocess.CompletedProcess(line, code, out.getvalue(), err.getvalue())
 
     def verify(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit code of `verify --deep --json` and the objects it told."""

@@ -59,10 +59,12 @@ class ModelView:
     pictures_done: int = 0
     state: str = "loaded"
     """loaded | resting (another has its place for now) | loading (its turn has come)"""
-    memory_bytes: int = 0
-    """What its parameters take, and on a GPU its largest batch."""
+    memory_bytes: int | None = 0
+    """What its parameters take, and on a GPU its largest batch; None of an engine that reads text: nobody counts it."""
     unloads: int = 0
     """How often it made room for another."""
+    compiled: bool = False
+    """Whether its forward pass was compiled when it was loaded."""
 
 
 @dataclass(frozen=True, slots=True)

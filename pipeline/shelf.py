@@ -30,6 +30,7 @@ class ShelvedModel:
     batch_size: int = 0
     """The size that was measured to be the quickest, 0 = it was not measured."""
     pictures_per_s: float = 0.0
+    compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ from screens.widgets.lab_list import LabList
 from screens.widgets.lines import Lines, LineView
 from screens.widgets.outside import Cell, Line, outside, tell
 
+OF_A_RUN = ("lab.details", "lab.again", "lab.mark", "lab.compare", "lab.export", "lab.copy")
+"""Actions that do nothing where there is no benchmark yet."""
+
 
 class Lab(Paged):
     """The list of benchmarks and a page on the selected one; the one at hand is shown as the engine tells of it."""
@@ -65,6 +68,7 @@ class Lab(Paged):
         page.border_title = outside(self.alone or "report")
         resumable = run is not None and run.state in RESUMABLE
         vain = {"lab.cancel": self._snapshot.lab is None, "lab.resume": not resumable}
+        vain |= dict.fromkeys(OF_A_RUN, run is None)
         self.query_one(KeyLine).rename({action: "" for action, is_vain in vain.items() if is_vain})
         if run is not None and not self._is_live(run) and not self._telling and self._stale(run):
             self._telling = True

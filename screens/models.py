@@ -86,6 +86,7 @@ class Models(Screen[None]):
         if model is not None:
             step, verified = self._steps.get(model.key), self._verified.get(model.key)
             page.show(model_details(model, step, verified, page.line_width))
+        self.query_one(KeyLine).rename({} if model and model.key in self._fetching else {"models.stop": ""})
 
     def action_fetch(self) -> None:
         """Fetch the weights of the selected model, unless they are here or on their way."""

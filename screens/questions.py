@@ -95,15 +95,14 @@ def leaving_question(snapshot: Snapshot) -> Question | None:
     if is_live(snapshot.run) and snapshot.run is not None:
         return quit_question(snapshot.run.count(JobState.RUNNING))
     if snapshot.lab is not None:
-        kept = f"{plural(len(snapshot.lab.results), 'subject')} measured so far are kept; its run can be gone on with."
-        return _aside_question("A benchmark", kept)
+        return _aside_question("A benchmark", plural(len(snapshot.lab.results), "subject"), "measured")
     if snapshot.classify is not None:
-        kept = f"{plural(snapshot.classify.done, 'video')} classified so far are kept; its run can be gone on with."
-        return _aside_question("A classification", kept)
+        return _aside_question("A classification", plural(snapshot.classify.done, "video"), "classified")
     return None
 
 
-def _aside_question(what: str, kept: str) -> Question:
+def _aside_question(what: str, amount: str, done: str) -> Question:
+    kept = f"What is {done} so far ({amount}) is kept; its run can be gone on with."
     choices = (Choice("n", "now", "Now", kept), Choice("s", "stay", "Stay", "Change nothing."))
     return Question("leave", f"{what} is under way. Leave all the same?", choices, pressed_on="now")
 
@@ -128,7 +127,7 @@ def lab_again_question(run: PastRun) -> Question:
 
 def lab_cancel_question(run_id: int, measured: int) -> Question:
     """Return the question whether to end what is measured now."""
-    kept = f"{plural(measured, 'subject')} measured so far are kept, with their report."
+    kept = f"What is measured so far ({plural(measured, 'subject')}) is kept, with its report."
     choices = (Choice("c", "cancel", "Cancel it", kept), Choice("s", "stay", "Go on", "Change nothing."))
     return Question("cancel", f"Cancel benchmark {run_id}?", choices)
 

@@ -193,13 +193,7 @@ class SettingsRoom(Screen[None]):
 
     def action_filter(self) -> None:
         """Open the filter."""
-        self.add_class("-finding")
-        self.set_focus(self.query_one("#find", Input))
-
-    @on(Input.Submitted, "#find")
-    def _filter_kept(self) -> None:
-        self.set_class(bool(self.query_one(FilterLine).value), "-finding")
-        self.set_focus(self.query_one(SettingsList))
+        self.query_one(FilterLine).open()
 
     def action_reread(self) -> None:
         """Read the file again; the edits stay."""

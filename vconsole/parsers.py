@@ -16,14 +16,16 @@ Without a command the console opens."""
 
 TOP_EXAMPLES = """\
 examples:
-  vconsole                                     open the console
-  vconsole extract ~/videos --out ~/features   extract a folder, all in it included
-  vconsole transcode ~/videos --out ~/standard  make them files that everything reads
-  vconsole transcode --check ~/videos          only say which would give trouble, and why
-  vconsole resume                              go on with what was interrupted
-  vconsole doctor                              try whether all works on this machine
-  vconsole benchmark --extractors tiny-shapes   measure how quick it is here
-  vconsole demo                                see it work on small videos made for it
+  vconsole                                       open the console
+  vconsole extract ~/videos --out ~/features     extract a folder, all in it included
+  vconsole transcode ~/videos --out ~/standard   make them files that everything reads
+  vconsole transcode --check ~/videos            only say which would give trouble, and why
+  vconsole resume                                go on with what was interrupted
+  vconsole classify ~/features --labels cat dog  what is in them, from the stored vectors
+  vconsole analysis ~/features                   what they are, all together
+  vconsole doctor                                try whether all works on this machine
+  vconsole benchmark --extractors tiny-shapes    measure how quick it is here
+  vconsole demo                                  see it work on small videos made for it
 
 exit codes: 0 all well; 1 finished, some videos failed; 2 bad usage, settings or a missing model, before any work;
 130 interrupted. Settings: defaults < configuration file < preset < environment < command line."""
@@ -106,7 +108,12 @@ def _add_export(commands: Commands) -> None:
 
 
 def _add_runs(commands: Commands) -> None:
-    parser = command_parser(commands, "runs", "List the runs in the ledger, newest first.")
+    parser = command_parser(
+        commands,
+        "runs",
+        "List the runs in the ledger, newest first.",
+        "examples:\n  vconsole runs\n  vconsole runs --json | jq 'select(.failed > 0)'",
+    )
     add_json(parser, ends="")
     add_settings(parser)
 
@@ -167,6 +174,7 @@ def _add_demo(commands: Commands) -> None:
         commands,
         "demo",
         "Make small videos, extract them and show what came out.",
+        "examples:\n  vconsole demo\n  vconsole demo --dir /tmp/demo\n\n"
         "Your configuration is not read. The demo's model, tiny-shapes, knows coloured shapes and nothing else.",
     )
     parser.add_argument("--dir", default="demo", metavar="DIR", help="where to work (default: ./demo)")

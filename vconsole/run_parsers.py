@@ -59,7 +59,9 @@ def add_extract(commands: Commands) -> None:
     parser = command_parser(commands, "extract", says, EXTRACT_EXAMPLES)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a video, a picture or a folder")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the outputs; made if it is missing")
-    parser.add_argument("--preset", metavar="NAME", help="standard (default), quick, scenes, or one of your own")
+    parser.add_argument(
+        "--preset", metavar="NAME", help="standard (default), quick, scenes, everything, or one of your own"
+    )
     parser.add_argument(
         "--model", metavar="KEY", action="append", help="model for the vectors, see `vconsole models list`; repeatable"
     )

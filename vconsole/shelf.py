@@ -54,6 +54,7 @@ class Shelf:
             key, model.family, model.architecture, model.weights or model.path, model.licence, needed, here, size,
             where, expected, str(known.get("device", "")), str(known.get("precision", "")),
             float(known.get("load_s", 0)), int(known.get("batch_size", 0)), float(known.get("pictures_per_s", 0)),
+            bool(known.get("compiled")),
         )  # fmt: skip
 
 

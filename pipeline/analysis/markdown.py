@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.analysis_report import Analysis, Frequent
 from pipeline.reports.markdown import table, text
-from pipeline.text import clock, plural, visible
+from pipeline.text import clock, plural
 
 UNNAMED = "(no class)"
 MOST_GROUPS, MOST_MEMBERS, MOST_PAIRS, MOST_PROBLEMS = 50, 10, 100, 50
@@ -40,7 +40,7 @@ def _lines(analysis: Analysis) -> Iterator[str]:
         yield "## Not read"
         yield ""
         yield from table(
-            ("Feature file", "Why"), ((one.features, one.problem) for one in analysis.problems[:MOST_PROBLEMS]), "---"
+            ("Feature file", "Why"), ((one.features, one.problem) for one in analysis.problems[:MOST_PROBLEMS]), 2
         )
 
 
@@ -78,7 +78,7 @@ def _duplicates(analysis: Analysis) -> Iterator[str]:
     yield f"By {text(by)} of the kept frames: {pairs} in {plural(len(analysis.groups), 'group')}{more}."
     yield ""
     for number, group in enumerate(analysis.groups[:MOST_GROUPS], 1):
-        named = ", ".join(text(visible(name)) for name in group[:MOST_MEMBERS])
+        named = ", ".join(text(name) for name in group[:MOST_MEMBERS])
         rest = f" and {len(group) - MOST_MEMBERS:,} more" if len(group) > MOST_MEMBERS else ""
         yield f"{number}. {named}{rest}"
     if analysis.duplicates:
@@ -87,7 +87,7 @@ def _duplicates(analysis: Analysis) -> Iterator[str]:
             (one.one, one.other, "" if one.similarity is None else f"{one.similarity:.4f}", f"{one.hash_share:.0%}")
             for one in analysis.duplicates[:MOST_PAIRS]
         )
-        yield from table(("Video", "And", "Cosine", "Shared frames"), rows)
+        yield from table(("Video", "And", "Cosine", "Shared frames"), rows, 2)
 
 
 def _frequent(title: str, amount: str, found: tuple[Frequent, ...], among: int, how: str) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _frequent(title: str, amount: str, found: tuple[Frequent, ...], among: int, 
         yield ""
         yield f"Of {plural(among, 'video')} {how}."
         yield ""
-        rows = ((visible(one.text), f"{one.videos:,}", f"{one.amount:,.5g}") for one in found)
+        rows = ((one.text, f"{one.videos:,}", f"{one.amount:,.5g}") for one in found)
         yield from table(("Text", "Videos", amount), rows)
 
 

@@ -6,7 +6,7 @@ from statistics import median
 from pipeline.benchmark.others import disturbing
 from pipeline.benchmark.report import Method, Output, Reason, Sample
 from pipeline.benchmark.statistics import TOLERANCE, stable
-from pipeline.text import precise
+from pipeline.text import plural, precise
 
 LEAST_SAMPLES = 5
 SHARE_OF_TIMEOUT = 0.5
@@ -59,7 +59,7 @@ def _errors(errors: Mapping[str, int], answered: int) -> Reason | None:
     told = ", ".join(f"{count} x {what}" for what, count in sorted(errors.items()))
     return Reason(
         code="errors",
-        text=f"requests failed: {told}; {answered} were answered",
+        text=f"requests failed: {told}; {plural(answered, 'answer')} came",
         recommendation="See the service's own log; the times are those of its answers only.",
     )
 
@@ -97,9 +97,8 @@ def _few(times_s: Sequence[float], method: Method) -> Reason | None:
         advice = f"Ask for at least {LEAST_SAMPLES} iterations."
     else:
         advice = "Raise --max-seconds, or give smaller inputs or a smaller batch."
-    return Reason(
-        code="too_few_samples", text=f"{len(times_s)} calls were timed, {wanted} are needed", recommendation=advice
-    )
+    timed = f"{plural(len(times_s), 'call')} {'was' if len(times_s) == 1 else 'were'} timed"
+    return Reason(code="too_few_samples", text=f"{timed}, {wanted} are needed", recommendation=advice)
 
 
 def _unstable(windows_s: Sequence[float]) -> Reason | None:

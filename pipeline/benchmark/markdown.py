@@ -144,7 +144,7 @@ def _comparison(found: Comparison) -> Iterator[str]:
     if found.surroundings:
         yield "What else differs:"
         yield ""
-        yield from table(("What", "Before", "After"), ((f.what, f.before, f.after) for f in found.surroundings), "---")
+        yield from table(("What", "Before", "After"), ((f.what, f.before, f.after) for f in found.surroundings), 3)
 
 
 def _stages(results: Sequence[Result]) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _stages(results: Sequence[Result]) -> Iterator[str]:
         yield ""
         yield "Seconds of one call in each stage; stages overlap where one hands over to the next."
         yield ""
-        yield from table(("Subject", "Stage", "p50", "mean", "max"), rows)
+        yield from table(("Subject", "Stage", "p50", "mean", "max"), rows, 2)
 
 
 def _resources(results: Sequence[Result]) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _resource_row(result: Result) -> tuple[str, ...]:
 def _surroundings(report: Report) -> Iterator[str]:
     yield "## Machine and method"
     yield ""
-    yield from table(("What", "Value"), [*_machine(report.machine), *_method(report)], "---")
+    yield from table(("What", "Value"), [*_machine(report.machine), *_method(report)], 2)
 
 
 def _machine(here: Machine) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -71,28 +71,38 @@ def leaving_word(state_dir: Path, command: StartRun, run_id: int = 0) -> Iterato
 
         yield ended
     with suppress(EngineRunningError), closing(Ledger(state_dir)) as ledger:  # the engine has ended meanwhile
-        for word in left(state_dir):
+        for word in left(state_dir, lambda *_: None):  # the next engine tells of what is damaged
             with ledger.transaction():
                 take_in(ledger, word)
             word.path.unlink()
 
 
-def left(state_dir: Path) -> Iterator[Word]:
-    """Yield word of each run that is over. Raises OSError; ValueError, TypeError or LookupError for what is damaged."""
+def left(state_dir: Path, damaged: Callable[[Path, Exception], None]) -> Iterator[Word]:
+    """Yield word of each run that is over; `damaged` is told of each file that cannot be read, and why."""
     for path in sorted((state_dir / FOLDER).glob(f"*{ENDING}")):
-        with open(path, "rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            head, *jobs = [json.loads(line) for line in file if line.endswith(b"\n")]
-            end = jobs.pop() if jobs and "ended_s" in jobs[-1] else None
-            if end is None:  # it was killed, before its end or while it told that
-                jobs, end = [], {"state": RunState.INTERRUPTED, "ended_s": os.fstat(file.fileno()).st_mtime}
-        yield Word(
-            path, _command(head), head["run_id"], head["began_s"], end["ended_s"], RunState(end["state"]),
-            tuple(map(_job, jobs)),
-        )  # fmt: skip
+        try:
+            word = _word(path)
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            damaged(path, error)
+            continue
+        if word is not None:
+            yield word
+
+
+def _word(path: Path) -> Word | None:
+    """Return what a file tells, None while its run goes on. Raises what `left` catches for one that is damaged."""
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        head, *jobs = [json.loads(line) for line in file if line.endswith(b"\n")]
+        end = jobs.pop() if jobs and "ended_s" in jobs[-1] else None
+        if end is None:  # it was killed, before its end or while it told that
+            jobs, end = [], {"state": RunState.INTERRUPTED, "ended_s": os.fstat(file.fileno()).st_mtime}
+    began_s, ended_s = float(head["began_s"]), float(end["ended_s"])
+    state, told = RunState(end["state"]), tuple(map(_job, jobs))
+    return Word(path, _command(head), int(head["run_id"]), began_s, ended_s, state, told)
 
 
 def take_in(ledger: Ledger, word: Word) -> RunRecord:
@@ -116,6 +126,7 @@ class Beside:
         self._core = core
         self._due_s = 0.0
         self._looking: asyncio.Task[None] | None = None
+        self._told_of: set[Path] = set()
 
     def tick(self) -> None:
         """Begin to look if it is time and nobody looks."""
@@ -126,15 +137,21 @@ class Beside:
 
     async def _look(self) -> None:
         core = self._core
+        damaged: dict[Path, Exception] = {}
         try:
-            words = await in_thread(lambda: list(left(core.state_dir)))
+            words = await in_thread(lambda: list(left(core.state_dir, damaged.__setitem__)))
             for word in words:
                 run, core.runs = await core.ledger.submit(partial(_taken, word))
                 await in_thread(word.path.unlink)
                 core.note("info", f"Run {run.run_id}, which a shell carried out beside this, is {run.state}.")
-        except (OSError, ValueError, TypeError, LookupError) as error:
+        except OSError as error:
             self._due_s = float("inf")
-            core.note("warning", f"Word of runs in {core.state_dir / FOLDER} cannot be read: {error!r}")
+            core.note("warning", f"Word of runs in {core.state_dir / FOLDER} cannot be taken in: {error}")
+        for path, why in damaged.items():
+            if path not in self._told_of:
+                self._told_of.add(path)
+                told = f"{path} tells of a run that a shell carried out, and cannot be read"
+                core.note("warning", f"{told} ({type(why).__name__}); the history lacks that run. Remove the file.")
 
 
 def _taken(word: Word, ledger: Ledger) -> tuple[RunRecord, tuple[RunSummary, ...]]:

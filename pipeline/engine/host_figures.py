@@ -60,11 +60,12 @@ def _model(facts: dict[str, Any]) -> ModelView:
         key=str(facts["key"]),
         device=str(facts["device"]),
         precision=str(facts["precision"]),
+        compiled=bool(facts["compiled"]),
         batch_size=_count(facts, "batch_size"),
         load_s=wire.number(facts, "load_s"),
         pictures_done=_count(facts, "pictures_done"),
         state=str(facts["state"]),
-        memory_bytes=_count(facts, "memory_bytes"),
+        memory_bytes=None if facts["memory_bytes"] is None else _count(facts, "memory_bytes"),
         unloads=_count(facts, "unloads"),
     )
 

@@ -157,12 +157,22 @@ def _of_shares(active_s: float, shares: Sequence[float]) -> tuple[float, float, 
     return likely, likely * (1 - _OF_SHARES), likely * (1 + _OF_SHARES)
 
 
-def bottleneck(shares: dict[Stage, float], *, waiting_for_host: int, busy: int, workers: int, host_share: float) -> str:
+def bottleneck(
+    shares: dict[Stage, float],
+    *,
+    waiting_for_host: int,
+    busy: int,
+    workers: int,
+    host_share: float,
+    loading: bool = False,
+) -> str:
     """Return one sentence that names what everything else waits for, empty while nothing stands out."""
     if not busy:
         return ""
     if waiting_for_host * 2 >= busy:
         waits = "waits" if waiting_for_host == 1 else "wait"
+        if loading:
+            return f"Models are being loaded: {waiting_for_host} of {plural(busy, 'busy worker')} {waits} for them."
         return f"The model host is the bottleneck: {waiting_for_host} of {plural(busy, 'busy worker')} {waits} for it."
     if host_share > 0.9:
         return f"The model host is the bottleneck: it is busy {host_share:.0%} of the time."

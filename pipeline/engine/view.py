@@ -132,4 +132,5 @@ class View:
             busy=len(running),
             workers=core.pool.target,
             host_share=core.hosts.busy_share,
+            loading=any(host.state in {"starting", "loading"} for host in core.hosts.views),
         )

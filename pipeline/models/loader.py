@@ -74,6 +74,7 @@ class Loader:
         self._coming = ""
         self._reloading_since_s: float | None = None
         self._told_of_turns = False
+        self._told_too_large: set[str] = set()
         router.device.serving.make_room = self._make_room
 
     @property
@@ -211,8 +212,16 @@ class Loader:
         if self._told_of_turns:
             return
         self._told_of_turns = True
-        setting = "host.memory_mb" if self._host.memory_mb else "host.memory_fraction"
-        self._note("warning", self.turns.told(keys, setting, self._called or self.device))
+        self._note("warning", self.turns.told(keys, self._budget_setting, self._called or self.device))
+
+    @property
+    def _budget_setting(self) -> str:
+        return "host.memory_mb" if self._host.memory_mb else "host.memory_fraction"
+
+    def _tell_of_size(self, key: str) -> None:
+        if self.turns.too_large(key) and key not in self._told_too_large:
+            self._told_too_large.add(key)
+            self._note("warning", self.turns.told_too_large(key, self._budget_setting, self._called or self.device))
 
     def _came(self, key: str, found: Supplied) -> None:
         model, spec = found.model, found.model.spec
@@ -231,6 +240,7 @@ class Loader:
             self._coming, self._reloading_since_s = "", None
         for then, _ in waiting:
             then(key)
+        self._tell_of_size(key)
         self._unload(in_the_way, key)  # it may have turned out larger than expected
 
     def _failed(self, key: str, failure: JobError) -> None:
@@ -254,12 +264,14 @@ class Loader:
 
     def _facts(self, key: str) -> dict[str, Any]:
         entry, spec, share = self._entries[key], self.spec(key), self.turns.shares[key]
+        counted = not isinstance(self._models[key], TextSettings)
         return {
             "key": key,
             "precision": spec.precision,
+            "compiled": isinstance(spec, PictureSpec) and spec.compiled,
             "device": spec.device,
             "load_s": round(share.load_s, 3),
             "state": "loaded" if entry.model else "loading" if key == self._coming else "resting",
-            "memory_bytes": share.weights_bytes + share.batch_bytes,
+            "memory_bytes": share.weights_bytes + share.batch_bytes if counted else None,
             "unloads": share.unloads,
         }

@@ -36,6 +36,7 @@ def measured_batch_size(model: AnyModel, host: HostSettings, remember: Path | No
     known = remembered.read(remember).get(name, {}) if remember else {}
     entry = {**known, "key": spec.key, "device": device, "precision": spec.precision, "load_s": round(load_s, 2)}
     entry |= {"weights_bytes": model.usage().weights_bytes}
+    entry |= {"compiled": isinstance(spec, PictureSpec) and spec.compiled}
     if not isinstance(spec, PictureSpec):
         size = spec.batch_size
     elif host.batch_size != "auto":

@@ -97,6 +97,7 @@ class NetworkModel:
                 least = _agreement(self, probes, expected)
                 if least >= LEAST_AGREEMENT:
                     self.encode_pictures(probes * 4)  # convolutions are compiled once more for batches of 16 and above
+                    self.spec = replace(self.spec, compiled=True)
                     return
             reason = f"its vectors would be as far off as cosine {least:.4f}"
         except Exception as error:  # noqa: BLE001 - compilers fail in their own ways, and the plain one does without

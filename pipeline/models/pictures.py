@@ -55,6 +55,8 @@ class PictureSpec:
     pool_frames: int = 0
     """Most frames of which the model itself makes the vector of a scene or video; its vectors of frames then keep their
     length. 0 = it does not, and the mean of vectors of length 1 is taken."""
+    compiled: bool = False
+    """Whether its forward pass is compiled."""
 
     def to_message(self) -> dict[str, Any]:
         """Return the fields that cross a process border."""

@@ -114,6 +114,18 @@ class Turns:
         self.shares[key].weights_bytes = max(1, self.shares[key].weights_bytes)
         return self.in_the_way(key, demands)
 
+    def too_large(self, key: str) -> bool:
+        """Whether one model takes more by itself than all may together; it is used all the same."""
+        return 0 < self.budget_bytes < self.needed_bytes([key])
+
+    def told_too_large(self, key: str, setting: str, device: str) -> str:
+        """Return a sentence for the operator on a model that is too large."""
+        needed, budget = self.needed_bytes([key]), self.budget_bytes
+        return (
+            f"model {key} takes {needed / 1e6:,.0f} MB on {device}, and {budget / 1e6:,.0f} MB are allowed "
+            f"({setting}): it is used all the same, with no other beside it. Raise {setting}, or choose a smaller one."
+        )
+
     def told(self, keys: Iterable[str], setting: str, device: str) -> str:
         """Return a sentence for the operator: that models take turns, and what can be done about it."""
         needed, budget = self.needed_bytes(keys), self.budget_bytes

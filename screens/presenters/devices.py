@@ -142,6 +142,8 @@ def _time(host: HostView, width: int) -> list[Line]:
 
 def _model(model: ModelView, host: HostView, width: int) -> Line:
     """Return what a host runs a model with, and in turns which one is there and what each takes."""
-    turn = [model.state, size(model.memory_bytes)] if host.takes_turns else []
-    parts = [model.key, *turn, model.precision, f"batch {model.batch_size}", f"{model.pictures_done:,} done"]
+    takes = "memory unknown" if model.memory_bytes is None else size(model.memory_bytes)
+    turn = [model.state, takes] if host.takes_turns else []
+    made = [model.precision, *(["compiled"] if model.compiled else [])]
+    parts = [model.key, *turn, *made, f"batch {model.batch_size}", f"{model.pictures_done:,} done"]
     return Cell(" " * LABEL), cell(joined(parts, width - LABEL), width - LABEL, "quiet")

@@ -118,7 +118,10 @@ def video_details(row: JobRow, facts: Facts, width: int) -> tuple[Line, ...]:
         for label, text in zip(("picture", "sound"), stream_words(facts.streams), strict=True):
             lines += field(label, text, width)
     lines += field("file", f"{facts.source} ({size(facts.size_bytes)})", width)
-    lines += field("attempts", f"{row.attempts} of those that count", width)
+    tries = f"{row.attempts:,}"
+    if row.attempts < len(facts.attempts):
+        tries += f" of {len(facts.attempts):,} count: the others ended by no fault of the video"
+    lines += field("attempts", tries, width)
     lines += [attempt_row(attempt, width) for attempt in facts.attempts]
     for number, text in enumerate(facts.detail.splitlines()):
         lines += field("detail" if not number else "", text, width, "quiet")

@@ -21,6 +21,9 @@ _VERDICTS: dict[str, Tone] = {"slower": "bad", "faster": "good", "same": "quiet"
 _GATE: dict[str, tuple[str, Tone]] = {"regression": ("✗", "bad"), "not judged": ("!", "warn"), "passed": ("✓", "good")}
 _SIGNS = {"slower": "▲", "faster": "▼", "same": "="}
 
+_DATED = 70
+"""Width from which on a row tells when and how long; below it, what was measured matters more."""
+
 
 def lab_heading(width: int) -> Line:
     """Return the titles of the columns of the list."""
@@ -38,8 +41,8 @@ def lab_row(run: PastRun, mark: str, now_s: float, width: int) -> Line:
 
 
 def _columns(width: int) -> run_table.Columns:
-    columns = [*run_table.FIRST, ("measured", 9, True), ("lacking", 8, True), ("began", 13, True)]
-    columns += [("took", 8, True)] if width >= 60 else []
+    columns = [*run_table.FIRST, ("measured", 9, True), ("lacking", 8, True)]
+    columns += [("began", 13, True), ("took", 8, True)] if width >= _DATED else []
     return run_table.with_last(columns, "  what", width)
 
 

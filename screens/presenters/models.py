@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.shelf import FetchStep, ShelvedModel, Verified
+from screens.actions import key_of
 from screens.presenters.words import NONE, bar, number, percent, size
 from screens.widgets.outside import Cell, Line, Tone, cell, line_width, sentence, wrap
 
@@ -35,7 +36,7 @@ def model_details(
         "licence": model.licence or "not known",
         "size": size(model.size_bytes) if model.size_bytes else "not known",
         "where": model.where,
-        "sha256": model.expected_sha256 or "none is known that it should have",
+        "sha256": model.expected_sha256 or "not known",
     }
     if not model.needed:
         facts = {name: facts[name] for name in ("model", "family", "licence", "where")}
@@ -50,11 +51,11 @@ def model_details(
     elif verified:
         lines += [(), (Cell(verified, "quiet"),)]
     if not model.here and step is None:
-        lines += [(), *((Cell(row, "quiet"),) for row in wrap(_NOT_HERE, width))]
+        lines += [(), *((Cell(row, "quiet"),) for row in wrap(f"{key_of('models.fetch')} {_NOT_HERE}", width))]
     return tuple(lines)
 
 
-_NOT_HERE = "Fetch it, name a file of yours (path), or point at a folder of copies (host.weights_dir)."
+_NOT_HERE = "downloads it. Or name a file of yours (path) in the settings, or a folder of copies (host.weights_dir)."
 
 
 def _row(key: str, family: str, total: str, state: str, licence: str, width: int, tone: Tone) -> Line:
@@ -83,7 +84,8 @@ def _state(model: ShelvedModel, step: FetchStep | None) -> str:
 def _loaded(model: ShelvedModel) -> str:
     if not model.device:
         return "never on this machine"
-    told = f"last on {model.device} in {model.precision}, in {model.load_s:.1f} s"
+    how = f"{model.precision}, compiled" if model.compiled else model.precision
+    told = f"last on {model.device} in {how}, in {model.load_s:.1f} s"
     if model.batch_size:
         told += f"; quickest in batches of {model.batch_size}: {number(model.pictures_per_s)} pictures a second"
     return told

@@ -105,7 +105,7 @@ def setting_lines(settings: list[RunSetting], width: int) -> tuple[Line, ...]:
 
 
 def _row(setting: RunSetting, name_width: int, width: int) -> Line:
-    told = "changed" if setting.changed else "preset or file" if setting.differs else "default"
+    told = "changed" if setting.changed else "preset/file" if setting.differs else "default"
     room = max(6, width - name_width - len(told) - 2)
     tone: Tone = "accent" if setting.changed else "strong" if setting.differs else ""
     return (

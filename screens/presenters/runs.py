@@ -21,10 +21,17 @@ RESUMABLE = frozenset({RunState.INTERRUPTED, RunState.CANCELLED})
 OVER = RESUMABLE | {RunState.DONE}
 """States of a run in which nothing more happens."""
 
+_OF_A_RUN = tuple(
+    f"runs.{what}"
+    for what in ("details", "show", "resume", "cancel", "again", "mark", "compare", "analysis", "classify", "copy")
+)
+"""Actions on one run."""
+
 _WIDE = 100
 _LABEL = 10
 _TOTALS = {
-    "done": (JobState.DONE, JobState.PARTIAL),
+    "done": (JobState.DONE,),
+    "partial": (JobState.PARTIAL,),
     "failed": (JobState.FAILED, JobState.QUARANTINED),
     "skipped": (JobState.SKIPPED, JobState.CANCELLED),
     "to do": (JobState.QUEUED, JobState.SETTLING, JobState.WAITING, JobState.RUNNING),
@@ -84,9 +91,11 @@ def job_counts(counts: Sequence[tuple[JobState, int]]) -> Line:
 
 def vain(run: PastRun | None) -> list[str]:
     """Return the actions of the history that can do nothing with a run."""
-    idle = {"runs.resume": run is None or run.state not in RESUMABLE, "runs.cancel": run is None or run.state in OVER}
-    idle["runs.classify"] = run is None or not run.stored_in
-    idle["runs.show"] = run is not None and run.kind is RunKind.CLASSIFY
+    if run is None:
+        return list(_OF_A_RUN)
+    idle = {"runs.resume": run.state not in RESUMABLE, "runs.cancel": run.state in OVER}
+    idle["runs.classify"] = idle["runs.analysis"] = not run.stored_in
+    idle["runs.show"] = run.kind is RunKind.CLASSIFY
     return [action for action, is_idle in idle.items() if is_idle]
 
 

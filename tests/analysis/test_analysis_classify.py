@@ -270,9 +270,9 @@ def test_word_of_a_run_is_taken_in_once_and_only_when_it_is_over(out: Path, stat
     job = NewJob(bytes(out / "a.h5"), b"a.h5", JobState.FAILED, reason="damaged", failure=FailureClass.CORRUPT)
     with closing(Ledger(state)) as ledger:
         with leaving_word(state, command) as ended:
-            assert list(left(state)) == []
+            assert list(left(state, never)) == []
             ended(RunState.DONE, [job])
-        (word,) = left(state)
+        (word,) = left(state, never)
         for _ in range(2):
             with ledger.transaction():
                 taken = take_in(ledger, word)
@@ -281,9 +281,36 @@ def test_word_of_a_run_is_taken_in_once_and_only_when_it_is_over(out: Path, stat
         word.path.unlink()
         with suppress(KeyboardInterrupt), leaving_word(state, command):
             raise KeyboardInterrupt
-        (word,) = left(state)
+        (word,) = left(state, never)
         with ledger.transaction():
             assert take_in(ledger, word).state is RunState.INTERRUPTED
+
+
+def never(path: Path, why: Exception) -> None:
+    """Take the news of a damaged file where there is none."""
+    raise AssertionError(path) from why
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]\n", b"{}\n", b"\0\xff\n", b'{"kind": "extract"}\n[1\n'])
+def test_a_damaged_file_is_told_once_and_keeps_no_other_back(out: Path, state: Path, damage: bytes) -> None:
+    (state / "beside").mkdir(parents=True)
+    (state / "beside" / "0.jsonl").write_bytes(damage)
+    with closing(Ledger(state)):
+        for outputs in (out, out.parent):
+            with leaving_word(state, command_of(bytes(outputs), ClassifyRun())) as ended:
+                ended(RunState.DONE, [])
+    engine = Engine(Settings(), state_dir=state)
+    engine.start()
+    try:
+        until = time.monotonic() + 60
+        while len(engine.latest().runs) < 2 or len(list((state / "beside").iterdir())) > 1:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        told = [notice.text for notice in engine.latest().notices if "cannot be read" in notice.text]
+        assert len(told) == 1
+        assert "0.jsonl" in told[0]
+    finally:
+        engine.close(now=True)
 
 
 def test_one_that_outlives_the_engine_is_recorded_when_it_ends(out: Path, state: Path) -> None:

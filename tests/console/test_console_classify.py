@@ -115,7 +115,7 @@ async def test_leaving_asks_while_one_is_on_its_way() -> None:
     app = app_over(engine, history=classified(RunState.RUNNING))
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("q")
-        await until(pilot, lambda: "300 videos classified so far are kept" in picture(app))
+        await until(pilot, lambda: "What is classified so far (300 videos) is kept" in picture(app))
         await pilot.press("s")
         await until(pilot, lambda: "under way" not in picture(app))
     assert engine.closed in ([], [False])

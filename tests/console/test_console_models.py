@@ -123,6 +123,7 @@ async def test_weights_are_read_and_what_is_wrong_is_said() -> None:
 
 def test_what_was_measured_is_told() -> None:
     assert "last on cpu in fp32, in 1.2 s; quickest in batches of 32: 410 pictures a second" in texts(TOY, 120)
+    assert "last on cpu in fp32, compiled, in 1.2 s" in texts(replace(TOY, compiled=True), 120)
     assert "never on this machine" in texts(CLIP, 80)
     assert "sha256" not in texts(BARE, 80)
 

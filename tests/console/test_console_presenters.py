@@ -312,14 +312,16 @@ def test_a_host_tells_its_queue_and_how_it_spends_its_time() -> None:
 def test_models_that_take_turns_say_so_and_which_one_is_there() -> None:
     models = (
         ModelView("clip-vit-b-32", "cpu", "fp32", 16, 1.0, 900, "loaded", 605_000_000),
-        ModelView("dinov2-small", "cpu", "fp32", 8, 1.0, 880, "resting", 88_000_000, unloads=7),
+        ModelView("dinov2-small", "cpu", "int8", 8, 1.0, 880, "resting", 88_000_000, unloads=7, compiled=True),
+        ModelView("rapidocr", "cpu", "fp32", 8, 1.0, 5, memory_bytes=None),
     )
     host = HostView("cpu", "ready", served=models, budget_bytes=640_000_000, unloads=13)
     said = page(devices(replace(busy(), hosts=(host,)), 60, 28))
     assert "cpu ready · models in turn · queue 0" in said
     assert "models take turns in 610 MiB: 13 changes" in said
     assert "clip-vit-b-32 · loaded · 577 MiB · fp32 · batch 16" in said
-    assert "dinov2-small · resting · 83.9 MiB · fp32 · batch 8" in said
+    assert "dinov2-small · resting · 83.9 MiB · int8 · compiled" in said
+    assert "rapidocr · loaded · memory unknown · fp32 · batch 8" in said, "what nobody counts is not nothing"
     assert "dinov2-small · resting" in page(devices(replace(busy(), hosts=(host,)), 31, 7))
     alone = replace(host, unloads=0)
     assert "turn" not in page(devices(replace(busy(), hosts=(alone,)), 60, 28))

@@ -177,6 +177,12 @@ async def test_the_filter_finds_by_name_explanation_value_and_source(config: Pat
         screen = await opened(pilot, app)
         listing = screen.query_one(SettingsList)
         find = screen.query_one("#find", Input)
+        await pilot.press("slash", *"luma")
+        await until(pilot, lambda: listing.row_count() == 5)
+        assert find.region.height == 1, "what is typed is seen"
+        await pilot.press("escape")
+        await until(pilot, lambda: "grace_s" in picture(app))
+        assert app.screen is screen, "the filter is left, not the room"
         for needle, name, count in (("luma", "min_luma", 5), ("bombs", "max_pixels", 2), (" file", "stall_s", None)):
             await pilot.press("slash", "ctrl+u")
             find.value = needle

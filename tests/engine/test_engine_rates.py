@@ -86,6 +86,8 @@ def test_the_bottleneck_is_named_in_one_sentence() -> None:
     assert bottleneck(quiet, waiting_for_host=0, busy=0, workers=2, host_share=0.0) == ""
     told = bottleneck(quiet, waiting_for_host=1, busy=2, workers=2, host_share=0.2)
     assert told == "The model host is the bottleneck: 1 of 2 busy workers waits for it."
+    told = bottleneck(quiet, waiting_for_host=2, busy=2, workers=2, host_share=0.0, loading=True)
+    assert told == "Models are being loaded: 2 of 2 busy workers wait for them."
     told = bottleneck(quiet, waiting_for_host=0, busy=2, workers=2, host_share=0.95)
     assert told == "The model host is the bottleneck: it is busy 95% of the time."
     told = bottleneck({Stage.SCENES: 0.9, Stage.CROP: 0.1}, waiting_for_host=0, busy=2, workers=2, host_share=0.2)

@@ -112,6 +112,7 @@ def test_a_compiled_model_gives_the_vectors_of_the_plain_one_for_batches_of_any_
             found = embed(client, "shortest", pictures[:count])
             expected = plain.encode_pictures([prepare(one, plain.spec) for one in pictures[:count]])
             assert (found * expected).sum(axis=1).min() >= 0.9999
+        assert client.spec("shortest").compiled
         assert notes_of(host) == []
     assert any(tmp_path.rglob("*.so")), "something was compiled"
 
@@ -158,4 +159,5 @@ def test_where_compiling_fails_or_changes_the_vectors_the_plain_model_goes_on_an
     monkeypatch.setattr(compiled, "compiled", compiler)
     model, told = loaded(small, compile=True)
     assert told == [f"model m is not compiled: {reason}"]
+    assert not model.spec.compiled
     np.testing.assert_array_equal(model.encode_pictures(inputs), expected)

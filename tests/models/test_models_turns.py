@@ -231,3 +231,20 @@ def test_three_models_that_are_all_asked_without_end_each_get_their_turn() -> No
             served.append(key)
     assert "".join(served).startswith("bcabcabca")
     assert len(served) <= 4 + 200 / TURN_LOADS, "the first loads are taken for quick, as none was measured"
+
+
+def test_a_model_larger_than_the_budget_is_used_and_said_once(model_folder: Any, connect: Connect) -> None:
+    little = ROOM_FOR_ONE.model_copy(update={"memory_mb": 5.0})
+    picture = np.zeros((64, 64, 3), np.uint8)
+    with standalone_host(little, model_folder.models) as running:
+        client = connect(running.socket_path)
+        client.submit("tiny-shapes", 0, prepare(picture, client.spec("tiny-shapes")))
+        assert len(client.collect()) == 1
+        told = message(running.control, "note", lambda head: "allowed" in head["text"])["text"]
+    assert "model tiny-shapes takes 12 MB on cpu, and 5 MB are allowed (host.memory_mb)" in told
+    assert "Raise host.memory_mb" in told
+
+
+def test_only_what_is_counted_can_be_too_large() -> None:
+    turns = planned(10, large=11, fits=10, uncounted=0)
+    assert [key for key in turns.shares if turns.too_large(key)] == ["large"]

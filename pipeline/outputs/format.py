@@ -1,5 +1,6 @@
 """Format 1 of a feature file: its tables and attributes, and what must be true of their contents."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -181,8 +182,13 @@ class Features:
 
     @property
     def lost_s(self) -> float:
-        """Return the seconds of picture and of sound that could not be read."""
-        return sum((float(np.sum(lost["end_s"] - lost["start_s"])) for lost in self.losses), 0.0)
+        """Return the seconds of which picture or sound could not be read; those that lack both count once."""
+        spans = [pair for lost in self.losses for pair in zip(lost["start_s"], lost["end_s"], strict=True)]
+        total_s, until_s = 0.0, -math.inf
+        for start_s, end_s in sorted(spans):
+            total_s += max(0.0, float(end_s - max(start_s, until_s)))
+            until_s = max(until_s, end_s)
+        return total_s
 
     @property
     def memory_bytes(self) -> int:

@@ -19,7 +19,7 @@ from pipeline.outputs.features import (
     check_features,
     read_features,
 )
-from pipeline.outputs.format import Features
+from pipeline.outputs.format import Features, Speech, table
 
 MakeFeatures = Callable[..., Features]
 
@@ -188,3 +188,14 @@ def test_reader_keeps_what_it_read_last_within_its_bound(tmp_path: Path, make_fe
     held = reader.get(b"3.mp4")
     write_features(as_path(tmp_path, "features/3.mp4.h5"), make_features(frames=2))
     assert reader.get(b"3.mp4") is not held
+
+
+def test_a_moment_that_lacks_picture_and_sound_is_lost_once(make_features: MakeFeatures) -> None:
+    silent = {"start_s": [0.5, 2.0, 8.0], "end_s": [1.5, 3.0, 9.0], "reason": ["no sound"] * 3}
+    names = ("start_s", "end_s", "text", "confidence", "no_speech_prob")
+    speech = Speech(
+        table("speech", {name: [] for name in names}), "", "whisper-tiny", "00", "", table("speech_lost", silent)
+    )
+    damaged = dataclasses.replace(make_features(lost=True), speech=speech)
+    assert damaged.lost_s == pytest.approx(3.5), "0.5 to 3.0 and 8.0 to 9.0"
+    assert make_features().lost_s == 0.0

@@ -75,7 +75,8 @@ class Analysis(Asking):
         page.show((*above, *self._figures(page.line_width)))
         whose = self._known.run if isinstance(self._known, Report) else self._run.run_id
         page.border_subtitle = outside(_whose(whose) if whose != self._run.run_id else "")
-        self.query_one(KeyLine).rename({} if self._can_make else {"analysis.make": ""})
+        vain = {"analysis.make": not self._can_make, "analysis.copy": not isinstance(self._known, Report)}
+        self.query_one(KeyLine).rename({action: "" for action, is_vain in vain.items() if is_vain})
 
     def action_make(self) -> None:
         """Begin an analysis, unless one is under way."""

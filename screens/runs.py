@@ -73,7 +73,8 @@ class Runs(RunOrders, Paged):
         """Show the runs and the page; each draws only what differs."""
         runs, page = self.query_one(RunList), self.query_one("#page", Lines)
         runs.take(self._listed.runs if self._listed else None, self._snapshot, time.time())
-        self.query_one("#totals", Lines).show(totals(runs.all, self._listed.total) if self._listed else ())
+        top = self.query_one("#totals", Lines)
+        top.show(totals(runs.all, self._listed.total, top.line_width) if self._listed else ())
         if self.alone == "comparison":
             one, other = map(self._known, runs.pair)
             page.show(comparison(one, other, time.time(), page.line_width))

@@ -17,6 +17,7 @@ from pipeline.history import History, PastRun, RunDetails, SettingValue
 from pipeline.identity import open_regular
 from pipeline.model import JobState, RunKind, Stage
 from pipeline.outputs import paths
+from pipeline.sections import ModelSettings
 from pipeline.settings import PipelineSettings
 
 MOST_RUNS = 1000
@@ -86,7 +87,14 @@ def _settings(values: Mapping[str, Any]) -> Iterator[SettingValue]:
     defaults = dict(_flat(recorded(PipelineSettings())))
     flat = dict(_flat(values))
     for name in [*(name for name in defaults if name in flat), *(name for name in flat if name not in defaults)]:
-        yield SettingValue(name, flat[name], defaults.get(name, ""))
+        yield SettingValue(name, flat[name], defaults.get(name) or _of_a_model(name))
+
+
+def _of_a_model(name: str) -> str:
+    """Return the default of a value of a model that the operator described, empty where it has none."""
+    section, _, value = name.rpartition(".")
+    field = ModelSettings.model_fields.get(value) if section.startswith("models.") else None
+    return "" if field is None or field.is_required() else _plain(field.default)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -136,7 +136,7 @@ class Serving:
             if item.known_as is not None:
                 self._cache.put(item.known_as, row)
         pictures = 0 if isinstance(asked, Window) else len(piece)
-        lane.pictures_done += pictures
+        lane.pictures_done += len(piece)
         self._counters.done(pictures)
 
     def _shrink(self, key: str, lane: Lane, size: int, message: str) -> None:

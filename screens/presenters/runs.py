@@ -1,6 +1,6 @@
 """The run history: its totals, a row a run, and what is remembered of one run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from screens.ports import Refusal
 from screens.presenters import run_table
 from screens.presenters.run_table import local
 from screens.presenters.words import JOB_SIGNS, NONE, RUN_SIGNS, bar, number, percent, seconds_short, size
-from screens.widgets.outside import Cell, Line, Tone, cell, wrap
+from screens.widgets.outside import Cell, Line, Tone, cell, line_width, wrap
 
 RESUMABLE = frozenset({RunState.INTERRUPTED, RunState.CANCELLED})
 """States of a run that can be gone on with."""
@@ -36,6 +36,9 @@ _TOTALS = {
     "skipped": (JobState.SKIPPED, JobState.CANCELLED),
     "to do": (JobState.QUEUED, JobState.SETTLING, JobState.WAITING, JobState.RUNNING),
 }
+_TOTALS_NARROW = {word: states for word, states in _TOTALS.items() if word != "partial"} | {
+    "done": (JobState.DONE, JobState.PARTIAL)
+}
 _BAR = 12
 
 
@@ -52,14 +55,20 @@ def as_it_is(run: PastRun, snapshot: Snapshot, now_s: float) -> PastRun:
     return run
 
 
-def totals(runs: Sequence[PastRun], total: int) -> tuple[Line, Line]:
-    """Return two lines: how many runs and how many videos there have been, by state; `total` counts all runs."""
+def totals(runs: Sequence[PastRun], total: int, width: int) -> tuple[Line, Line]:
+    """Return two lines: how many runs and how many videos there have been, by state; `total` counts all runs.
+
+    Where room is short, what came out in part counts as done.
+    """
     shown = f" of {total:,}, the newest" if total > len(runs) else ""
     of_videos = [run for run in runs if run.kind in STAGES]
     videos = sum(run.total for run in of_videos)
+    counts = _video_counts(of_videos, _TOTALS)
+    if line_width((Cell(plural(videos, "video")), *counts)) > width:
+        counts = _video_counts(of_videos, _TOTALS_NARROW)
     return (
         (Cell(f"{plural(len(runs), 'run')}{shown}", "strong"), *_run_counts(runs)),
-        (Cell(plural(videos, "video"), "strong"), *_video_counts(of_videos)),
+        (Cell(plural(videos, "video"), "strong"), *counts),
     )
 
 
@@ -72,9 +81,9 @@ def _run_counts(runs: Sequence[PastRun]) -> Line:
     return tuple(cells)
 
 
-def _video_counts(runs: Sequence[PastRun]) -> Line:
+def _video_counts(runs: Sequence[PastRun], states_of: Mapping[str, Sequence[JobState]]) -> Line:
     cells = []
-    for word, states in _TOTALS.items():
+    for word, states in states_of.items():
         amount = sum(run.count(*states) for run in runs)
         if amount:
             sign, tone = JOB_SIGNS[states[0]]
@@ -265,7 +274,7 @@ def _settings(facts: RunDetails, width: int) -> list[Line]:
 def _pair(name: str, value: str, name_width: int, width: int) -> list[Line]:
     rows = wrap(value, max(8, width - name_width))
     names = [name] + [""] * (len(rows) - 1)
-    return [(cell(head, name_width, "accent"), Cell(row)) for head, row in zip(names, rows, strict=True)]
+    return [(cell(head, name_width - 1, "accent"), Cell(f" {row}")) for head, row in zip(names, rows, strict=True)]
 
 
 def _report(facts: RunDetails, width: int) -> list[Line]:

@@ -347,7 +347,7 @@ def test_every_row_has_the_width_of_its_heading(width: int) -> None:
 
 
 def test_the_totals_say_when_they_are_only_of_the_newest() -> None:
-    assert "2 runs of 1,200, the newest" in text(totals((past_run(1), past_run(2)), 1200))
+    assert "2 runs of 1,200, the newest" in text(totals((past_run(1), past_run(2)), 1200, 100))
 
 
 def test_details_say_what_is_not_known_and_why() -> None:
@@ -370,3 +370,9 @@ def test_a_comparison_waits_for_both_runs_and_tells_what_one_lacks() -> None:
     assert "not known of run 2. It is of another run." in shown
     assert "settings that differ: none" in shown
     assert all(line_width(line) <= 78 for line in comparison(one, other, NOW_S, 78))
+
+
+def test_what_came_out_in_part_is_told_apart_where_there_is_room() -> None:
+    run = replace(past_run(1), counts=((JobState.DONE, 10), (JobState.PARTIAL, 1), (JobState.FAILED, 3)))
+    assert "✓ 10 done  ◐ 1 partial  ✗ 3 failed" in text(totals((run,), 1, 78))
+    assert "✓ 11 done  ✗ 3 failed" in text(totals((run,), 1, 40))

@@ -47,11 +47,11 @@ class RestlessEngine(ScriptedEngine):
 
 def main() -> int:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    engine = RestlessEngine(int(sys.argv[1]), hangs=sys.argv[2] == "hangs")
+    engine, grace_s = RestlessEngine(int(sys.argv[1]), hangs=sys.argv[2] == "hangs"), float(sys.argv[3])
     with logged() as log, strays_told(partial(LOGGER.warning, "printed: %s")):
         log.write_to(LogSettings())
         app = app_over(Recorder(engine))
-        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=lambda: GRACE_S, terminal_fd=0):
+        with ended_in_time(close=engine.close, leave=app.leave_from_thread, grace_s=lambda: grace_s, terminal_fd=0):
             try:
                 return app.run() or 0
             finally:

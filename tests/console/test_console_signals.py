@@ -15,14 +15,14 @@ import pytest
 from console_child import GRACE_S
 
 HERE = Path(__file__).parent
-SLACK_S = 8.0
+SLACK_S = 30.0
 """What a loaded machine may add to the grace."""
 
 
 class Child:
     """The console in a terminal that the test holds."""
 
-    def __init__(self, *, hangs: bool = False, reads: bool = True) -> None:
+    def __init__(self, *, hangs: bool = False, reads: bool = True, grace_s: float = GRACE_S) -> None:
         self.master, slave = os.openpty()
         termios.tcsetwinsize(slave, (45, 140))
         self.before = termios.tcgetattr(slave)
@@ -30,7 +30,7 @@ class Child:
         self.progress, told = os.pipe()
         path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "console_child.py"), str(told), "hangs" if hangs else "closes"],
+            [sys.executable, str(HERE / "console_child.py"), str(told), "hangs" if hangs else "closes", str(grace_s)],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -128,13 +128,12 @@ def test_an_engine_that_does_not_close_is_left_after_the_grace(children: list[Ch
 
 
 def test_a_second_signal_ends_at_once(children: list[Child]) -> None:
-    children.append(child := Child(hangs=True))
+    children.append(child := Child(hangs=True, grace_s=600.0))
     child.process.send_signal(signal.SIGTERM)
     child.wait_for(b"c")
     child.process.send_signal(signal.SIGTERM)
-    code, took = child.ended()
+    code, _ = child.ended()
     assert code == 130
-    assert took < GRACE_S
 
 
 def test_a_terminal_that_is_gone_ends_the_console(children: list[Child]) -> None:

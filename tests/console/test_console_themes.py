@@ -204,7 +204,7 @@ def sent_over_a_terminal(no_color: str) -> bytes:
 
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]), "TERM": "xterm-256color"}
     told, tell = os.pipe()
-    child = [sys.executable, str(HERE / "console_child.py"), str(tell), "closes"]
+    child = [sys.executable, str(HERE / "console_child.py"), str(tell), "closes", "2"]
     with subprocess.Popen(
         child,
         stdin=slave,

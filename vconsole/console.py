@@ -16,8 +16,10 @@ _USUAL = (24, 80)
 def run(args: argparse.Namespace) -> int:
     """Open the console and return its exit code. Raises SettingsError where there is no terminal that can show it."""
     kind = os.environ.get("TERM", "")
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
-        raise SettingsError("the console needs a terminal, and this is none", remedy=_WITHOUT)
+    streams = {"input": sys.stdin, "output": sys.stdout, "error": sys.stderr}
+    if elsewhere := [name for name, stream in streams.items() if not stream.isatty()]:
+        which = "this is none" if len(elsewhere) == 3 else f"its standard {' and '.join(elsewhere)} is none"
+        raise SettingsError(f"the console needs a terminal, and {which}", remedy=_WITHOUT)
     if kind in {"", "dumb"}:
         raise SettingsError(f"a terminal that says TERM={kind} cannot show the console", remedy=_WITHOUT)
     _size(sys.stdout.fileno())

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from pipeline.errors import SettingsError
 from pipeline.outputs.features import FeatureError
@@ -33,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
         for target in targets:
             _tell(target, as_json=args.json)
     if not videos:
-        raise SettingsError(f"{visible(out)} holds no feature files", remedy="Name the --out folder of an extract run.")
+        lacks = "holds no feature files" if Path(os.fsdecode(out)).is_dir() else "is no folder"
+        raise SettingsError(f"{visible(out)} {lacks}", remedy="Name the --out folder of an extract run.")
     if args.json:
         write_json({"event": "summary", "written": written, "without_speech": silent, "bad": bad}, sys.stdout)
     else:

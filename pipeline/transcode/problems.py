@@ -63,7 +63,8 @@ def _times(facts: MediaFacts, settings: TranscodeSettings, *, copied: bool) -> I
         sentence = f"{plural(facts.clock.repeated, 'picture')} have the time of another one."
         yield Problem("times_repeated", sentence, "kept as they are" if copied else "one of them is shown")
     if facts.clock.missing:
-        sentence = f"{plural(facts.clock.missing, 'picture')} say not when to be shown."
+        say = "says" if facts.clock.missing == 1 else "say"
+        sentence = f"{plural(facts.clock.missing, 'picture')} {say} not when to be shown."
         yield Problem("times_missing", sentence, "kept as they are" if copied else "given the times in between")
 
 

@@ -244,6 +244,7 @@ def _events(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
         (["verify", "."], "ledger"),
         (["models", "fetch", "none"], "none"),
         ([], "console needs a terminal"),
+        (["export", "/nowhere", "--to", "x"], "/nowhere is no folder"),
     ],
 )
 def test_what_cannot_work_exits_with_2_before_any_work(arguments: list[str], told: str, tmp_path: Path) -> None:

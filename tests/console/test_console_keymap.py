@@ -132,6 +132,7 @@ def test_the_console_refuses_a_clash_by_file_and_key_before_it_opens(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(console, "_size", lambda terminal: None)
     with pytest.raises(SettingsError, match=rf"{path}: keys\.run\.pause: q is the key of app\.quit"):
         console.run(
             argparse.Namespace(command=None, config=str(path), overrides=[], before_config="", before_overrides=[])

@@ -25,6 +25,8 @@ BATCH = 16
 MOST_READERS = 16
 """Children at most where the settings say `auto`."""
 END_S = 5.0
+STARTS = 3
+"""How often a child is started that a signal ends before it begins: what is killed from outside says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class _Work:
         with self._lock:
             return self._left.popleft() if self._left and not self._stopped else ()
 
-    def _started(self) -> "_Child":
+    def _started(self, starts_left: int = STARTS) -> "_Child":
         with self._lock:
             if self._stopped:
                 raise _EndedError("was stopped")
@@ -129,6 +131,8 @@ class _Work:
             self._ended(child)
             if self._stopped:
                 raise
+            if child.process.returncode < 0 and starts_left > 1:
+                return self._started(starts_left - 1)
             raise VconsoleError(f"the program that reads feature files {error} before it began") from error
         return child
 

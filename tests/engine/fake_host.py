@@ -64,7 +64,13 @@ def main() -> None:
     counts |= {"copied_s": 0.1, "memory_share": 0.0, "cleanups": 0, "cache_asked": 4, "cache_hits": 1}
     counts |= {"budget_bytes": 0, "unloads": 0}
     stats["device"] = configure["host"]["device"].replace("auto", device)
-    facts = {"precision": "fp32", "device": configure.get("called") or stats["device"], "load_s": 0.1, "unloads": 0}
+    facts = {
+        "precision": "fp32",
+        "compiled": False,
+        "device": configure.get("called") or stats["device"],
+        "load_s": 0.1,
+        "unloads": 0,
+    }
     facts |= {"state": "loaded", "memory_bytes": 0, "batch_size": 4, "pictures_done": 3}
     stats["facts"] = [{"key": key, **facts} for key in configure["models"]]
     while True:

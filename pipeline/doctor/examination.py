@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from pipeline.health import Check, Health
 
 MOST_AT_ONCE = 4
 """Children at a time at most: one that loads torch needs half a GB."""
+LOOK_UP_S = 0.5
+"""How often waiting is broken off: a Ctrl+C that comes just before a wait without an end would not be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Examination:
                 for look, future in zip(looks, futures, strict=True):
                     health = replace(health, looking_at=f"{look.group}: {look.name}")
                     yield health
+                    while not wait([future], LOOK_UP_S).done:
+                        pass
                     checks = (*health.checks, *future.result())
                     health = replace(health, checks=checks, elapsed_s=time.monotonic() - began_s)
             except CancelledError:

@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             if mode in {"slow", "slower"}:
-                time.sleep(PAUSE_S if mode == "slow" else 0.01 * self.asked)
+                time.sleep(PAUSE_S if mode == "slow" else 0.04 * self.asked)
             self._answer(200, {"vectors": [ANSWERS.get(mode, VECTOR)]})
 
     def _answer(self, status: int, value: Any) -> None:

@@ -26,7 +26,7 @@ SENSELESS = (
     "result duration_s Infinity",
 )
 """What the fake worker is told to send: too much, too deep, or of a kind that could end whoever reckons with it."""
-LAG_S = 2.0
+LAG_S = 6.0
 """How old a snapshot may get while workers flood the engine, on a machine that is busy with other tests too."""
 
 

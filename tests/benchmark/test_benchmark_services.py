@@ -28,7 +28,7 @@ DIM = 4
 QUICK = Method(iterations=9, warmup_iterations=1, min_seconds=0.0, max_seconds=5.0)
 VECTOR = [0.5] * DIM
 ANSWERS = {"sizes": [0.5] * (DIM + 1), "nan": [float("nan")] * DIM, "words": "no vectors"}
-PAUSE_S = 0.15
+PAUSE_S = 0.3
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -138,7 +138,7 @@ def test_a_service_that_never_answers_well_is_not_measured_and_that_is_said_in_t
 @pytest.mark.parametrize(
     ("endpoint", "timeout_s", "told"),
     [
-        ("/slow", 0.25, "answers took more than 125 ms, 50% of the timeout of 250 ms"),
+        ("/slow", 0.5, "answers took more than 250 ms, 50% of the timeout of 500 ms"),
         ("/slower", 5.0, "longer and longer"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_slow_service_is_measured_and_the_report_says_that_it_is_slow(
     url: str, endpoint: str, timeout_s: float, told: str
 ) -> None:
     found = measured(url, endpoint, timeout_s=timeout_s)
-    assert found.statistics.count >= 8
+    assert found.statistics.count >= 5
     (reason,) = (reason for reason in found.reasons if reason.code == "slow")
     assert told in reason.text
     said = markdown(report(found))

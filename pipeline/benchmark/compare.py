@@ -9,8 +9,6 @@ from pipeline.benchmark.statistics import change, quick
 
 LEAST_CHANGE = 0.01
 """A change below this is none, however sure."""
-MOST_PACE = 0.15
-"""How far the pace of the machine may be apart; from there on not all of it can be taken out of a change."""
 
 
 def compare(before: Report, after: Report) -> Comparison:
@@ -54,13 +52,11 @@ def difference(before: Result, after: Result, *, paced: bool = True) -> Differen
 
 
 def regressions(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
-    """Return what got slower by more than `percent`, beyond what chance and the machine's own pace explain.
+    """Return what got slower by more than `percent`, beyond what chance explains, by the clock and at one pace.
 
     Only of results that are VALID.
     """
-    return tuple(
-        one for one in _slower(comparison, percent) if one.trusted and one.change > percent / 100 + _doubt(one)
-    )
+    return tuple(one for one in _slower(comparison, percent) if one.trusted and _by_clock(one) > percent / 100)
 
 
 def doubtful(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
@@ -69,8 +65,9 @@ def doubtful(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
 
 
 def unlike(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
-    """Return what may be a regression or none, the machine being so much slower or quicker than before."""
-    return tuple(one for one in comparison.differences if one.trusted and abs(one.change - percent / 100) < _doubt(one))
+    """Return what is a regression by the clock alone, or at one pace of the machine alone."""
+    limit, valid = percent / 100, (one for one in comparison.differences if one.trusted)
+    return tuple(one for one in valid if (one.change > limit) != (_by_clock(one) > limit))
 
 
 def wavering(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
@@ -79,9 +76,8 @@ def wavering(comparison: Comparison, percent: float) -> tuple[Difference, ...]:
     return tuple(one for one in comparison.differences if one.median_change * 100 > percent and one not in told)
 
 
-def _doubt(one: Difference) -> float:
-    """Return what a change may be wrong by: the pace, where machines are too far apart."""
-    return abs(one.pace) if abs(one.pace) > MOST_PACE else 0.0
+def _by_clock(one: Difference) -> float:
+    return one.after_s / one.before_s - 1
 
 
 def _slower(comparison: Comparison, percent: float) -> Iterator[Difference]:

@@ -26,8 +26,8 @@ def gate(found: Comparison | None, allowed_percent: float | None) -> Iterator[tu
     for one in apart:
         yield (
             NOT_JUDGED,
-            f"{one.name}: {change(one)}, but a fixed piece of work took {percent(one.pace)} beside it: the machine "
-            "itself is not as it was; measure both again",
+            f"{one.name}: {change(one)}, but {percent(one.after_s / one.before_s - 1)} by the clock, and a fixed piece "
+            f"of work took {percent(one.pace)} beside it: the machine itself is not as it was; measure both again",
         )
     waver = wavering(found, allowed_percent)
     for one in waver:

@@ -6,8 +6,8 @@
 that of calls of our own to the same host, timed by that clock, one between any two of the lab's. `found` and `false`:
 of so many tries, how often the gate calls calls with a fifth of their own time slept on top a regression of more
 than 10 %, and how often calls as they are; the calls as they are of one try are what the next compares with. As for the
-program only VALID results count that the gate judges: one that is INVALID, and one beside which the machine's own pace
-is too far from the one before, are measured again and counted under `invalid` and `apart`, until `--seconds` are over.
+program only VALID results count that the gate judges: one that is INVALID, and one that is slower by the clock alone or
+at one pace alone are measured again and counted under `invalid` and `apart`, until `--seconds` are over.
 Prints JSON with the changes it saw, sorted, and `raw`, what they were with the machine's own pace; exits 1 if times are
 more than 5 % apart, or a try went wrong or is lacking.
 """
@@ -19,7 +19,6 @@ import statistics
 import sys
 import time
 
-from pipeline.benchmark.compare import MOST_PACE
 from pipeline.benchmark.judge import reasons_of
 from pipeline.benchmark.measure import Call, Make, Measured, Opened, Work, measure
 from pipeline.benchmark.models import pictures
@@ -57,7 +56,7 @@ def main() -> int:
             if not all(valid for _, valid in results):
                 continue
             (again, _), (slower, _) = results
-            if before and max(abs(pace(before, after)) for after in (slower, again)) > MOST_PACE:
+            if before and any(regressed(before, one) != by_clock(before, one) for one in (slower, again)):
                 apart += 1
             elif before:
                 found += regressed(before, slower)
@@ -132,8 +131,8 @@ def paced(found: Measured) -> list[float]:
     return [seconds / pace for seconds, pace in zip(found.times_s, found.paces_s, strict=True)]
 
 
-def pace(before: Measured, after: Measured) -> float:
-    return statistics.median(after.paces_s) / statistics.median(before.paces_s) - 1
+def by_clock(before: Measured, after: Measured) -> bool:
+    return change(before.times_s, after.times_s)[0] * 100 > PERCENT
 
 
 def regressed(before: Measured, after: Measured) -> bool:
